@@ -1,0 +1,246 @@
+//! What is known about a version when it is judged.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use crate::model::{
+    ArtifactId, Digest, DigestAlgorithm, Digests, PackageName, PackageVersion, Timestamp,
+};
+
+/// One thing that may be known.
+///
+/// The difference between the last three is what keeps Cordon from failing open: a rule may accept
+/// `Absent`, must hold or refuse on `Unavailable`, and waits on `NotYet`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact<T> {
+    /// Learned.
+    Known(T),
+    /// The registry says there is none.
+    Absent,
+    /// Asked for, and could not be learned; the text says why.
+    Unavailable(SmolStr),
+    /// Not asked so far.
+    NotYet,
+}
+
+impl<T> Fact<T> {
+    /// The value, if known.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Absent | Self::Unavailable(_) | Self::NotYet => None,
+        }
+    }
+}
+
+/// The kinds of fact a rule can need or an evaluation can wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum FactKind {
+    /// [`VersionFacts::published_at`].
+    PublishedAt,
+    /// [`VersionFacts::declared`].
+    Declared,
+    /// [`VersionFacts::bytes`].
+    Bytes,
+    /// [`VersionFacts::is_yanked`].
+    Yanked,
+    /// [`VersionFacts::deprecated`].
+    Deprecated,
+    /// [`VersionFacts::license`].
+    License,
+    /// [`VersionFacts::install_hooks`].
+    InstallHooks,
+    /// [`VersionFacts::has_provenance`].
+    Provenance,
+    /// [`VersionFacts::publisher`].
+    Publisher,
+    /// [`PackageFacts::first_published_at`].
+    FirstPublishedAt,
+}
+
+impl FactKind {
+    /// Every kind, in order.
+    pub const ALL: [Self; 10] = [
+        Self::PublishedAt,
+        Self::Declared,
+        Self::Bytes,
+        Self::Yanked,
+        Self::Deprecated,
+        Self::License,
+        Self::InstallHooks,
+        Self::Provenance,
+        Self::Publisher,
+        Self::FirstPublishedAt,
+    ];
+}
+
+/// A set of [`FactKind`]s.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Vec<FactKind>", into = "Vec<FactKind>")]
+pub struct FactSet(u32);
+
+impl FactSet {
+    /// No fact.
+    pub const EMPTY: Self = Self(0);
+
+    /// The set of one fact.
+    pub const fn of(kind: FactKind) -> Self {
+        Self(1 << kind as u8)
+    }
+
+    /// Adds a fact.
+    pub fn insert(&mut self, kind: FactKind) {
+        self.0 |= Self::of(kind).0;
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the fact is in the set.
+    pub const fn contains(self, kind: FactKind) -> bool {
+        self.0 & Self::of(kind).0 != 0
+    }
+
+    /// Whether the set is empty.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The members, in order.
+    pub fn iter(self) -> impl Iterator<Item = FactKind> {
+        FactKind::ALL
+            .into_iter()
+            .filter(move |kind| self.contains(*kind))
+    }
+}
+
+impl From<Vec<FactKind>> for FactSet {
+    fn from(kinds: Vec<FactKind>) -> Self {
+        kinds
+            .into_iter()
+            .fold(Self::EMPTY, |set, kind| set.union(Self::of(kind)))
+    }
+}
+
+impl From<FactSet> for Vec<FactKind> {
+    fn from(set: FactSet) -> Self {
+        set.iter().collect()
+    }
+}
+
+/// Everything known about one candidate: a version or, where the registry publishes files one by
+/// one (PyPI), one file of a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionFacts {
+    /// The file being judged, with its version. For npm and cargo the version's only archive.
+    pub artifact: ArtifactId,
+    /// When the registry says it was published (PyPI: when this file was uploaded).
+    pub published_at: Fact<Timestamp>,
+    /// The digests the registry declares for the file.
+    pub declared: Fact<Digests>,
+    /// Size of the file in bytes, as declared. No rule of its own; shown and checked on arrival.
+    pub size_bytes: Fact<u64>,
+    /// What the bytes themselves showed; `NotYet` until they were fetched.
+    pub bytes: Fact<ByteFacts>,
+    /// Whether it is yanked, and the reason given (possibly empty).
+    pub is_yanked: Fact<Option<SmolStr>>,
+    /// The deprecation message, `Absent` when it is not deprecated.
+    pub deprecated: Fact<SmolStr>,
+    /// The licence as the registry words it, unparsed.
+    pub license: Fact<SmolStr>,
+    /// Code that runs when the package is installed, as far as metadata tells.
+    pub install_hooks: Fact<Vec<SmolStr>>,
+    /// Whether the registry offers a provenance attestation.
+    pub has_provenance: Fact<bool>,
+    /// Who published it, as the registry names them.
+    pub publisher: Fact<SmolStr>,
+    /// What Cordon itself remembers of it.
+    pub history: History,
+    /// What is known about the package as a whole.
+    pub package: Arc<PackageFacts>,
+}
+
+impl VersionFacts {
+    /// The version being judged.
+    pub fn subject(&self) -> &PackageVersion {
+        &self.artifact.subject
+    }
+
+    /// Facts about a candidate of which nothing but its identity has been asked so far.
+    pub fn unknown(artifact: ArtifactId, package: Arc<PackageFacts>) -> Self {
+        Self {
+            artifact,
+            published_at: Fact::NotYet,
+            declared: Fact::NotYet,
+            size_bytes: Fact::NotYet,
+            bytes: Fact::NotYet,
+            is_yanked: Fact::NotYet,
+            deprecated: Fact::NotYet,
+            license: Fact::NotYet,
+            install_hooks: Fact::NotYet,
+            has_provenance: Fact::NotYet,
+            publisher: Fact::NotYet,
+            history: History::default(),
+            package,
+        }
+    }
+}
+
+/// What is known about a package, shared by all its versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageFacts {
+    /// The package.
+    pub name: PackageName,
+    /// When the oldest version the registry still tells of was published.
+    pub first_published_at: Fact<Timestamp>,
+    /// The project's status where the registry has one (PEP 792: `active`, `quarantined`, …).
+    pub status: Fact<SmolStr>,
+    /// Which configured upstream answered for it.
+    pub upstream: SmolStr,
+}
+
+/// What fetching a file showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByteFacts {
+    /// Cordon's own digest of the bytes.
+    pub sha256: Digest,
+    /// Number of bytes.
+    pub size_bytes: u64,
+    /// Declared digests the bytes do not have.
+    pub mismatches: Vec<DigestMismatch>,
+    /// The size the registry declared, when it is not the one found.
+    pub declared_size_bytes: Option<u64>,
+}
+
+/// A declared digest and the one found instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestMismatch {
+    /// The algorithm.
+    pub algorithm: DigestAlgorithm,
+    /// What the registry declared.
+    pub declared: Digest,
+    /// What the bytes have.
+    pub found: Digest,
+}
+
+/// What Cordon remembers about a candidate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// When Cordon first saw it listed.
+    pub first_seen_at: Option<Timestamp>,
+    /// The publication time the registry gave at that first sight; a later, different story is
+    /// not believed when it would make the version older.
+    pub published_at_first_sight: Option<Timestamp>,
+    /// When Cordon first allowed its bytes to be served.
+    pub first_allowed_at: Option<Timestamp>,
+    /// SHA-256 of the bytes first seen under this name: written once, never changed.
+    pub pinned: Option<Digest>,
+}

@@ -1,0 +1,70 @@
+//! Every bound has a name here.
+
+use std::time::Duration;
+
+/// Bounds on memory, disk, time and counts.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Open client connections, all listeners.
+    pub connections: usize,
+    /// Time a client has for sending its request head.
+    pub header_timeout: Duration,
+    /// Time a client may let a response stall.
+    pub write_timeout: Duration,
+    /// Time running requests get at shutdown.
+    pub drain_timeout: Duration,
+    /// Bytes of one upstream document, decoded.
+    pub document_bytes: u64,
+    /// Bytes of upstream documents being read or rendered at once.
+    pub documents_in_flight_bytes: u64,
+    /// Bytes of one artifact.
+    pub artifact_bytes: u64,
+    /// Bytes of parsed documents kept.
+    pub parsed_cache_bytes: u64,
+    /// Bytes of rendered documents kept.
+    pub rendered_cache_bytes: u64,
+    /// Bytes of small artifacts kept in memory.
+    pub artifact_cache_bytes: u64,
+    /// Size up to which an artifact is kept in memory.
+    pub artifact_cache_each_bytes: u64,
+    /// Requests open at one upstream.
+    pub upstream_requests: usize,
+    /// Time to connect to an upstream.
+    pub upstream_connect_timeout: Duration,
+    /// Time an upstream may be silent in an answer.
+    pub upstream_read_timeout: Duration,
+    /// Least bytes a second an upstream must send, averaged over the read time-out.
+    pub upstream_min_rate_bytes: u64,
+    /// Time for one document as a whole.
+    pub document_timeout: Duration,
+    /// Time for one artifact as a whole.
+    pub artifact_timeout: Duration,
+    /// Bytes the blob store may hold; collection frees the least recently used artifacts.
+    pub store_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            connections: 4096,
+            header_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
+            document_bytes: 128 * MIB,
+            documents_in_flight_bytes: 160 * MIB,
+            artifact_bytes: 2048 * MIB,
+            parsed_cache_bytes: 32 * MIB,
+            rendered_cache_bytes: 64 * MIB,
+            artifact_cache_bytes: 32 * MIB,
+            artifact_cache_each_bytes: 256 * 1024,
+            upstream_requests: 64,
+            upstream_connect_timeout: Duration::from_secs(5),
+            upstream_read_timeout: Duration::from_secs(30),
+            upstream_min_rate_bytes: 1024,
+            document_timeout: Duration::from_secs(60),
+            artifact_timeout: Duration::from_secs(900),
+            store_bytes: 50 * 1024 * MIB,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What the engine answers with; `respond` turns it into HTTP.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cordon_policy::decision::DecisionId;
+use http::StatusCode;
+
+use crate::engine::Cleared;
+use crate::registry::{DenialBody, Rendered};
+
+/// An answer.
+pub enum Reply {
+    /// A filtered document.
+    Document(Arc<ReadyDocument>),
+    /// Artifact bytes. There is no other variant that can carry them.
+    Artifact(Arc<Cleared>),
+    /// A fixed answer of the adapter.
+    Static(Rendered),
+    /// Passed through from a fixed upstream path: keys, attestations.
+    Forwarded {
+        /// Upstream's status: 200 or 404.
+        status: StatusCode,
+        /// Media type.
+        content_type: String,
+        /// Bytes.
+        body: Bytes,
+    },
+    /// The same resource elsewhere on this Cordon: an absolute path.
+    Redirect(String),
+    /// Refused by policy.
+    Denied {
+        /// The client's form of it.
+        body: DenialBody,
+        /// The record.
+        decision: DecisionId,
+    },
+    /// Refused or failed for another reason, in the protocol's form.
+    Failed {
+        /// The client's form of it.
+        body: DenialBody,
+        /// Seconds for `retry-after`, with 503.
+        retry_after_seconds: Option<u32>,
+    },
+    /// A page of Cordon's own: `why`, health.
+    Page {
+        /// Status.
+        status: StatusCode,
+        /// Media type.
+        content_type: &'static str,
+        /// Body.
+        body: Bytes,
+    },
+}
+
+/// A rendered document with its codings, kept in memory and shared by requests.
+#[derive(Debug)]
+pub struct ReadyDocument {
+    /// As rendered.
+    pub identity: Bytes,
+    /// Compressed with gzip; `None` when not worth it.
+    pub gzip: Option<Bytes>,
+    /// Strong validator without quotes; `respond` appends the coding.
+    pub etag: String,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// `Last-Modified`, formatted.
+    pub last_modified: Option<String>,
+    /// `Vary` besides `Accept-Encoding`.
+    pub vary: &'static str,
+    /// How many candidates were withheld.
+    pub withheld: u32,
+    /// A sentence about them for clients that show notices.
+    pub notice: Option<String>,
+    /// Whether it stands in for a document upstream would not confirm.
+    pub is_stale: bool,
+}

@@ -1,0 +1,6 @@
+//! Cordon's shell: sockets, TLS, upstreams, timers; the binary `cordon`.
+
+pub mod config;
+pub mod engine;
+pub mod http;
+pub mod registry;

@@ -1,0 +1,2 @@
+//! Cordon.
+fn main() {}

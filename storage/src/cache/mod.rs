@@ -1,0 +1,100 @@
+//! What may be thrown away: records about documents and artifacts, rebuilt from evidence and blobs.
+
+use async_trait::async_trait;
+use cordon_policy::model::{ArtifactId, Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use crate::StorageError;
+
+/// Key of an upstream document: ecosystem, upstream id, document kind and canonical name. No
+/// request header can enter it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DocumentKey {
+    /// purl type.
+    pub ecosystem: SmolStr,
+    /// Id of the configured upstream.
+    pub upstream: SmolStr,
+    /// Which document: `packument`, `simple`, `index`, …
+    pub kind: SmolStr,
+    /// Canonical name the document is about.
+    pub name: SmolStr,
+}
+
+/// What is remembered of an upstream document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentRecord {
+    /// What upstream answered.
+    pub state: DocumentState,
+    /// When upstream last confirmed it.
+    pub fetched_at: Timestamp,
+    /// Upstream's `ETag`, verbatim.
+    pub etag: Option<SmolStr>,
+    /// Upstream's `Last-Modified`, verbatim.
+    pub last_modified: Option<SmolStr>,
+    /// How long upstream says it is fresh, in seconds.
+    pub max_age_seconds: Option<u32>,
+}
+
+/// What upstream answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DocumentState {
+    /// The document, kept as a blob.
+    Present {
+        /// Its bytes.
+        blob: Digest,
+        /// Its media type without parameters.
+        content_type: SmolStr,
+    },
+    /// There is none (404, 410).
+    Missing,
+}
+
+/// What is remembered of an artifact's bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactRecord {
+    /// SHA-256 of the verified bytes, the blob's name.
+    pub sha256: Digest,
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// When they were fetched.
+    pub fetched_at: Timestamp,
+    /// Which upstream they came from.
+    pub upstream: SmolStr,
+    /// Digests computed over the bytes while they arrived, of every algorithm that was declared
+    /// then; a later document that declares another algorithm makes Cordon read the blob again.
+    pub computed: cordon_policy::model::Digests,
+    /// When the bytes were last served, at day resolution, for collection.
+    pub last_used_at: Timestamp,
+}
+
+/// Small records that can be rebuilt. Losing all of it costs time, never correctness.
+#[async_trait]
+pub trait CacheIndex: Send + Sync + 'static {
+    /// The record of a document.
+    async fn document(&self, key: &DocumentKey) -> Result<Option<DocumentRecord>, StorageError>;
+    /// Remembers a document.
+    async fn put_document(
+        &self,
+        key: &DocumentKey,
+        record: &DocumentRecord,
+    ) -> Result<(), StorageError>;
+    /// Forgets a document.
+    async fn remove_document(&self, key: &DocumentKey) -> Result<(), StorageError>;
+    /// Every document record.
+    async fn documents(&self) -> Result<Vec<(DocumentKey, DocumentRecord)>, StorageError>;
+    /// The record of an artifact.
+    async fn artifact(&self, id: &ArtifactId) -> Result<Option<ArtifactRecord>, StorageError>;
+    /// Remembers an artifact.
+    async fn put_artifact(
+        &self,
+        id: &ArtifactId,
+        record: &ArtifactRecord,
+    ) -> Result<(), StorageError>;
+    /// Forgets an artifact.
+    async fn remove_artifact(&self, id: &ArtifactId) -> Result<(), StorageError>;
+    /// Every artifact record.
+    async fn artifacts(&self) -> Result<Vec<(ArtifactId, ArtifactRecord)>, StorageError>;
+    /// Writes out what is buffered.
+    async fn flush(&self) -> Result<(), StorageError>;
+}

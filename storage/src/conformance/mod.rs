@@ -1,0 +1,1 @@
+//! Conformance suites, one per trait, run on every backend.

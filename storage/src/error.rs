@@ -1,0 +1,64 @@
+//! What a store can say besides its answer.
+
+/// A store failed. A miss is never an error: reading what is not there is `Ok(None)`.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} in the {store} store: {kind}")]
+pub struct StorageError {
+    /// Which store: `blob`, `cache`, `evidence`.
+    pub store: &'static str,
+    /// What was being done, in words: `committing a blob`.
+    pub operation: &'static str,
+    /// What kind of failure.
+    pub kind: StorageErrorKind,
+    /// The cause.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Kinds a caller treats differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StorageErrorKind {
+    /// The disk or a quota is full.
+    #[error("no space left")]
+    Full,
+    /// Stored bytes are not what they were: moved aside, never served.
+    #[error("stored data is damaged")]
+    Corrupt,
+    /// The store is closed, locked by another process or read-only.
+    #[error("the store is not available")]
+    Unavailable,
+    /// Written by a version of Cordon this one does not know.
+    #[error("the store has an unknown format version")]
+    Format,
+    /// Anything else the operating system or the engine reported.
+    #[error("input or output failed")]
+    Io,
+}
+
+impl StorageError {
+    /// Wraps a cause.
+    pub fn new(
+        store: &'static str,
+        operation: &'static str,
+        kind: StorageErrorKind,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            store,
+            operation,
+            kind,
+            source: Some(source.into()),
+        }
+    }
+
+    /// Wraps an I/O error, telling a full disk from the rest.
+    pub fn io(store: &'static str, operation: &'static str, error: std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                StorageErrorKind::Full
+            }
+            _ => StorageErrorKind::Io,
+        };
+        Self::new(store, operation, kind, error)
+    }
+}

@@ -1,0 +1,14 @@
+//! Where Cordon keeps bytes and records; it knows no rules.
+//!
+//! Three traits by what a loss would mean (README, "Stores"): [`blob::BlobStore`] holds bytes by
+//! SHA-256 and can be filled again from upstream; [`cache::CacheIndex`] holds what may be thrown
+//! away and rebuilt; [`evidence::Evidence`] holds what must never be lost.
+
+pub mod blob;
+pub mod cache;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod error;
+pub mod evidence;
+
+pub use error::{StorageError, StorageErrorKind};
