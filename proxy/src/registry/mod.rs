@@ -35,11 +35,12 @@ pub trait Registry: Send + Sync + 'static {
     fn scheme(&self) -> &'static dyn Scheme;
 
     /// What a request below the mount asks for. The path was split and decoded once, strictly, by
-    /// `http::target`; nothing downstream sees the raw string.
+    /// `http::target`; nothing downstream sees the raw string. `links` is for fixed answers that
+    /// name this Cordon's own address (cargo's `config.json`).
     ///
     /// # Errors
     /// What is outside the protocol's grammar, with the status to answer.
-    fn classify(&self, request: &RequestHead<'_>) -> Result<Route, RouteError>;
+    fn classify(&self, request: &RequestHead<'_>, links: &Links) -> Result<Route, RouteError>;
 
     /// The upstream documents that answer for a package under a view; the first tells of the
     /// candidates, the rest are needed beside it.
@@ -68,6 +69,12 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Any other error (404, 405, 502, …) in the protocol's own form.
     fn error(&self, status: StatusCode, message: &str) -> DenialBody;
+
+    /// How documents treat a candidate that may not be had: left out, or listed with a mark that
+    /// makes resolvers avoid it (protocols.md §9). The artifact is refused either way.
+    fn withheld_as(&self) -> Entry {
+        Entry::Hidden
+    }
 
     /// The three or four lines a developer pastes to use this registry at `base`.
     fn client_setup(&self, base: &Url) -> String;

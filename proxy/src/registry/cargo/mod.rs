@@ -5,8 +5,8 @@ use http::StatusCode;
 use url::Url;
 
 use super::{
-    Catalog, Denial, DenialBody, Document, DocumentRequest, MetadataError, Registry, RequestHead,
-    Route, RouteError, UpstreamDocument, View,
+    Catalog, Denial, DenialBody, Document, DocumentRequest, Links, MetadataError, Registry,
+    RequestHead, Route, RouteError, UpstreamDocument, View,
 };
 
 /// The cargo adapter.
@@ -17,7 +17,7 @@ impl Registry for Cargo {
     fn scheme(&self) -> &'static dyn Scheme {
         &cordon_policy::ecosystem::Cargo
     }
-    fn classify(&self, _request: &RequestHead<'_>) -> Result<Route, RouteError> {
+    fn classify(&self, _request: &RequestHead<'_>, _links: &Links) -> Result<Route, RouteError> {
         todo!()
     }
     fn documents(&self, _package: &PackageName, _view: &View) -> Vec<DocumentRequest> {
