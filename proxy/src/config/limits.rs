@@ -15,8 +15,11 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// Bytes of one upstream document, decoded.
     pub document_bytes: u64,
-    /// Bytes of upstream documents being read or rendered at once.
-    pub documents_in_flight_bytes: u64,
+    /// Size from which a document counts as large: only one large document is fetched, parsed or
+    /// rendered at a time, so that memory stays bounded.
+    pub large_document_bytes: u64,
+    /// Documents below that size fetched or parsed at once.
+    pub documents_at_once: usize,
     /// Bytes of one artifact.
     pub artifact_bytes: u64,
     /// Bytes of parsed documents kept.
@@ -52,7 +55,8 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(30),
             document_bytes: 128 * MIB,
-            documents_in_flight_bytes: 160 * MIB,
+            large_document_bytes: 4 * MIB,
+            documents_at_once: 64,
             artifact_bytes: 2048 * MIB,
             parsed_cache_bytes: 32 * MIB,
             rendered_cache_bytes: 64 * MIB,

@@ -56,9 +56,12 @@ pub enum Reply {
 /// A rendered document with its codings, kept in memory and shared by requests.
 #[derive(Debug)]
 pub struct ReadyDocument {
-    /// As rendered.
-    pub identity: Bytes,
-    /// Compressed with gzip; `None` when not worth it.
+    /// As rendered. `None` for large documents, which are kept compressed only: a client that
+    /// does not accept gzip gets `gzip` inflated on a blocking thread.
+    pub identity: Option<Bytes>,
+    /// Size as rendered, in bytes.
+    pub identity_bytes: u64,
+    /// Compressed with gzip; `None` when not worth it. At least one of the two is there.
     pub gzip: Option<Bytes>,
     /// Strong validator without quotes; `respond` appends the coding.
     pub etag: String,
