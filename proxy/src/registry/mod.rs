@@ -121,9 +121,12 @@ pub trait Document: Send + Sync {
 
 /// A parsed search answer or catalogue.
 pub trait Catalog: Send + Sync {
-    /// One entry per result: what is known about it.
-    fn entries(&self) -> &[VersionFacts];
-    /// The answer with only the entries for which `keep` is true.
+    /// What is known about each result, in order. Made one at a time: PyPI's list of projects has
+    /// more than half a million entries, which as facts would take several hundred megabytes.
+    fn entries(&self) -> Box<dyn Iterator<Item = VersionFacts> + '_>;
+
+    /// The answer with only the entries for which `keep` is true. An entry beyond the end of
+    /// `keep` is dropped.
     ///
     /// # Errors
     /// If it cannot be made.
