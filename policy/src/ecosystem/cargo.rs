@@ -1,7 +1,17 @@
 //! Names and versions of cargo.
+//!
+//! crates.io holds `Foo-Bar`, `foo_bar` and `foo-bar` as one name, so the key of a name is folded;
+//! the index path and the archive keep the published spelling.
 
 use std::cmp::Ordering;
 
+use smol_str::SmolStr;
+
+use super::semver_bound::{Bound, Operator, Partial, Precedence};
+use super::{
+    CARGO, MAX_VERSION_BYTES, check_range_text, compare_with, name_error, range_error,
+    version_error,
+};
 use crate::model::{
     Ecosystem, NameError, PackageName, RangeError, Scheme, Version, VersionError, VersionRange,
 };
@@ -10,27 +20,139 @@ use crate::model::{
 #[derive(Clone, Copy, Debug)]
 pub struct Cargo;
 
+/// Longest name crates.io accepts.
+const MAX_NAME_BYTES: usize = 64;
+
 impl Scheme for Cargo {
     fn ecosystem(&self) -> &Ecosystem {
-        static ECOSYSTEM: Ecosystem = Ecosystem::from_static("cargo");
+        static ECOSYSTEM: Ecosystem = CARGO;
         &ECOSYSTEM
     }
+
     fn osv_name(&self) -> &'static str {
         "crates.io"
     }
-    fn package(&self, _raw: &str) -> Result<PackageName, NameError> {
-        todo!()
+
+    fn package(&self, raw: &str) -> Result<PackageName, NameError> {
+        if let Err(why) = check_name(raw) {
+            return Err(name_error(CARGO, raw, why));
+        }
+        let normalized: SmolStr = raw
+            .chars()
+            .map(|c| {
+                if c == '_' {
+                    '-'
+                } else {
+                    c.to_ascii_lowercase()
+                }
+            })
+            .collect();
+        Ok(PackageName::from_checked_parts(CARGO, normalized, raw))
     }
-    fn version(&self, _raw: &str) -> Result<Version, VersionError> {
-        todo!()
+
+    fn version(&self, raw: &str) -> Result<Version, VersionError> {
+        match parse(raw) {
+            Some(_) => Ok(Version::verbatim(raw)),
+            None => Err(version_error(CARGO, raw)),
+        }
     }
-    fn compare(&self, _a: &Version, _b: &Version) -> Ordering {
-        todo!()
+
+    fn compare(&self, a: &Version, b: &Version) -> Ordering {
+        compare_with(a, b, parse, semver::Version::cmp_precedence)
     }
-    fn is_prerelease(&self, _version: &Version) -> bool {
-        todo!()
+
+    fn is_prerelease(&self, version: &Version) -> bool {
+        parse(version.as_str()).is_none_or(|version| !version.pre.is_empty())
     }
-    fn range(&self, _raw: &str) -> Result<Box<dyn VersionRange>, RangeError> {
-        todo!()
+
+    fn range(&self, raw: &str) -> Result<Box<dyn VersionRange>, RangeError> {
+        check_range_text(&CARGO, raw)?;
+        match semver::VersionReq::parse(raw) {
+            Ok(requirement) => Ok(Box::new(CargoRange::new(&requirement))),
+            Err(error) => Err(range_error(CARGO, raw, error.to_string())),
+        }
+    }
+}
+
+fn check_name(raw: &str) -> Result<(), &'static str> {
+    if raw.len() > MAX_NAME_BYTES {
+        return Err("it has more than 64 characters");
+    }
+    if !raw.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Err("it does not start with an ASCII letter");
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if raw.bytes().all(is_plain) {
+        Ok(())
+    } else {
+        Err("only ASCII letters, digits, `-` and `_` are possible")
+    }
+}
+
+fn parse(text: &str) -> Option<semver::Version> {
+    if text.len() > MAX_VERSION_BYTES {
+        return None;
+    }
+    semver::Version::parse(text).ok()
+}
+
+/// A requirement as bounds that must all hold; none holds everything.
+#[derive(Debug)]
+struct CargoRange(Vec<Bound>);
+
+impl CargoRange {
+    fn new(requirement: &semver::VersionReq) -> Self {
+        Self(
+            requirement
+                .comparators
+                .iter()
+                .flat_map(comparator_bounds)
+                .collect(),
+        )
+    }
+}
+
+fn comparator_bounds(comparator: &semver::Comparator) -> Vec<Bound> {
+    let operator = match comparator.op {
+        semver::Op::Greater => Operator::Greater,
+        semver::Op::GreaterEq => Operator::GreaterOrEqual,
+        semver::Op::Less => Operator::Less,
+        semver::Op::LessEq => Operator::LessOrEqual,
+        semver::Op::Tilde => Operator::Tilde,
+        semver::Op::Caret => Operator::Caret,
+        // `Op` may grow; a new operator can only be some form of equality for what parses today.
+        _ => Operator::Exact,
+    };
+    let partial = Partial {
+        major: comparator.major,
+        minor: comparator.minor,
+        patch: comparator.patch,
+        pre: comparator.pre.as_str(),
+    };
+    // No end above the largest number: then the start alone decides, except for `>18446…`, which
+    // nothing passes.
+    partial
+        .bounds(operator, u64::MAX)
+        .unwrap_or_else(|| match operator {
+            Operator::Greater => vec![Bound::nothing()],
+            Operator::LessOrEqual => Vec::new(),
+            _ => partial
+                .bounds(Operator::GreaterOrEqual, u64::MAX)
+                .unwrap_or_default(),
+        })
+}
+
+impl VersionRange for CargoRange {
+    fn contains(&self, version: &Version) -> bool {
+        match parse(version.as_str()) {
+            None => self.0.is_empty(),
+            Some(version) => {
+                let version = Precedence {
+                    core: [version.major, version.minor, version.patch],
+                    pre: version.pre.as_str(),
+                };
+                self.0.iter().all(|bound| bound.admits(&version))
+            }
+        }
     }
 }

@@ -41,6 +41,8 @@ pub struct PackageName {
     ecosystem: Ecosystem,
     normalized: SmolStr,
     as_published: SmolStr,
+    #[serde(default)]
+    is_printed_normalized: bool,
 }
 
 impl PackageName {
@@ -55,6 +57,16 @@ impl PackageName {
             ecosystem,
             normalized: normalized.into(),
             as_published: as_published.into(),
+            is_printed_normalized: false,
+        }
+    }
+
+    /// For [`Scheme`](super::Scheme) implementations only: the ecosystem's package URLs carry the
+    /// normalised name (PyPI), not the published spelling (npm, cargo).
+    pub fn printed_normalized(self) -> Self {
+        Self {
+            is_printed_normalized: true,
+            ..self
         }
     }
 
@@ -71,6 +83,15 @@ impl PackageName {
     /// The spelling it was given with.
     pub fn as_published(&self) -> &str {
         &self.as_published
+    }
+
+    /// The spelling used in package URLs, hence everywhere in print.
+    pub(super) fn printed(&self) -> &str {
+        if self.is_printed_normalized {
+            &self.normalized
+        } else {
+            &self.as_published
+        }
     }
 
     /// The identity without a version, e.g. `pkg:npm/%40scope/name`.

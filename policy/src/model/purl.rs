@@ -5,7 +5,7 @@ use super::{NameError, PackageName, Scheme, Version, VersionError};
 /// Prints a purl. Scopes keep their `@` percent-encoded, as the specification asks.
 pub(super) fn format(name: &PackageName, version: Option<&Version>) -> String {
     let mut purl = format!("pkg:{}/", name.ecosystem());
-    encode(&mut purl, name.as_published(), "/");
+    encode(&mut purl, name.printed(), "/");
     if let Some(version) = version {
         purl.push('@');
         encode(&mut purl, version.as_str(), "");
