@@ -1,6 +1,11 @@
 //! Policy files: text in, a [`Ruleset`](crate::evaluate::Ruleset) or every problem out.
 
 pub mod diagnostic;
+pub mod limits;
+pub mod quantity;
+pub mod reader;
+pub mod source;
+pub mod text;
 
 use crate::evaluate::Ruleset;
 use diagnostic::Diagnostic;
