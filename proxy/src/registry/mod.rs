@@ -9,7 +9,9 @@
 //! and rendered many times: a changed verdict costs a copy, not a parse.
 
 pub mod cargo;
-pub mod conformance;
+#[cfg(test)]
+pub(crate) mod conformance;
+pub mod denial;
 pub mod npm;
 pub mod pypi;
 
@@ -74,6 +76,12 @@ pub trait Registry: Send + Sync + 'static {
     /// makes resolvers avoid it (protocols.md §9). The artifact is refused either way.
     fn withheld_as(&self) -> Entry {
         Entry::Hidden
+    }
+
+    /// First path segment this adapter also answers at the host's root, outside its mount, because
+    /// some client drops the mount from an address (npm: `-`, for `/-/npm/v1/…`).
+    fn root_segment(&self) -> Option<&'static str> {
+        None
     }
 
     /// The three or four lines a developer pastes to use this registry at `base`.
