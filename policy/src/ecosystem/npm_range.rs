@@ -42,16 +42,20 @@ fn alternative_bounds(text: &str) -> Result<Vec<Bound>, String> {
         return hyphen_bounds(from, to);
     }
     let mut bounds = Vec::new();
-    let mut words = words.into_iter().peekable();
+    let mut words = words.into_iter();
     while let Some(word) = words.next() {
-        let (operator, mut version) = split_operator(word);
-        // `> 1.2.3` and `>1.2.3` are the same comparator.
-        if version.is_empty() {
-            version = words
-                .next()
-                .ok_or_else(|| format!("`{word}` has no version"))?;
+        match split_operator(word) {
+            // `> 1.2.3` and `>1.2.3` are the same comparator.
+            (_, "") => {
+                let version = words
+                    .next()
+                    .ok_or_else(|| format!("`{word}` has no version"))?;
+                let joined = format!("{word}{version}");
+                let (operator, version) = split_operator(&joined);
+                bounds.extend(comparator_bounds(operator, version)?);
+            }
+            (operator, version) => bounds.extend(comparator_bounds(operator, version)?),
         }
-        bounds.extend(comparator_bounds(operator, version)?);
     }
     Ok(bounds)
 }

@@ -112,7 +112,8 @@ fn parse(text: &str) -> Option<pep440_rs::Version> {
     if text.len() > MAX_VERSION_BYTES {
         return None;
     }
-    pep440_rs::Version::from_str(text).ok()
+    // `packaging` trims like Python's `\s`, which is more than ASCII.
+    pep440_rs::Version::from_str(text.trim()).ok()
 }
 
 /// Specifiers that must all hold; none holds everything.
