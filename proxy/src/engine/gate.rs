@@ -68,3 +68,48 @@ impl Cleared {
         &self.bytes
     }
 }
+
+#[cfg(test)]
+impl Cleared {
+    /// Bytes cleared by an empty policy, for tests of what carries them.
+    pub(crate) fn for_test(sha256: cordon_policy::model::Digest, bytes: ClearedBytes) -> Self {
+        use std::sync::Arc;
+
+        use cordon_policy::evaluate::Ruleset;
+        use cordon_policy::facts::{ByteFacts, Fact, PackageFacts, VersionFacts};
+        use cordon_policy::model::{
+            ArtifactId, ArtifactKind, Ecosystem, FileName, PackageName, PackageVersion, Version,
+        };
+        use cordon_policy::verdict::RulesetHash;
+
+        let name =
+            PackageName::from_checked_parts(Ecosystem::from_static("npm"), "left-pad", "left-pad");
+        let artifact = ArtifactId {
+            subject: PackageVersion {
+                name: name.clone(),
+                version: Version::verbatim("1.3.0"),
+            },
+            file: FileName::new("left-pad-1.3.0.tgz").expect("a file name"),
+            kind: ArtifactKind::Archive,
+        };
+        let package = Arc::new(PackageFacts {
+            name,
+            first_published_at: Fact::NotYet,
+            status: Fact::NotYet,
+            upstream: "test".into(),
+        });
+        let mut facts = VersionFacts::unknown(artifact, package);
+        facts.bytes = Fact::Known(ByteFacts {
+            sha256,
+            size_bytes: 0,
+            mismatches: Vec::new(),
+            declared_size_bytes: None,
+        });
+        let ruleset = Ruleset::new(RulesetHash("test".into()), Vec::new(), Vec::new());
+        let permit = ruleset
+            .evaluate(&facts, Timestamp::from_millis(0))
+            .permit()
+            .expect("an empty policy allows everything");
+        Self::new(permit, DecisionId::from_random(7), 1, bytes)
+    }
+}
