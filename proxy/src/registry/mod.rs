@@ -12,6 +12,7 @@ pub mod cargo;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod denial;
+pub mod json;
 pub mod npm;
 pub mod pypi;
 
