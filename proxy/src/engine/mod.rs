@@ -1,5 +1,347 @@
-//! The engine: fetches, decides, records, answers. Placeholder of the public face.
+//! The engine: fetches, decides, records, answers. Adapters translate, stores keep; only here is
+//! decided what a client gets, and only here are decisions written.
+//!
+//! A metadata request (flow a, [`metadata`]): the package's documents are confirmed
+//! ([`documents`]) and parsed ([`package`]), every candidate is judged and changed verdicts are
+//! recorded ([`judge`]), the adapter renders what may be listed.
+//!
+//! An artifact request (flow b, [`artifact`]): the candidate must be listed; its bytes are spooled
+//! and hashed ([`fetch`]), judged with what they showed, kept, recorded; then the gate ([`gate`])
+//! makes the only value from which a response body can be built.
 
+mod artifact;
+mod background;
+mod catalog;
+mod clock;
+mod documents;
+mod failure;
+mod fetch;
 pub mod gate;
+mod hash;
+mod inflight;
+mod judge;
+mod metadata;
+mod observe;
+mod package;
+mod record;
+mod snapshot;
 
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use cordon_policy::decision::Decision;
+use cordon_policy::evaluate::Ruleset;
+use cordon_policy::model::ArtifactId;
+use cordon_storage::blob::BlobStore;
+use cordon_storage::cache::CacheIndex;
+use cordon_storage::evidence::{Client, Evidence, Outcome as Received};
+use tokio::sync::{Notify, Semaphore};
+use url::Url;
+
+pub use clock::{Clock, IdSource, RandomIds, SystemClock};
+pub use failure::{Blame, Failure};
 pub use gate::{Cleared, ClearedBytes};
+pub use observe::{Observe, Unobserved};
+pub use snapshot::{Live, Snapshot};
+
+use crate::config::Config;
+use crate::http::reply::Reply;
+use crate::registry::{ArtifactRequest, Denial, DenialScope, Links, Registry, RequestHead, Route};
+use crate::upstream::Upstreams;
+use artifact::{Hot, Outcome};
+use background::Background;
+use inflight::Flights;
+use metadata::{Ready, ReadyKey};
+use package::{Package, PackageKey};
+use record::Servings;
+
+/// How long a failure is answered from memory, so that many who ask cause one attempt.
+const FAILURE_MEMORY: Duration = Duration::from_secs(1);
+/// Failures remembered at once.
+const FAILURES: u64 = 4096;
+
+/// The stores.
+#[derive(Clone)]
+pub struct Stores {
+    /// Bytes.
+    pub blobs: Arc<dyn BlobStore>,
+    /// What may be thrown away.
+    pub cache: Arc<dyn CacheIndex>,
+    /// What must never be lost.
+    pub evidence: Arc<dyn Evidence>,
+}
+
+/// What the engine is made of.
+pub struct Parts {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The address clients use, ending in `/`.
+    pub public_url: Url,
+    /// The policy to start with.
+    pub ruleset: Arc<Ruleset>,
+    /// The stores.
+    pub stores: Stores,
+    /// The upstreams.
+    pub upstreams: Upstreams,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Decision ids.
+    pub ids: Arc<dyn IdSource>,
+    /// Meters.
+    pub metrics: Arc<dyn Observe>,
+}
+
+type Flown<T> = Result<T, Failure>;
+
+/// The engine.
+pub struct Engine {
+    this: Weak<Engine>,
+    config: Arc<Config>,
+    public_url: Url,
+    live: Live,
+    stores: Stores,
+    upstreams: Upstreams,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    metrics: Arc<dyn Observe>,
+    packages: moka::sync::Cache<PackageKey, Arc<Package>>,
+    ready: moka::sync::Cache<ReadyKey, Arc<Ready>>,
+    hot: moka::sync::Cache<ArtifactRequest, Hot>,
+    recent_failures: moka::sync::Cache<PackageKey, Failure>,
+    recent_artifact_failures: moka::sync::Cache<(ArtifactId, u64), Failure>,
+    package_flights: Flights<PackageKey, Flown<Arc<Package>>>,
+    render_flights: Flights<(ReadyKey, u64), Flown<Arc<Ready>>>,
+    artifact_flights: Flights<(ArtifactId, u64), Flown<Outcome>>,
+    documents_at_once: Semaphore,
+    large_documents: Semaphore,
+    background: Background,
+    servings: Servings,
+    servings_full: Notify,
+}
+
+impl Engine {
+    /// Puts an engine together. [`write_servings`](Self::write_servings) must be run beside it.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts {
+            config,
+            public_url,
+            ruleset,
+            stores,
+            upstreams,
+            clock,
+            ids,
+            metrics,
+        } = parts;
+        let limits = config.limits.clone();
+        let weigh = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let packages = moka::sync::Cache::builder()
+            .max_capacity(limits.parsed_cache_bytes)
+            .weigher(move |_, package: &Arc<Package>| weigh(package.weight_bytes()))
+            .build();
+        let ready = moka::sync::Cache::builder()
+            .max_capacity(limits.rendered_cache_bytes)
+            .weigher(move |_, ready: &Arc<Ready>| weigh(ready.weight_bytes()))
+            .build();
+        let hot = moka::sync::Cache::builder()
+            .max_capacity(limits.artifact_cache_bytes)
+            .weigher(move |_, hot: &Hot| weigh(hot.weight_bytes()))
+            .build();
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            live: Live::new(ruleset),
+            packages,
+            ready,
+            hot,
+            recent_failures: short_memory(),
+            recent_artifact_failures: short_memory(),
+            package_flights: Flights::new(limits.connections),
+            render_flights: Flights::new(limits.connections),
+            artifact_flights: Flights::new(limits.connections),
+            documents_at_once: Semaphore::new(limits.documents_at_once),
+            large_documents: Semaphore::new(1),
+            background: Background::new(),
+            servings: Servings::default(),
+            servings_full: Notify::new(),
+            config,
+            public_url,
+            stores,
+            upstreams,
+            clock,
+            ids,
+            metrics,
+        })
+    }
+
+    /// The policy in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.live.get()
+    }
+
+    /// Puts a new policy in force; requests under way finish under the old one. Returns the
+    /// generation.
+    pub fn replace_policy(&self, ruleset: Arc<Ruleset>) -> u64 {
+        self.live.swap(ruleset)
+    }
+
+    /// The stores, for pages and commands that only read.
+    pub fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    /// The upstreams, for status pages.
+    pub fn upstreams(&self) -> &Upstreams {
+        &self.upstreams
+    }
+
+    /// Waits for work behind answers and writes the last servings. Called at shutdown, after the
+    /// last connection.
+    pub async fn finish(&self) {
+        self.background.finish().await;
+        self.flush_servings().await;
+    }
+
+    /// Answers a request below a registry's mount.
+    pub async fn registry_request(
+        &self,
+        registry: &'static dyn Registry,
+        head: &RequestHead<'_>,
+        client: &Client,
+    ) -> Reply {
+        let snapshot = self.live.get();
+        let outcome = match registry.classify(head, &self.links(registry)) {
+            Ok(Route::Metadata { package, view }) => {
+                self.metadata(registry, package, view, head, snapshot).await
+            }
+            Ok(Route::Artifact(request)) => self.artifact(registry, request, head, snapshot).await,
+            Ok(Route::Catalog { request, view }) => {
+                self.catalog(registry, request, view, snapshot).await
+            }
+            Ok(Route::Static(rendered)) => Ok(Reply::Static(rendered)),
+            Ok(Route::Redirect(path)) => {
+                let mount = registry.scheme().ecosystem();
+                Ok(Reply::Redirect(format!(
+                    "{}{mount}/{path}",
+                    self.public_url.path()
+                )))
+            }
+            Ok(Route::Forward { request, package }) => {
+                self.forward(registry, request, package).await
+            }
+            Ok(Route::Refuse { status, message }) => Ok(Reply::Failed {
+                body: registry.error(status, message),
+                retry_after_seconds: None,
+            }),
+            Err(error) => Ok(Reply::Failed {
+                body: registry.error(error.status, &error.message),
+                retry_after_seconds: None,
+            }),
+        };
+        match outcome {
+            Ok(reply) => {
+                self.note_reply(&reply, head, client);
+                reply
+            }
+            Err(failure) => self.failed(registry, &failure),
+        }
+    }
+
+    fn note_reply(&self, reply: &Reply, head: &RequestHead<'_>, client: &Client) {
+        match reply {
+            Reply::Artifact(cleared) if head.method == http::Method::GET => {
+                self.note(cleared.decision(), client, Received::Served);
+            }
+            Reply::Denied { decision, .. } => self.note(decision, client, Received::Refused),
+            _ => {}
+        }
+    }
+
+    fn failed(&self, registry: &'static dyn Registry, failure: &Failure) -> Reply {
+        match failure.blame() {
+            Blame::Client => tracing::debug!(error = %failure, "request refused"),
+            Blame::Upstream => tracing::warn!(error = %failure, "upstream gave no usable answer"),
+            Blame::Store | Blame::Ours => tracing::error!(error = %failure, "request failed"),
+        }
+        if let Failure::Store(error) = failure {
+            self.metrics.store_error(error.store);
+        }
+        Reply::Failed {
+            body: registry.error(failure.status(), &failure.to_string()),
+            retry_after_seconds: failure.retry_after_seconds(),
+        }
+    }
+
+    /// The refusal a decision means, in the client's own form.
+    fn denied(
+        &self,
+        registry: &'static dyn Registry,
+        head: &RequestHead<'_>,
+        decision: &Decision,
+        scope: DenialScope,
+    ) -> Reply {
+        let evaluation = &decision.evaluation;
+        let deciding = evaluation.deciding();
+        let subject = match scope {
+            DenialScope::Package => evaluation.subject().name.purl(),
+            DenialScope::Artifact => evaluation.subject().to_string(),
+        };
+        let waiting = "a fact the policy needs is not known yet";
+        let denial = Denial {
+            subject,
+            scope,
+            effect: evaluation.effect(),
+            code: deciding.map_or_else(
+                || "awaiting-facts".to_owned(),
+                |finding| format!("{}/{}", finding.rule, finding.code),
+            ),
+            reason: deciding.map_or(waiting, |finding| finding.reason.as_str()),
+            until: evaluation
+                .valid_until()
+                .filter(|_| deciding.is_some_and(|f| f.until.is_some())),
+            nearest_allowed: decision.nearest_allowed.as_deref(),
+            decision: &decision.id,
+            why_url: format!("{}why/{}", self.public_url, decision.id),
+            contact: self.config.contact.as_deref(),
+        };
+        Reply::Denied {
+            body: registry.deny(&denial, head),
+            decision: decision.id.clone(),
+        }
+    }
+
+    /// Takes damaged bytes out of service. The server calls this when a stored body turned out
+    /// damaged while it was being sent.
+    pub async fn damaged(&self, cleared: &Cleared) {
+        let artifact = cleared.permit().artifact().clone();
+        self.hot.invalidate_all();
+        self.set_aside(cleared.permit().sha256()).await;
+        if let Err(error) = self.stores.cache.remove_artifact(&artifact).await {
+            self.metrics.store_error(error.store);
+        }
+    }
+
+    fn links(&self, registry: &'static dyn Registry) -> Links {
+        let mount = format!("{}/", registry.scheme().ecosystem());
+        let base = self
+            .public_url
+            .join(&mount)
+            .expect("a mount is a valid relative address");
+        Links { base }
+    }
+
+    fn this(&self) -> Arc<Self> {
+        self.this
+            .upgrade()
+            .expect("the engine answers only while someone holds it")
+    }
+}
+
+fn short_memory<K, V>() -> moka::sync::Cache<K, V>
+where
+    K: std::hash::Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    moka::sync::Cache::builder()
+        .max_capacity(FAILURES)
+        .time_to_live(FAILURE_MEMORY)
+        .build()
+}

@@ -54,7 +54,7 @@ pub enum Reply {
 }
 
 /// A rendered document with its codings, kept in memory and shared by requests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReadyDocument {
     /// As rendered. `None` for large documents, which are kept compressed only: a client that
     /// does not accept gzip gets `gzip` inflated on a blocking thread.

@@ -212,7 +212,7 @@ pub enum Route {
 }
 
 /// A file, as asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ArtifactRequest {
     /// The package.
     pub package: PackageName,

@@ -1,0 +1,443 @@
+//! Flow (b): a file. Bytes are spooled, verified, judged and recorded before the first one leaves.
+
+use std::sync::Arc;
+
+use cordon_policy::decision::{Cause, Decision};
+use cordon_policy::facts::{ByteFacts, Fact, VersionFacts};
+use cordon_policy::model::{ArtifactId, ArtifactKind, Digest};
+use cordon_policy::verdict::Effect;
+use cordon_storage::StorageErrorKind;
+use cordon_storage::blob::BlobReader;
+use cordon_storage::cache::ArtifactRecord;
+use cordon_storage::evidence::{Entry as LogEntry, Notice, Pin};
+
+use super::Engine;
+use super::failure::Failure;
+use super::fetch::Spooled;
+use super::gate::{Cleared, ClearedBytes};
+use super::hash::{DeclaredHashers, covers, mismatches};
+use super::package::{Freshness, Package};
+use super::snapshot::Snapshot;
+use crate::http::reply::Reply;
+use crate::registry::{ArtifactRequest, ArtifactSource, DenialScope, Registry, RequestHead, View};
+
+/// A cleared artifact kept for the next request, as long as its documents may be believed.
+#[derive(Clone)]
+pub(super) struct Hot {
+    pub(super) cleared: Arc<Cleared>,
+    freshness: Arc<Freshness>,
+    source: Arc<ArtifactSource>,
+}
+
+impl Hot {
+    pub(super) fn weight_bytes(&self) -> usize {
+        const OVERHEAD: usize = 1024;
+        match self.cleared.bytes() {
+            ClearedBytes::Memory(bytes) => bytes.len() + OVERHEAD,
+            ClearedBytes::Stored(_) => OVERHEAD,
+        }
+    }
+}
+
+/// What became of an artifact.
+#[derive(Clone)]
+pub(super) enum Outcome {
+    Cleared(Hot),
+    Refused(Arc<Decision>),
+}
+
+/// A listed candidate whose bytes are wanted.
+struct Wanted {
+    package: Arc<Package>,
+    facts: VersionFacts,
+    source: Arc<ArtifactSource>,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Engine {
+    pub(super) async fn artifact(
+        &self,
+        registry: &'static dyn Registry,
+        request: ArtifactRequest,
+        head: &RequestHead<'_>,
+        snapshot: Arc<Snapshot>,
+    ) -> Result<Reply, Failure> {
+        if let Some(hot) = self.hot.get(&request)
+            && self.is_current(&hot, &snapshot)
+        {
+            self.metrics.cache("artifact", true);
+            return Ok(Reply::Artifact(hot.cleared));
+        }
+        self.metrics.cache("artifact", false);
+        match self.clear(registry, &request, snapshot).await? {
+            Outcome::Cleared(hot) => {
+                let cleared = Arc::clone(&hot.cleared);
+                self.hot.insert(request, hot);
+                Ok(Reply::Artifact(cleared))
+            }
+            Outcome::Refused(decision) => {
+                Ok(self.denied(registry, head, &decision, DenialScope::Artifact))
+            }
+        }
+    }
+
+    fn is_current(&self, hot: &Hot, snapshot: &Snapshot) -> bool {
+        let now = self.clock.now();
+        hot.cleared.holds(snapshot.generation, now) && hot.freshness.is_fresh(now)
+    }
+
+    async fn clear(
+        &self,
+        registry: &'static dyn Registry,
+        request: &ArtifactRequest,
+        snapshot: Arc<Snapshot>,
+    ) -> Result<Outcome, Failure> {
+        let view = View::plain("artifact");
+        let package = self.package(registry, &request.package, &view).await?;
+        let index = find(&package, request)?;
+        let judgement = self.judge(&package, &snapshot).await?;
+        if let Some(decision) = judgement.withheld.get(&index) {
+            return Ok(Outcome::Refused(Arc::clone(decision)));
+        }
+        let wanted = wanted(package, index, request, snapshot)?;
+        if let Some(hot) = self.reuse(request, &wanted) {
+            return Ok(Outcome::Cleared(hot));
+        }
+        let key = (wanted.facts.artifact.clone(), wanted.snapshot.generation);
+        if let Some(failure) = self.recent_artifact_failures.get(&key) {
+            return Err(failure);
+        }
+        let this = self.this();
+        let flight_key = key.clone();
+        self.artifact_flights
+            .run(key, || async move {
+                let outcome = this.prove(wanted).await;
+                if let Err(failure @ Failure::Upstream(_)) = &outcome {
+                    this.recent_artifact_failures
+                        .insert(flight_key, failure.clone());
+                }
+                outcome
+            })
+            .await?
+    }
+
+    /// A clearance from memory that only waited for its documents to be confirmed.
+    fn reuse(&self, request: &ArtifactRequest, wanted: &Wanted) -> Option<Hot> {
+        let hot = self.hot.get(request)?;
+        let holds = hot
+            .cleared
+            .holds(wanted.snapshot.generation, self.clock.now())
+            && hot.source.digests == wanted.source.digests
+            && hot.source.size_bytes == wanted.source.size_bytes;
+        holds.then(|| Hot {
+            freshness: Arc::clone(&wanted.package.freshness),
+            ..hot
+        })
+    }
+
+    /// Has the bytes, from the store or from upstream, and judges them.
+    async fn prove(&self, wanted: Wanted) -> Result<Outcome, Failure> {
+        let id = wanted.facts.artifact.clone();
+        if let Some((reader, facts)) = self.stored(&id, &wanted.source).await? {
+            match self.decide(&wanted, facts, Held::Stored(reader)).await {
+                Err(Failure::Store(error)) if error.kind == StorageErrorKind::Corrupt => {
+                    self.forget(&id).await?;
+                }
+                outcome => return outcome,
+            }
+        }
+        let ecosystem = id.subject.name.ecosystem().as_str();
+        let spooled = self
+            .spool(&wanted.package.upstream, ecosystem, &wanted.source)
+            .await?;
+        let facts = spooled.facts.clone();
+        self.decide(&wanted, facts, Held::Spooled(spooled)).await
+    }
+
+    /// Bytes kept earlier, with every digest the registry declares today.
+    async fn stored(
+        &self,
+        id: &ArtifactId,
+        source: &ArtifactSource,
+    ) -> Result<Option<(BlobReader, ByteFacts)>, Failure> {
+        let Some(record) = self.stores.cache.artifact(id).await? else {
+            return Ok(None);
+        };
+        let Some(reader) = self.open(&record.sha256).await? else {
+            self.stores.cache.remove_artifact(id).await?;
+            return Ok(None);
+        };
+        let mut computed = record.computed.clone();
+        if !covers(&computed, &source.digests) {
+            let (again, digests) = (Arc::clone(&reader), source.digests.clone());
+            let sha256 = record.sha256.clone();
+            let work = move || {
+                let mut hashers = DeclaredHashers::for_digests(&digests);
+                let mut offset = 0;
+                while offset < again.size_bytes() {
+                    let piece = again.read_at(offset, usize::MAX)?;
+                    if piece.is_empty() {
+                        break;
+                    }
+                    hashers.update(&piece);
+                    offset += piece.len() as u64;
+                }
+                Ok::<_, cordon_storage::StorageError>(hashers.finish(sha256))
+            };
+            let read = tokio::task::spawn_blocking(work)
+                .await
+                .map_err(|_| Failure::Interrupted)?;
+            match read {
+                Ok(digests) => computed = digests,
+                Err(error) if error.kind == StorageErrorKind::Corrupt => {
+                    self.set_aside(&record.sha256).await;
+                    self.forget(id).await?;
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.into()),
+            }
+            let record = ArtifactRecord {
+                computed: computed.clone(),
+                ..record.clone()
+            };
+            self.stores.cache.put_artifact(id, &record).await?;
+        }
+        let found = mismatches(&source.digests, &computed);
+        let size_bytes = reader.size_bytes();
+        let facts = ByteFacts {
+            sha256: record.sha256,
+            size_bytes,
+            mismatches: found,
+            declared_size_bytes: source.size_bytes.filter(|declared| *declared != size_bytes),
+        };
+        Ok(Some((reader, facts)))
+    }
+
+    async fn open(&self, digest: &Digest) -> Result<Option<BlobReader>, Failure> {
+        match self.stores.blobs.open(digest).await {
+            Ok(reader) => Ok(reader),
+            Err(error) if error.kind == StorageErrorKind::Corrupt => {
+                self.set_aside(digest).await;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Judges the bytes; keeps, records and clears them, or records why not.
+    async fn decide(
+        &self,
+        wanted: &Wanted,
+        bytes: ByteFacts,
+        held: Held,
+    ) -> Result<Outcome, Failure> {
+        let id = &wanted.facts.artifact;
+        let now = self.clock.now();
+        let pinned = self.stores.evidence.pin(id).await?;
+        let latest = self.stores.evidence.latest(id).await?;
+        let mut facts = wanted.facts.clone();
+        facts.bytes = Fact::Known(bytes.clone());
+        facts.history.pinned = pinned.clone();
+        let evaluation = wanted.snapshot.ruleset.evaluate(&facts, now);
+        let effect = evaluation.effect();
+        if matches!(effect, Effect::Allow | Effect::Quarantine) && evaluation.awaits().is_empty() {
+            self.keep(wanted, &bytes, held).await.map(drop)?;
+        }
+        let permit = evaluation.permit();
+        // The record of the same conclusion about the same bytes under the same rules stands.
+        let standing = latest.map(|logged| logged.decision).filter(|decision| {
+            decision.ruleset == *wanted.snapshot.ruleset.hash() && decision.evaluation == evaluation
+        });
+        let decision = match standing {
+            Some(decision) => Arc::new(decision),
+            None => {
+                let decision = Arc::new(Decision {
+                    id: self.ids.next(),
+                    at: now,
+                    evaluation,
+                    cause: Cause::Request,
+                    ruleset: wanted.snapshot.ruleset.hash().clone(),
+                    facts,
+                    nearest_allowed: None,
+                });
+                let mut log = vec![LogEntry::Decision(Box::new((*decision).clone()))];
+                if pinned.is_none() && permit.is_some() {
+                    let pin = Pin {
+                        artifact: id.clone(),
+                        sha256: bytes.sha256.clone(),
+                        at: now,
+                    };
+                    log.insert(0, LogEntry::Pin(pin));
+                }
+                self.metrics.decision(&decision);
+                self.stores.evidence.append(log).await?;
+                decision
+            }
+        };
+        let Some(permit) = permit else {
+            return Ok(Outcome::Refused(decision));
+        };
+        let bytes = self.bytes_of(permit.sha256()).await?;
+        let cleared = Cleared::new(
+            permit,
+            decision.id.clone(),
+            wanted.snapshot.generation,
+            bytes,
+        );
+        Ok(Outcome::Cleared(Hot {
+            cleared: Arc::new(cleared),
+            freshness: Arc::clone(&wanted.package.freshness),
+            source: Arc::clone(&wanted.source),
+        }))
+    }
+
+    async fn keep(&self, wanted: &Wanted, bytes: &ByteFacts, held: Held) -> Result<(), Failure> {
+        let Held::Spooled(spooled) = held else {
+            return Ok(());
+        };
+        let Spooled {
+            staged, computed, ..
+        } = spooled;
+        staged.commit().await?;
+        let now = self.clock.now();
+        let record = ArtifactRecord {
+            sha256: bytes.sha256.clone(),
+            size_bytes: bytes.size_bytes,
+            fetched_at: now,
+            upstream: wanted.package.upstream.id().into(),
+            computed,
+            last_used_at: now,
+        };
+        Ok(self
+            .stores
+            .cache
+            .put_artifact(&wanted.facts.artifact, &record)
+            .await?)
+    }
+
+    /// The bytes of a kept blob: in memory when small, all of them verified.
+    async fn bytes_of(&self, digest: &Digest) -> Result<ClearedBytes, Failure> {
+        let gone = || Failure::Contradiction("the stored bytes are gone; ask again".to_owned());
+        let reader = self.open(digest).await?.ok_or_else(gone)?;
+        if reader.size_bytes() > self.config.limits.artifact_cache_each_bytes {
+            return Ok(ClearedBytes::Stored(reader));
+        }
+        let work = move || {
+            reader
+                .read_at(0, usize::MAX)
+                .map(|bytes| (bytes, reader.size_bytes()))
+        };
+        let read = tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| Failure::Interrupted)?;
+        match read {
+            Ok((bytes, size)) if bytes.len() as u64 == size => Ok(ClearedBytes::Memory(bytes)),
+            Ok(_) => self
+                .read_blob(digest)
+                .await?
+                .map(ClearedBytes::Memory)
+                .ok_or_else(gone),
+            Err(error) => {
+                if error.kind == StorageErrorKind::Corrupt {
+                    self.set_aside(digest).await;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn forget(&self, id: &ArtifactId) -> Result<(), Failure> {
+        Ok(self.stores.cache.remove_artifact(id).await?)
+    }
+
+    /// Moves a damaged blob out of the way and leaves a notice; the next request fetches it again.
+    pub(super) async fn set_aside(&self, digest: &Digest) {
+        self.metrics.damaged_blob();
+        tracing::error!(blob = %digest, "stored bytes are damaged; moved aside, will be fetched again");
+        let notice = Notice {
+            at: self.clock.now(),
+            code: "blob-damaged".into(),
+            text: format!("stored bytes of {digest} were damaged and moved aside"),
+        };
+        let aside = self.stores.blobs.set_aside(digest).await;
+        let noted = self
+            .stores
+            .evidence
+            .append(vec![LogEntry::Notice(notice)])
+            .await
+            .map(drop);
+        for error in [aside, noted].into_iter().filter_map(Result::err) {
+            self.metrics.store_error(error.store);
+            tracing::error!(error = %error, "reporting damaged bytes failed");
+        }
+    }
+}
+
+/// Where the bytes being judged are.
+enum Held {
+    Stored(#[expect(dead_code, reason = "keeps the file open until the verdict")] BlobReader),
+    Spooled(Spooled),
+}
+
+/// The candidate a request means. Files are found by name, cargo's by version.
+fn find(package: &Package, request: &ArtifactRequest) -> Result<usize, Failure> {
+    let candidates = package.document.candidates();
+    let is_meant = |facts: &VersionFacts| {
+        let id = &facts.artifact;
+        request.file.as_ref().is_none_or(|file| *file == id.file)
+            && request
+                .version
+                .as_ref()
+                .is_none_or(|version| *version == id.subject.version)
+    };
+    if request.file.is_none() && request.version.is_none() {
+        return Err(Failure::NotFound("no file was named".to_owned()));
+    }
+    candidates.iter().position(is_meant).ok_or_else(|| {
+        let wanted = request.file.as_ref().map(ToString::to_string);
+        let wanted = wanted.or_else(|| request.version.as_ref().map(ToString::to_string));
+        let wanted = wanted.unwrap_or_default();
+        Failure::NotFound(format!("{} has no file `{wanted}`", package.name.purl()))
+    })
+}
+
+fn wanted(
+    package: Arc<Package>,
+    index: usize,
+    request: &ArtifactRequest,
+    snapshot: Arc<Snapshot>,
+) -> Result<Wanted, Failure> {
+    let missing = || Failure::NotFound(format!("{} has no such file", package.name.purl()));
+    let mut facts = package.facts(index).ok_or_else(missing)?;
+    let source = match request.kind {
+        ArtifactKind::Archive => package.document.locate(index)?,
+        kind @ (ArtifactKind::CoreMetadata | ArtifactKind::Provenance) => {
+            let source = package
+                .document
+                .locate_derived(index, kind)
+                .ok_or_else(missing)??;
+            facts.artifact.kind = kind;
+            facts.declared = match source.digests.is_empty() {
+                true => Fact::Absent,
+                false => Fact::Known(source.digests.clone()),
+            };
+            facts.size_bytes = source.size_bytes.map_or(Fact::Absent, Fact::Known);
+            source
+        }
+    };
+    if let Some(expected) = &request.expected
+        && source.digests.get(expected.algorithm()) != Some(expected)
+    {
+        return Err(Failure::Contradiction(format!(
+            "the address asks for {} with {expected}, but the registry declares another digest; \
+             update the lock file or the index",
+            facts.artifact.subject
+        )));
+    }
+    Ok(Wanted {
+        package,
+        facts,
+        source: Arc::new(source),
+        snapshot,
+    })
+}

@@ -1,0 +1,252 @@
+//! Verdicts over all candidates of a package, recorded before anyone is answered.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cordon_policy::decision::{Cause, Decision};
+use cordon_policy::finding::Fingerprint;
+use cordon_policy::model::{Timestamp, Version};
+use cordon_policy::verdict::{Effect, Evaluation};
+use cordon_storage::evidence::{Entry as LogEntry, Listing as ListingEntry};
+use smol_str::SmolStr;
+
+use super::Engine;
+use super::failure::Failure;
+use super::package::Package;
+use super::snapshot::Snapshot;
+use crate::registry::Entry;
+
+/// The verdicts of one generation over a package's candidates.
+#[derive(Debug)]
+pub(super) struct Judgement {
+    pub(super) generation: u64,
+    /// When time alone could change a verdict.
+    pub(super) valid_until: Option<Timestamp>,
+    /// One per candidate.
+    pub(super) entries: Vec<Entry>,
+    /// The decision behind each candidate that is not listed.
+    pub(super) withheld: HashMap<usize, Arc<Decision>>,
+    /// Candidates listed.
+    pub(super) listed: u32,
+}
+
+impl Judgement {
+    /// Whether it may be used by a request of this generation now.
+    pub(super) fn holds(&self, generation: u64, now: Timestamp) -> bool {
+        self.generation == generation && self.valid_until.is_none_or(|until| now < until)
+    }
+
+    /// Whether nothing of the package may be had although there is something.
+    pub(super) fn is_all_withheld(&self) -> bool {
+        self.listed == 0 && !self.withheld.is_empty()
+    }
+}
+
+impl Engine {
+    /// The verdicts for this request's snapshot; changed ones are durable when this returns.
+    pub(super) async fn judge(
+        &self,
+        package: &Arc<Package>,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Arc<Judgement>, Failure> {
+        let now = self.clock.now();
+        if let Some(judgement) = current(package, snapshot, now) {
+            return Ok(judgement);
+        }
+        let _turn = package.judging.lock().await;
+        let now = self.clock.now();
+        if let Some(judgement) = current(package, snapshot, now) {
+            return Ok(judgement);
+        }
+        let evaluated = evaluate_all(package, snapshot, now);
+        let previous = package.judgement.load_full();
+        let judgement = self
+            .conclude(package, snapshot, now, evaluated, previous)
+            .await?;
+        let judgement = Arc::new(judgement);
+        package.judgement.store(Some(Arc::clone(&judgement)));
+        Ok(judgement)
+    }
+
+    async fn conclude(
+        &self,
+        package: &Arc<Package>,
+        snapshot: &Arc<Snapshot>,
+        now: Timestamp,
+        evaluated: Evaluated,
+        previous: Option<Arc<Judgement>>,
+    ) -> Result<Judgement, Failure> {
+        let Evaluated {
+            entries,
+            not_listed,
+            valid_until,
+        } = evaluated;
+        let listed = entries.len() - not_listed.len();
+        let ladder = if not_listed.is_empty() {
+            Vec::new()
+        } else {
+            listed_versions(package, &entries)
+        };
+        let mut withheld = HashMap::with_capacity(not_listed.len());
+        let mut log = Vec::new();
+        for (index, evaluation) in not_listed {
+            let before = previous
+                .as_ref()
+                .and_then(|previous| previous.withheld.get(&index));
+            if let Some(decision) = before.filter(|d| is_same(d, &evaluation, snapshot)) {
+                withheld.insert(index, Arc::clone(decision));
+                continue;
+            }
+            let Some(facts) = package.facts(index) else {
+                continue;
+            };
+            let decision = Decision {
+                id: self.ids.next(),
+                at: now,
+                nearest_allowed: nearest(package, &ladder, &evaluation.subject().version),
+                cause: if previous.is_some() {
+                    Cause::Expiry
+                } else {
+                    Cause::Request
+                },
+                ruleset: snapshot.ruleset.hash().clone(),
+                evaluation,
+                facts,
+            };
+            self.metrics.decision(&decision);
+            log.push(LogEntry::Decision(Box::new(decision.clone())));
+            withheld.insert(index, Arc::new(decision));
+        }
+        if !log.is_empty() {
+            let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            let document = package.source_digests().flatten().next().cloned();
+            if let Some(document) = document {
+                log.push(LogEntry::Listing(ListingEntry {
+                    at: now,
+                    package: package.name.clone(),
+                    document,
+                    ruleset: snapshot.ruleset.hash().0.clone(),
+                    listed: count(listed),
+                    withheld: count(withheld.len()),
+                }));
+            }
+            self.stores.evidence.append(log).await?;
+        }
+        Ok(Judgement {
+            generation: snapshot.generation,
+            valid_until,
+            entries,
+            withheld,
+            listed: u32::try_from(listed).unwrap_or(u32::MAX),
+        })
+    }
+}
+
+fn current(package: &Package, snapshot: &Snapshot, now: Timestamp) -> Option<Arc<Judgement>> {
+    package
+        .judgement
+        .load_full()
+        .filter(|judgement| judgement.holds(snapshot.generation, now))
+}
+
+struct Evaluated {
+    entries: Vec<Entry>,
+    not_listed: Vec<(usize, Evaluation)>,
+    valid_until: Option<Timestamp>,
+}
+
+fn evaluate_all(package: &Package, snapshot: &Snapshot, now: Timestamp) -> Evaluated {
+    let candidates = package.document.candidates().len();
+    let withheld_as = package.registry.withheld_as();
+    let mut entries = Vec::with_capacity(candidates);
+    let mut not_listed = Vec::new();
+    let mut valid_until: Option<Timestamp> = None;
+    for index in 0..candidates {
+        let Some(facts) = package.facts(index) else {
+            break;
+        };
+        let evaluation = snapshot.ruleset.evaluate(&facts, now);
+        if let Some(until) = evaluation.valid_until() {
+            valid_until = Some(valid_until.map_or(until, |earliest| earliest.min(until)));
+        }
+        if evaluation.may_list() {
+            entries.push(Entry::Listed);
+        } else {
+            entries.push(withheld_as.clone());
+            not_listed.push((index, evaluation));
+        }
+    }
+    Evaluated {
+        entries,
+        not_listed,
+        valid_until,
+    }
+}
+
+/// Whether the record of an earlier evaluation says the same as this one.
+fn is_same(decision: &Decision, evaluation: &Evaluation, snapshot: &Snapshot) -> bool {
+    let prints = |evaluation: &Evaluation| -> Vec<(Effect, Fingerprint)> {
+        evaluation
+            .findings()
+            .iter()
+            .map(|f| (f.effect, f.fingerprint()))
+            .collect()
+    };
+    decision.ruleset == *snapshot.ruleset.hash()
+        && decision.evaluation.effect() == evaluation.effect()
+        && decision.evaluation.valid_until() == evaluation.valid_until()
+        && prints(&decision.evaluation) == prints(evaluation)
+}
+
+/// Versions that are listed, in ascending order.
+fn listed_versions(package: &Package, entries: &[Entry]) -> Vec<Version> {
+    let scheme = package.registry.scheme();
+    let mut versions: Vec<Version> = package
+        .document
+        .candidates()
+        .iter()
+        .zip(entries)
+        .filter(|(_, entry)| **entry == Entry::Listed)
+        .map(|(facts, _)| facts.artifact.subject.version.clone())
+        .collect();
+    versions.sort_by(|a, b| scheme.compare(a, b));
+    versions.dedup();
+    versions
+}
+
+/// The allowed version a developer would take instead: the highest one not above, pre-releases
+/// only for a pre-release; else the lowest one above.
+fn nearest(package: &Package, ladder: &[Version], wanted: &Version) -> Option<SmolStr> {
+    let scheme = package.registry.scheme();
+    let wants_prerelease = scheme.is_prerelease(wanted);
+    let fits = |version: &&Version| wants_prerelease || !scheme.is_prerelease(version);
+    let split = ladder.partition_point(|v| scheme.compare(v, wanted) != Ordering::Greater);
+    let (below, above) = ladder.split_at(split);
+    let found = below
+        .iter()
+        .rev()
+        .find(fits)
+        .or_else(|| above.iter().find(fits));
+    found
+        .or_else(|| ladder.last())
+        .map(|version| version.as_str().into())
+}
+
+/// The withheld candidate that speaks for a package of which nothing may be had: the one a
+/// resolver would have taken.
+pub(super) fn spokesman(package: &Package, judgement: &Judgement) -> Option<Arc<Decision>> {
+    let scheme = package.registry.scheme();
+    let rank = |decision: &&Arc<Decision>| {
+        let version = decision.evaluation.subject().version.clone();
+        (!scheme.is_prerelease(&version), version)
+    };
+    judgement
+        .withheld
+        .values()
+        .max_by(|a, b| {
+            let ((a_stable, a), (b_stable, b)) = (rank(a), rank(b));
+            a_stable.cmp(&b_stable).then_with(|| scheme.compare(&a, &b))
+        })
+        .cloned()
+}

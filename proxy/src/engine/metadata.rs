@@ -1,0 +1,250 @@
+//! Flow (a): a document about one package.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cordon_policy::model::{PackageName, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::Engine;
+use super::failure::Failure;
+use super::judge::{Judgement, spokesman};
+use super::package::{Freshness, Package};
+use super::snapshot::Snapshot;
+use crate::http::reply::{ReadyDocument, Reply};
+use crate::registry::{
+    DenialScope, Entry, Listing, MetadataError, Registry, Rendered, RequestHead, View,
+};
+
+/// A rendered document by what it depends on besides the documents themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ReadyKey {
+    package: PackageName,
+    view: View,
+}
+
+/// A rendered document with what ends its life.
+#[derive(Debug)]
+pub(super) struct Ready {
+    document: Arc<ReadyDocument>,
+    generation: u64,
+    valid_until: Option<Timestamp>,
+    freshness: Arc<Freshness>,
+}
+
+impl Ready {
+    fn holds(&self, generation: u64, now: Timestamp) -> bool {
+        self.generation == generation
+            && self.valid_until.is_none_or(|until| now < until)
+            && self.freshness.is_fresh(now)
+    }
+
+    pub(super) fn weight_bytes(&self) -> usize {
+        let size = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        size(&self.document.identity) + size(&self.document.gzip) + 512
+    }
+}
+
+/// Size below which compressing is not worth it.
+const GZIP_FROM: usize = 1024;
+/// Size above which only the compressed form is kept.
+const KEEP_IDENTITY_TO: usize = 256 * 1024;
+/// libdeflate level: about as small as zlib's 9, 280 MB/s.
+const GZIP_LEVEL: i32 = 6;
+
+impl Engine {
+    pub(super) async fn metadata(
+        &self,
+        registry: &'static dyn Registry,
+        package: PackageName,
+        view: View,
+        head: &RequestHead<'_>,
+        snapshot: Arc<Snapshot>,
+    ) -> Result<Reply, Failure> {
+        let key = ReadyKey { package, view };
+        if let Some(ready) = self.ready.get(&key)
+            && ready.holds(snapshot.generation, self.clock.now())
+        {
+            self.metrics.cache("rendered", true);
+            return Ok(reply(&ready));
+        }
+        self.metrics.cache("rendered", false);
+        let package = self.package(registry, &key.package, &key.view).await?;
+        let judgement = self.judge(&package, &snapshot).await?;
+        if judgement.is_all_withheld() {
+            let decision = spokesman(&package, &judgement).ok_or(Failure::Interrupted)?;
+            return Ok(self.denied(registry, head, &decision, DenialScope::Package));
+        }
+        let this = self.this();
+        let (flight_key, asked) = (key.clone(), key.view.clone());
+        let (for_render, with) = (Arc::clone(&package), Arc::clone(&judgement));
+        let rendered = self
+            .render_flights
+            .run((key, judgement.generation), || async move {
+                let outcome = this
+                    .render(&for_render, &with, &flight_key.view, &snapshot)
+                    .await;
+                if let Ok(ready) = &outcome {
+                    this.ready.insert(flight_key, Arc::clone(ready));
+                }
+                outcome
+            })
+            .await?;
+        match rendered {
+            Ok(ready) => Ok(reply(&ready)),
+            // A version asked for by name that exists but is withheld is refused with its reason.
+            Err(Failure::NotFound(what)) => match withheld_version(&package, &judgement, &asked) {
+                Some(decision) => Ok(self.denied(registry, head, &decision, DenialScope::Artifact)),
+                None => Err(Failure::NotFound(what)),
+            },
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn render(
+        &self,
+        package: &Arc<Package>,
+        judgement: &Arc<Judgement>,
+        view: &View,
+        snapshot: &Snapshot,
+    ) -> Result<Arc<Ready>, Failure> {
+        let links = self.links(package.registry);
+        let size = package.weight_bytes();
+        let is_large = size as u64 > self.config.limits.large_document_bytes;
+        let _large = match is_large {
+            true => Some(
+                self.large_documents
+                    .acquire()
+                    .await
+                    .map_err(|_| Failure::Interrupted)?,
+            ),
+            false => None,
+        };
+        let (for_render, with, view) = (Arc::clone(package), Arc::clone(judgement), view.clone());
+        let etag = etag(package, judgement, &view, snapshot, links.base.as_str());
+        let work = move || -> Result<(Rendered, Option<Bytes>), MetadataError> {
+            let listing = Listing {
+                entries: &with.entries,
+            };
+            let rendered = for_render.document.render(&listing, &view, &links)?;
+            let gzip = compress(&rendered.body);
+            Ok((rendered, gzip))
+        };
+        const INLINE: usize = 32 * 1024;
+        let (rendered, gzip) = if size <= INLINE {
+            work()?
+        } else {
+            tokio::task::spawn_blocking(work)
+                .await
+                .map_err(|_| Failure::Interrupted)??
+        };
+        let withheld = u32::try_from(judgement.withheld.len()).unwrap_or(u32::MAX);
+        let drops_identity = gzip.is_some() && rendered.body.len() > KEEP_IDENTITY_TO;
+        let document = ReadyDocument {
+            identity_bytes: rendered.body.len() as u64,
+            identity: (!drops_identity).then_some(rendered.body),
+            gzip,
+            etag,
+            content_type: rendered.content_type,
+            last_modified: rendered.last_modified,
+            vary: rendered.vary,
+            withheld,
+            notice: notice(package, judgement),
+            is_stale: false,
+        };
+        Ok(Arc::new(Ready {
+            document: Arc::new(document),
+            generation: judgement.generation,
+            valid_until: judgement.valid_until,
+            freshness: Arc::clone(&package.freshness),
+        }))
+    }
+}
+
+fn reply(ready: &Ready) -> Reply {
+    if ready.freshness.is_stale() {
+        let stale = ReadyDocument {
+            is_stale: true,
+            ..(*ready.document).clone()
+        };
+        return Reply::Document(Arc::new(stale));
+    }
+    Reply::Document(Arc::clone(&ready.document))
+}
+
+/// Strong validator over everything the rendering depends on: upstream's documents, the view, the
+/// policy, the verdicts and our own address. The coding is appended when it is sent.
+fn etag(
+    package: &Package,
+    judgement: &Judgement,
+    view: &View,
+    snapshot: &Snapshot,
+    base: &str,
+) -> String {
+    let mut hasher = Sha256::new();
+    for digest in package.source_digests() {
+        hasher.update(digest.map_or(&[0; 32][..], |digest| digest.as_bytes()));
+    }
+    let argument = view.argument.as_deref().unwrap_or("");
+    let version = env!("CARGO_PKG_VERSION");
+    for text in [
+        view.form,
+        argument,
+        snapshot.ruleset.hash().0.as_str(),
+        base,
+        version,
+    ] {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text);
+    }
+    let marks: Vec<u8> = judgement
+        .entries
+        .iter()
+        .map(|entry| match entry {
+            Entry::Listed => b'l',
+            Entry::Hidden => b'h',
+            Entry::Demoted => b'd',
+        })
+        .collect();
+    hasher.update(&marks);
+    data_encoding::HEXLOWER.encode(&hasher.finalize()[..16])
+}
+
+fn compress(body: &Bytes) -> Option<Bytes> {
+    if body.len() < GZIP_FROM {
+        return None;
+    }
+    let level = libdeflater::CompressionLvl::new(GZIP_LEVEL).ok()?;
+    let mut compressor = libdeflater::Compressor::new(level);
+    let mut packed = vec![0; compressor.gzip_compress_bound(body.len())];
+    let size = compressor.gzip_compress(body, &mut packed).ok()?;
+    (size < body.len()).then(|| Bytes::copy_from_slice(&packed[..size]))
+}
+
+fn notice(package: &Package, judgement: &Judgement) -> Option<String> {
+    let decision = spokesman(package, judgement)?;
+    let first = decision.evaluation.deciding()?;
+    let count = judgement.withheld.len();
+    let noun = if count == 1 { "version" } else { "versions" };
+    Some(format!(
+        "Cordon withholds {count} {noun} of {}; {} ({})",
+        package.name.as_published(),
+        first.reason,
+        decision.id,
+    ))
+}
+
+/// The decision about the version that a single-version view names.
+fn withheld_version(
+    package: &Package,
+    judgement: &Judgement,
+    view: &View,
+) -> Option<Arc<cordon_policy::decision::Decision>> {
+    let wanted = view.argument.as_deref()?;
+    let index = package
+        .document
+        .candidates()
+        .iter()
+        .position(|facts| facts.artifact.subject.version.as_str() == wanted)?;
+    judgement.withheld.get(&index).cloned()
+}
