@@ -51,11 +51,14 @@ impl StorageError {
         }
     }
 
-    /// Wraps an I/O error, telling a full disk from the rest.
+    /// Wraps an I/O error, telling a full or unwritable disk from the rest.
     pub fn io(store: &'static str, operation: &'static str, error: std::io::Error) -> Self {
         let kind = match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 StorageErrorKind::Full
+            }
+            std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => {
+                StorageErrorKind::Unavailable
             }
             _ => StorageErrorKind::Io,
         };

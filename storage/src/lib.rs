@@ -8,6 +8,7 @@ pub mod blob;
 pub mod cache;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod disk;
 pub mod error;
 pub mod evidence;
 

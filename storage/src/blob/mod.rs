@@ -1,11 +1,17 @@
 //! Bytes by SHA-256: artifacts, upstream documents, held files.
 
+mod filesystem;
+mod memory;
+
+pub use filesystem::FilesystemBlobs;
+pub use memory::{MEMORY_BLOBS_BYTES, MemoryBlobs};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::model::Digest;
 use futures_util::stream::BoxStream;
 
-use crate::StorageError;
+use crate::{StorageError, StorageErrorKind};
 
 /// Content-addressed bytes. The store computes the digest itself; nobody can name bytes wrongly.
 #[async_trait]
@@ -83,3 +89,13 @@ pub type BlobReader = std::sync::Arc<dyn ReadBlob>;
 
 /// Bytes per verified chunk.
 pub const CHUNK_BYTES: u64 = 256 * 1024;
+
+/// The answer to a write that would pass the stage's limit.
+fn over_limit(limit_bytes: u64) -> StorageError {
+    StorageError::new(
+        "blob",
+        "writing a blob",
+        StorageErrorKind::Full,
+        format!("it is larger than the {limit_bytes} bytes allowed for it"),
+    )
+}
