@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use cordon_policy::model::{Ecosystem, PackageName};
+use cordon_policy::decision::Decision;
+use cordon_policy::model::{Ecosystem, PackageName, Version};
 use http::StatusCode;
 
 use super::Engine;
@@ -53,6 +54,35 @@ impl Engine {
             notice: None,
             is_stale: false,
         })))
+    }
+
+    /// The decision that withholds the version a forwarded document is about, if one does.
+    ///
+    /// # Errors
+    /// If the package has no such version, or nothing can be said about it.
+    pub(super) async fn withheld(
+        &self,
+        registry: &'static dyn Registry,
+        package: Option<&PackageName>,
+        version: Option<&Version>,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Option<Arc<Decision>>, Failure> {
+        let (Some(name), Some(version)) = (package, version) else {
+            return Ok(None);
+        };
+        let package = self
+            .package(registry, name, &View::plain("artifact"))
+            .await?;
+        let judgement = self.judge(&package, snapshot).await?;
+        let index = package
+            .document
+            .candidates()
+            .iter()
+            .position(|facts| facts.subject().version == *version)
+            .ok_or_else(|| {
+                Failure::NotFound(format!("{} has no version {version}", name.purl()))
+            })?;
+        Ok(judgement.withheld.get(&index).cloned())
     }
 
     pub(super) async fn forward(

@@ -224,9 +224,20 @@ impl Engine {
                     self.public_url.path()
                 )))
             }
-            Ok(Route::Forward { request, package }) => {
-                self.forward(registry, request, package).await
-            }
+            Ok(Route::Forward {
+                request,
+                package,
+                version,
+            }) => match self
+                .withheld(registry, package.as_ref(), version.as_ref(), &snapshot)
+                .await
+            {
+                Ok(None) => self.forward(registry, request, package).await,
+                Ok(Some(decision)) => {
+                    Ok(self.denied(registry, head, &decision, DenialScope::Artifact))
+                }
+                Err(failure) => Err(failure),
+            },
             Ok(Route::Refuse { status, message }) => Ok(Reply::Failed {
                 body: registry.error(status, message),
                 retry_after_seconds: None,

@@ -80,7 +80,8 @@ pub trait Registry: Send + Sync + 'static {
     }
 
     /// First path segment this adapter also answers at the host's root, outside its mount, because
-    /// some client drops the mount from an address (npm: `-`, for `/-/npm/v1/…`).
+    /// some client drops the mount from an address (npm: `-`, for `/-/npm/v1/…`). Such a request
+    /// is classified as if it had come below the mount, this segment included.
     fn root_segment(&self) -> Option<&'static str> {
         None
     }
@@ -123,6 +124,12 @@ pub trait Document: Send + Sync {
         index: usize,
         kind: ArtifactKind,
     ) -> Option<Result<ArtifactSource, MetadataError>>;
+
+    /// What the document had that no answer will have, one sentence each, for the log: entries
+    /// outside the ecosystem's grammar, contradictions, unusable addresses. A few at most.
+    fn remarks(&self) -> &[String] {
+        &[]
+    }
 
     /// Approximate memory held, in bytes.
     fn weight_bytes(&self) -> usize;
@@ -201,6 +208,9 @@ pub enum Route {
         request: DocumentRequest,
         /// The package it is about, which must not be one whose name may not leave the house.
         package: Option<PackageName>,
+        /// The version it is about: unless that is listed the answer is 404, because an
+        /// attestation tells the digest of the file.
+        version: Option<Version>,
     },
     /// Publishing and the like: refused without contacting upstream.
     Refuse {
