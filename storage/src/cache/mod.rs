@@ -1,5 +1,9 @@
 //! What may be thrown away: records about documents and artifacts, rebuilt from evidence and blobs.
 
+mod memory;
+
+pub use memory::{MEMORY_RECORDS, MemoryIndex};
+
 use async_trait::async_trait;
 use cordon_policy::model::{ArtifactId, Digest, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,4 @@
 //! Conformance suites, one per trait, run on every backend.
 
 pub mod blob;
+pub mod cache;
