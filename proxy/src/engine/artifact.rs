@@ -104,17 +104,17 @@ impl Engine {
             return Ok(Outcome::Cleared(hot));
         }
         let key = (wanted.facts.artifact.clone(), wanted.snapshot.generation);
-        if let Some(failure) = self.recent_artifact_failures.get(&key) {
-            return Err(failure);
+        if let Some(outcome) = self.recent_outcomes.get(&key) {
+            return outcome;
         }
         let this = self.this();
         let flight_key = key.clone();
         self.artifact_flights
             .run(key, || async move {
                 let outcome = this.prove(wanted).await;
-                if let Err(failure @ Failure::Upstream(_)) = &outcome {
-                    this.recent_artifact_failures
-                        .insert(flight_key, failure.clone());
+                // Whatever made upstream be asked in vain is remembered for a moment.
+                if let Err(Failure::Upstream(_)) | Ok(Outcome::Refused(_)) = &outcome {
+                    this.recent_outcomes.insert(flight_key, outcome.clone());
                 }
                 outcome
             })

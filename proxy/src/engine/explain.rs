@@ -48,20 +48,26 @@ impl Engine {
         version: Option<&Version>,
         at: Option<Timestamp>,
     ) -> Result<Explanation, Failure> {
-        let package = self.package(registry, name, &View::plain("explain")).await?;
+        let package = self
+            .package(registry, name, &View::plain("explain"))
+            .await?;
         let snapshot = self.snapshot();
         let at = at.unwrap_or_else(|| self.clock.now());
         let scheme = registry.scheme();
         let mut candidates = Vec::new();
         let mut best: Option<Version> = None;
         for index in 0..package.document.candidates().len() {
-            let Some(facts) = package.facts(index) else { break };
+            let Some(facts) = package.facts(index) else {
+                break;
+            };
             let evaluation = snapshot.ruleset.evaluate(&facts, at);
             let found = &facts.artifact.subject.version;
             if evaluation.may_list() {
                 let rank = |v: &Version| !scheme.is_prerelease(v);
                 let is_better = best.as_ref().is_none_or(|best| {
-                    rank(found).cmp(&rank(best)).then_with(|| scheme.compare(found, best))
+                    rank(found)
+                        .cmp(&rank(best))
+                        .then_with(|| scheme.compare(found, best))
                         == Ordering::Greater
                 });
                 if is_better {

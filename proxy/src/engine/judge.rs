@@ -143,6 +143,15 @@ impl Engine {
     }
 }
 
+/// Why verdicts are made now: nobody had asked before, other rules hold, or time passed.
+fn cause(previous: Option<&Judgement>, snapshot: &Snapshot) -> Cause {
+    match previous {
+        None => Cause::Request,
+        Some(previous) if previous.generation != snapshot.generation => Cause::PolicyReload,
+        Some(_) => Cause::Expiry,
+    }
+}
+
 fn current(package: &Package, snapshot: &Snapshot, now: Timestamp) -> Option<Arc<Judgement>> {
     package
         .judgement

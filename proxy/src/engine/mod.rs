@@ -14,6 +14,7 @@ mod background;
 mod catalog;
 mod clock;
 mod documents;
+mod explain;
 mod failure;
 mod fetch;
 pub mod gate;
@@ -24,6 +25,7 @@ mod metadata;
 mod observe;
 mod package;
 mod record;
+mod service;
 mod snapshot;
 
 use std::sync::{Arc, Weak};
@@ -39,6 +41,7 @@ use tokio::sync::{Notify, Semaphore};
 use url::Url;
 
 pub use clock::{Clock, IdSource, RandomIds, SystemClock};
+pub use explain::{Explained, Explanation};
 pub use failure::{Blame, Failure};
 pub use gate::{Cleared, ClearedBytes};
 pub use observe::{Observe, Unobserved};
@@ -56,7 +59,7 @@ use package::{Package, PackageKey};
 use record::Servings;
 
 /// How long a failure is answered from memory, so that many who ask cause one attempt.
-const FAILURE_MEMORY: Duration = Duration::from_secs(1);
+const FAILURE_MEMORY: Duration = Duration::from_secs(2);
 /// Failures remembered at once.
 const FAILURES: u64 = 4096;
 
@@ -108,7 +111,7 @@ pub struct Engine {
     ready: moka::sync::Cache<ReadyKey, Arc<Ready>>,
     hot: moka::sync::Cache<ArtifactRequest, Hot>,
     recent_failures: moka::sync::Cache<PackageKey, Failure>,
-    recent_artifact_failures: moka::sync::Cache<(ArtifactId, u64), Failure>,
+    recent_outcomes: moka::sync::Cache<(ArtifactId, u64), Flown<Outcome>>,
     package_flights: Flights<PackageKey, Flown<Arc<Package>>>,
     render_flights: Flights<(ReadyKey, u64), Flown<Arc<Ready>>>,
     artifact_flights: Flights<(ArtifactId, u64), Flown<Outcome>>,
@@ -153,7 +156,7 @@ impl Engine {
             ready,
             hot,
             recent_failures: short_memory(),
-            recent_artifact_failures: short_memory(),
+            recent_outcomes: short_memory(),
             package_flights: Flights::new(limits.connections),
             render_flights: Flights::new(limits.connections),
             artifact_flights: Flights::new(limits.connections),

@@ -16,13 +16,27 @@ impl Service for Arc<Engine> {
         let mount = request.target.mount();
         let head = request.head();
         if let Some(registry) = mounted(mount) {
-            return self.registry_request(registry, &head, &request.client).await;
+            return self
+                .registry_request(registry, &head, &request.client)
+                .await;
         }
-        if mount == NPM_ROOT && request.target.segments().first().is_some_and(|s| s == "npm") {
-            let segments: Vec<String> =
-                std::iter::once(NPM_ROOT.to_owned()).chain(head.segments.to_vec()).collect();
-            let head = RequestHead { segments: &segments, ..head };
-            return self.registry_request(&registry::npm::Npm, &head, &request.client).await;
+        if mount == NPM_ROOT
+            && request
+                .target
+                .segments()
+                .first()
+                .is_some_and(|s| s == "npm")
+        {
+            let segments: Vec<String> = std::iter::once(NPM_ROOT.to_owned())
+                .chain(head.segments.to_vec())
+                .collect();
+            let head = RequestHead {
+                segments: &segments,
+                ..head
+            };
+            return self
+                .registry_request(&registry::npm::Npm, &head, &request.client)
+                .await;
         }
         self.own_page(&request).await
     }
@@ -30,5 +44,18 @@ impl Service for Arc<Engine> {
 
 /// The adapter mounted under that first path segment; exactly its ecosystem's name.
 fn mounted(mount: &str) -> Option<&'static dyn Registry> {
-    registry::all().into_iter().find(|r| r.scheme().ecosystem().as_str() == mount)
+    registry::all()
+        .into_iter()
+        .find(|r| r.scheme().ecosystem().as_str() == mount)
+}
+
+impl Engine {
+    /// Cordon's own pages on the registry port: what to paste, and the records behind refusals.
+    async fn own_page(&self, _request: &Request) -> Reply {
+        Reply::Page {
+            status: http::StatusCode::NOT_FOUND,
+            content_type: "text/plain; charset=utf-8",
+            body: bytes::Bytes::from_static(b"there is nothing here\n"),
+        }
+    }
 }
