@@ -1,8 +1,12 @@
 //! Bytes by SHA-256: artifacts, upstream documents, held files.
 
+#[cfg(any(test, feature = "conformance"))]
+mod faulty;
 mod filesystem;
 mod memory;
 
+#[cfg(any(test, feature = "conformance"))]
+pub use faulty::FaultyBlobs;
 pub use filesystem::FilesystemBlobs;
 pub use memory::{MEMORY_BLOBS_BYTES, MemoryBlobs};
 

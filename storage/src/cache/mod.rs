@@ -1,7 +1,11 @@
 //! What may be thrown away: records about documents and artifacts, rebuilt from evidence and blobs.
 
+#[cfg(any(test, feature = "conformance"))]
+mod faulty;
 mod memory;
 
+#[cfg(any(test, feature = "conformance"))]
+pub use faulty::FaultyIndex;
 pub use memory::{MEMORY_RECORDS, MemoryIndex};
 
 use async_trait::async_trait;

@@ -2,3 +2,6 @@
 
 pub mod blob;
 pub mod cache;
+mod faults;
+
+pub use faults::{Faults, Passage, planned};

@@ -1,0 +1,96 @@
+//! A cache index that fails as planned.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cordon_policy::model::ArtifactId;
+
+use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord};
+use crate::conformance::{Faults, Passage, planned};
+use crate::{StorageError, StorageErrorKind};
+
+const STORE: &str = "cache";
+
+/// Wraps an index; operations are named after the trait methods. A torn call takes effect, but its
+/// caller is told that it failed.
+#[derive(Clone, Debug)]
+pub struct FaultyIndex<I> {
+    index: I,
+    faults: Arc<Faults>,
+}
+
+impl<I> FaultyIndex<I> {
+    /// Lets `faults` decide about every call to `index`.
+    pub fn new(index: I, faults: Arc<Faults>) -> Self {
+        Self { index, faults }
+    }
+
+    /// The index inside.
+    pub fn inner(&self) -> &I {
+        &self.index
+    }
+
+    async fn pass<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, StorageError>> + Send,
+    ) -> Result<T, StorageError> {
+        let passage = self.faults.pass(STORE, operation).await?;
+        let answer = call.await?;
+        match passage {
+            Passage::Whole => Ok(answer),
+            Passage::Torn { .. } => Err(planned(STORE, operation, StorageErrorKind::Io)),
+        }
+    }
+}
+
+#[async_trait]
+impl<I: CacheIndex> CacheIndex for FaultyIndex<I> {
+    async fn document(&self, key: &DocumentKey) -> Result<Option<DocumentRecord>, StorageError> {
+        self.pass("document", self.index.document(key)).await
+    }
+
+    async fn put_document(
+        &self,
+        key: &DocumentKey,
+        record: &DocumentRecord,
+    ) -> Result<(), StorageError> {
+        let call = self.index.put_document(key, record);
+        self.pass("put_document", call).await
+    }
+
+    async fn remove_document(&self, key: &DocumentKey) -> Result<(), StorageError> {
+        let call = self.index.remove_document(key);
+        self.pass("remove_document", call).await
+    }
+
+    async fn documents(&self) -> Result<Vec<(DocumentKey, DocumentRecord)>, StorageError> {
+        self.pass("documents", self.index.documents()).await
+    }
+
+    async fn artifact(&self, id: &ArtifactId) -> Result<Option<ArtifactRecord>, StorageError> {
+        self.pass("artifact", self.index.artifact(id)).await
+    }
+
+    async fn put_artifact(
+        &self,
+        id: &ArtifactId,
+        record: &ArtifactRecord,
+    ) -> Result<(), StorageError> {
+        let call = self.index.put_artifact(id, record);
+        self.pass("put_artifact", call).await
+    }
+
+    async fn remove_artifact(&self, id: &ArtifactId) -> Result<(), StorageError> {
+        let call = self.index.remove_artifact(id);
+        self.pass("remove_artifact", call).await
+    }
+
+    async fn artifacts(&self) -> Result<Vec<(ArtifactId, ArtifactRecord)>, StorageError> {
+        self.pass("artifacts", self.index.artifacts()).await
+    }
+
+    async fn flush(&self) -> Result<(), StorageError> {
+        self.pass("flush", self.index.flush()).await
+    }
+}
