@@ -105,11 +105,7 @@ impl Engine {
                 id: self.ids.next(),
                 at: now,
                 nearest_allowed: nearest(package, &ladder, &evaluation.subject().version),
-                cause: if previous.is_some() {
-                    Cause::Expiry
-                } else {
-                    Cause::Request
-                },
+                cause: cause(previous.as_deref(), snapshot),
                 ruleset: snapshot.ruleset.hash().clone(),
                 evaluation,
                 facts,
