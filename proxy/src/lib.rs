@@ -4,4 +4,5 @@ pub mod config;
 pub mod engine;
 pub mod http;
 pub mod registry;
+pub mod telemetry;
 pub mod upstream;
