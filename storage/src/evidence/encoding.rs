@@ -1,0 +1,139 @@
+//! An entry as bytes: what is hashed, kept and published.
+//!
+//! The canonical form is compact JSON with the members in the order in which the types declare
+//! them. It is written once, when the entry is appended; from then on the bytes are the truth and
+//! are never written again from the value.
+//!
+//! An entry bundle of the published log holds at most [`LEAF_LIMIT_BYTES`] per entry (C2SP
+//! tlog-tiles, "Log Entries"). An entry that is longer is kept whole as a text of the store, and the
+//! log holds a short entry that names the text by SHA-256. Nothing is cut: the digest binds every
+//! byte.
+
+use bytes::Bytes;
+use cordon_policy::model::Digest;
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use tlog_tiles::{Hash, record_hash};
+
+use super::{Entry, STORE, TEXT_LIMIT_BYTES};
+use crate::{StorageError, StorageErrorKind};
+
+/// The most bytes of one entry in the log: its length is a 16-bit number there.
+pub const LEAF_LIMIT_BYTES: usize = 65_535;
+
+/// An entry ready to be appended.
+#[derive(Clone, Debug)]
+pub(crate) struct Encoded {
+    /// The value, for the projections.
+    pub(crate) entry: Entry,
+    /// The bytes of the log.
+    pub(crate) leaf: Vec<u8>,
+    /// Their Merkle leaf hash.
+    pub(crate) hash: Hash,
+    /// The whole entry when it is too long for the log.
+    pub(crate) apart: Option<(Digest, Bytes)>,
+}
+
+/// What the log holds instead of an entry kept apart.
+#[derive(Debug, Serialize, Deserialize)]
+struct Apart {
+    /// Always [`Apart::TAG`].
+    entry: SmolStr,
+    /// What kind of entry it is: the `entry` member of the whole one.
+    of: SmolStr,
+    /// SHA-256 of the whole entry, a text of the store.
+    text: Digest,
+    /// Its length.
+    size_bytes: u64,
+}
+
+impl Apart {
+    const TAG: &'static str = "kept-apart";
+    /// How its canonical form begins; no [`Entry`] begins so.
+    const PREFIX: &'static [u8] = br#"{"entry":"kept-apart","#;
+}
+
+/// Makes the bytes of an entry.
+///
+/// # Errors
+/// When even the whole entry is too long to be kept as a text.
+pub(crate) fn encode(entry: Entry) -> Result<Encoded, StorageError> {
+    let whole = serde_json::to_vec(&entry).map_err(|error| {
+        StorageError::new(STORE, "writing an entry", StorageErrorKind::Io, error)
+    })?;
+    if whole.len() <= LEAF_LIMIT_BYTES {
+        let hash = record_hash(&whole);
+        return Ok(Encoded {
+            entry,
+            leaf: whole,
+            hash,
+            apart: None,
+        });
+    }
+    if whole.len() > TEXT_LIMIT_BYTES {
+        let cause = format!(
+            "the entry has {} bytes, more than {TEXT_LIMIT_BYTES}",
+            whole.len()
+        );
+        return Err(StorageError::new(
+            STORE,
+            "writing an entry",
+            StorageErrorKind::Io,
+            cause,
+        ));
+    }
+    let digest = Digest::of(&whole);
+    let apart = Apart {
+        entry: SmolStr::new_static(Apart::TAG),
+        of: SmolStr::new_static(kind_name(&entry)),
+        text: digest.clone(),
+        size_bytes: whole.len() as u64,
+    };
+    let leaf = serde_json::to_vec(&apart).expect("short texts and a number have a JSON form");
+    let hash = record_hash(&leaf);
+    Ok(Encoded {
+        entry,
+        leaf,
+        hash,
+        apart: Some((digest, Bytes::from(whole))),
+    })
+}
+
+/// The digest of the text that holds the whole entry, when these bytes of the log stand for one
+/// kept apart.
+pub fn kept_apart(leaf: &[u8]) -> Option<Digest> {
+    if !leaf.starts_with(Apart::PREFIX) {
+        return None;
+    }
+    serde_json::from_slice::<Apart>(leaf)
+        .ok()
+        .map(|apart| apart.text)
+}
+
+/// Reads the bytes of a whole entry.
+///
+/// # Errors
+/// When they are not the canonical form of an entry this version of Cordon knows.
+pub fn decode(whole: &[u8]) -> Result<Entry, serde_json::Error> {
+    serde_json::from_slice(whole)
+}
+
+/// The `entry` member of the canonical form.
+pub fn kind_name(entry: &Entry) -> &'static str {
+    match entry {
+        Entry::Decision(_) => "decision",
+        Entry::Served(_) => "served",
+        Entry::Pin(_) => "pin",
+        Entry::Sighting(_) => "sighting",
+        Entry::Policy(_) => "policy",
+        Entry::Listing(_) => "listing",
+        Entry::Notice(_) => "notice",
+    }
+}
+
+impl Encoded {
+    /// What it takes in memory and on disk, roughly.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.leaf.len() + self.apart.as_ref().map_or(0, |(_, whole)| whole.len())
+    }
+}

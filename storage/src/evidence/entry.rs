@@ -1,0 +1,161 @@
+//! What an entry of the log can say.
+
+use bytes::Bytes;
+use cordon_policy::decision::{Decision, DecisionId};
+use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// Position of an entry in the log, from 0.
+pub type EntryIndex = u64;
+
+/// One fact of the log. Serialised once, as canonical JSON; those bytes are what is hashed, kept
+/// and published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "kebab-case")]
+pub enum Entry {
+    /// A verdict was reached.
+    Decision(Box<Decision>),
+    /// Bytes or refusals went out, counted per client and decision over one batch.
+    Served(Served),
+    /// The bytes of an artifact were seen for the first time. A later pin for the same artifact
+    /// is ignored: pins are written once.
+    Pin(Pin),
+    /// Versions of a package were seen for the first time, or changed their publication time.
+    Sighting(Sighting),
+    /// A policy came into force.
+    Policy(PolicyChange),
+    /// A document was rendered with versions withheld, or with none after some.
+    Listing(Listing),
+    /// Anything an operator should find later: damage found, start, stop, repair, collection.
+    Notice(Notice),
+}
+
+/// One line of "who received what".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// The decision that allowed or refused it.
+    pub decision: DecisionId,
+    /// Who asked.
+    pub client: Client,
+    /// Whether bytes went out or a refusal.
+    pub outcome: Outcome,
+    /// How many times in this batch.
+    pub count: u32,
+    /// First time in this batch.
+    pub first_at: Timestamp,
+    /// Last time in this batch.
+    pub last_at: Timestamp,
+}
+
+/// Who asked, as far as the connection tells.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Client {
+    /// Peer address without port.
+    pub address: SmolStr,
+    /// First product of the `User-Agent`, e.g. `npm/11.19.1`, escaped and cut.
+    pub agent: SmolStr,
+}
+
+/// What the client got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The bytes.
+    Served,
+    /// A refusal.
+    Refused,
+}
+
+/// First-seen bytes of an artifact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The artifact.
+    pub artifact: ArtifactId,
+    /// Its bytes.
+    pub sha256: Digest,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a package's document showed that was new.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// The package.
+    pub package: PackageName,
+    /// When.
+    pub at: Timestamp,
+    /// The candidates, as a blob of the evidence store named by digest, because a package can have
+    /// more of them than an entry may hold.
+    pub candidates: Digest,
+    /// How many.
+    pub count: u32,
+}
+
+/// One candidate at first sight.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Sighted {
+    /// The version.
+    pub version: Version,
+    /// The file.
+    pub file: FileName,
+    /// The publication time given.
+    pub published_at: Option<Timestamp>,
+}
+
+/// A policy came into force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyChange {
+    /// When.
+    pub at: Timestamp,
+    /// Identity of the ruleset.
+    pub ruleset: SmolStr,
+    /// SHA-256 of the policy text, which the evidence store keeps.
+    pub text: Digest,
+    /// `start` or `reload`.
+    pub cause: SmolStr,
+}
+
+/// What a rendered document withheld.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// When.
+    pub at: Timestamp,
+    /// The package.
+    pub package: PackageName,
+    /// The upstream document it was made from.
+    pub document: Digest,
+    /// Under which rules.
+    pub ruleset: SmolStr,
+    /// Candidates listed.
+    pub listed: u32,
+    /// Candidates withheld.
+    pub withheld: u32,
+}
+
+/// Something an operator should find later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// When.
+    pub at: Timestamp,
+    /// Stable kebab-case code: `blob-corrupt`, `log-gap`.
+    pub code: SmolStr,
+    /// What happened, one line.
+    pub text: String,
+}
+
+/// Writes candidates as the text a [`Sighting`] names: one JSON array. Every writer of sightings
+/// uses it, because the store reads the text back when the sighting is appended.
+pub fn sighted_to_text(candidates: &[Sighted]) -> Bytes {
+    let text = serde_json::to_vec(candidates)
+        .expect("versions, file names and times always have a JSON form");
+    Bytes::from(text)
+}
+
+/// Reads what [`sighted_to_text`] wrote.
+///
+/// # Errors
+/// When the bytes are anything else.
+pub fn sighted_from_text(text: &[u8]) -> Result<Vec<Sighted>, serde_json::Error> {
+    serde_json::from_slice(text)
+}

@@ -1,0 +1,386 @@
+//! Evidence in memory: for tests, and the model the other backends are compared with. Every
+//! question is answered by looking through all entries, so that there is nothing to get wrong.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cordon_policy::decision::{Decision, DecisionId};
+use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, FileName, PackageName, Version};
+use cordon_policy::verdict::Effect;
+
+use super::encoding::{self, Encoded};
+use super::key::LogKey;
+use super::query::{SERVINGS_PER_DECISION, page_size};
+use super::tree::Tree;
+use super::{
+    APPEND_LIMIT, Entry, EntryIndex, Evidence, LogFilter, LoggedDecision, LoggedServing,
+    Remembered, STORE, Seen, Served, ServingFilter, TEXT_LIMIT_BYTES, sighted_from_text,
+};
+use crate::{StorageError, StorageErrorKind};
+
+/// The in-memory evidence store. Its key lasts as long as it does.
+#[derive(Debug)]
+pub struct MemoryEvidence {
+    key: LogKey,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: Vec<Entry>,
+    texts: HashMap<Digest, Bytes>,
+    tree: Tree,
+}
+
+impl MemoryEvidence {
+    /// An empty store with a new key.
+    pub fn new() -> Self {
+        let key = LogKey::generate("memory.invalid/log")
+            .expect("the name is well formed and tests have a source of randomness");
+        Self {
+            key,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The public key of its checkpoints.
+    pub fn public_key(&self) -> &str {
+        self.key.public()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code between taking and releasing the lock can panic half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryEvidence {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl State {
+    fn indexed(&self) -> impl DoubleEndedIterator<Item = (EntryIndex, &Entry)> {
+        self.entries
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| (index as EntryIndex, entry))
+    }
+
+    fn decisions(&self) -> impl DoubleEndedIterator<Item = (EntryIndex, &Decision)> {
+        self.indexed().filter_map(|(index, entry)| match entry {
+            Entry::Decision(decision) => Some((index, &**decision)),
+            _ => None,
+        })
+    }
+
+    fn servings(&self) -> impl DoubleEndedIterator<Item = (EntryIndex, &Served)> {
+        self.indexed().filter_map(|(index, entry)| match entry {
+            Entry::Served(served) => Some((index, served)),
+            _ => None,
+        })
+    }
+
+    fn logged(&self, index: EntryIndex, decision: &Decision) -> LoggedDecision {
+        LoggedDecision {
+            index,
+            decision: decision.clone(),
+            servings: self
+                .servings()
+                .rev()
+                .map(|(_, served)| served)
+                .filter(|served| served.decision == decision.id)
+                .take(SERVINGS_PER_DECISION)
+                .cloned()
+                .collect(),
+        }
+    }
+
+    fn matches(&self, filter: &LogFilter, index: EntryIndex, decision: &Decision) -> bool {
+        let evaluation = &decision.evaluation;
+        let LogFilter {
+            package,
+            effect,
+            rule,
+            client,
+            since,
+            until,
+            after,
+            limit: _,
+        } = filter;
+        package
+            .as_ref()
+            .is_none_or(|package| *package == evaluation.subject().name)
+            && effect.is_none_or(|effect| effect == evaluation.effect())
+            && rule
+                .as_ref()
+                .is_none_or(|rule| rules_of(decision).any(|found| found == rule))
+            && client.as_ref().is_none_or(|client| {
+                self.servings().any(|(_, served)| {
+                    served.decision == decision.id && served.client.address == *client
+                })
+            })
+            && since.is_none_or(|since| decision.at >= since)
+            && until.is_none_or(|until| decision.at < until)
+            && after.is_none_or(|after| index > after)
+    }
+}
+
+/// The rules that found something about a decision, waived or not.
+pub(crate) fn rules_of(
+    decision: &Decision,
+) -> impl Iterator<Item = &cordon_policy::finding::RuleId> {
+    let waived = decision
+        .evaluation
+        .waived()
+        .iter()
+        .map(|(finding, _)| finding);
+    decision
+        .evaluation
+        .findings()
+        .iter()
+        .chain(waived)
+        .map(|finding| &finding.rule)
+}
+
+fn check_texts(state: &State, encoded: &[Encoded]) -> Result<(), StorageError> {
+    for Encoded { entry, .. } in encoded {
+        if let Entry::Sighting(sighting) = entry {
+            let text = state
+                .texts
+                .get(&sighting.candidates)
+                .ok_or_else(|| missing_text(&sighting.candidates))?;
+            sighted_from_text(text).map_err(|error| bad_text(&sighting.candidates, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// A sighting names a text nobody stored.
+pub(crate) fn missing_text(digest: &Digest) -> StorageError {
+    let cause = format!("the sighting names the text {digest}, which was not stored before it");
+    StorageError::new(STORE, "appending entries", StorageErrorKind::Io, cause)
+}
+
+/// A sighting names a text that is no candidate list.
+pub(crate) fn bad_text(digest: &Digest, error: serde_json::Error) -> StorageError {
+    let cause = format!("the text {digest} is not a list of candidates: {error}");
+    StorageError::new(STORE, "appending entries", StorageErrorKind::Io, cause)
+}
+
+/// Refuses an append of more entries than [`APPEND_LIMIT`].
+pub(crate) fn check_count(entries: usize) -> Result<(), StorageError> {
+    if entries <= APPEND_LIMIT {
+        return Ok(());
+    }
+    let cause = format!("{entries} entries in one append, more than {APPEND_LIMIT}");
+    Err(StorageError::new(
+        STORE,
+        "appending entries",
+        StorageErrorKind::Io,
+        cause,
+    ))
+}
+
+/// Refuses a text longer than [`TEXT_LIMIT_BYTES`].
+pub(crate) fn check_text(bytes: &Bytes) -> Result<(), StorageError> {
+    if bytes.len() <= TEXT_LIMIT_BYTES {
+        return Ok(());
+    }
+    let cause = format!(
+        "the text has {} bytes, more than {TEXT_LIMIT_BYTES}",
+        bytes.len()
+    );
+    Err(StorageError::new(
+        STORE,
+        "keeping a text",
+        StorageErrorKind::Io,
+        cause,
+    ))
+}
+
+#[async_trait]
+impl Evidence for MemoryEvidence {
+    async fn append(&self, entries: Vec<Entry>) -> Result<EntryIndex, StorageError> {
+        check_count(entries.len())?;
+        let encoded: Vec<Encoded> = entries
+            .into_iter()
+            .map(encoding::encode)
+            .collect::<Result<_, _>>()?;
+        let mut state = self.state();
+        check_texts(&state, &encoded)?;
+        let first = state.tree.size();
+        for Encoded {
+            entry, hash, apart, ..
+        } in encoded
+        {
+            state.tree.push(hash, |_| ());
+            state.texts.extend(apart);
+            state.entries.push(entry);
+        }
+        Ok(first)
+    }
+
+    async fn put_text(&self, bytes: Bytes) -> Result<Digest, StorageError> {
+        check_text(&bytes)?;
+        let digest = Digest::of(&bytes);
+        self.state().texts.insert(digest.clone(), bytes);
+        Ok(digest)
+    }
+
+    async fn text(&self, digest: &Digest) -> Result<Option<Bytes>, StorageError> {
+        Ok(self.state().texts.get(digest).cloned())
+    }
+
+    async fn decision(&self, id: &DecisionId) -> Result<Option<LoggedDecision>, StorageError> {
+        let state = self.state();
+        let found = state.decisions().find(|(_, decision)| decision.id == *id);
+        Ok(found.map(|(index, decision)| state.logged(index, decision)))
+    }
+
+    async fn decisions(&self, filter: &LogFilter) -> Result<Vec<LoggedDecision>, StorageError> {
+        let state = self.state();
+        let matching = state
+            .decisions()
+            .filter(|(index, decision)| state.matches(filter, *index, decision));
+        let logged = |(index, decision)| state.logged(index, decision);
+        let limit = page_size(filter.limit);
+        if filter.after.is_some() {
+            return Ok(matching.take(limit).map(logged).collect());
+        }
+        let mut newest: Vec<_> = matching.rev().take(limit).map(logged).collect();
+        newest.reverse();
+        Ok(newest)
+    }
+
+    async fn latest(&self, artifact: &ArtifactId) -> Result<Option<LoggedDecision>, StorageError> {
+        let state = self.state();
+        let found = state
+            .decisions()
+            .rev()
+            .find(|(_, decision)| decision.evaluation.artifact() == artifact);
+        Ok(found.map(|(index, decision)| state.logged(index, decision)))
+    }
+
+    async fn pin(&self, artifact: &ArtifactId) -> Result<Option<Digest>, StorageError> {
+        let state = self.state();
+        Ok(state.entries.iter().find_map(|entry| match entry {
+            Entry::Pin(pin) if pin.artifact == *artifact => Some(pin.sha256.clone()),
+            _ => None,
+        }))
+    }
+
+    async fn remembered(
+        &self,
+        package: &PackageName,
+    ) -> Result<HashMap<(Version, FileName), Remembered>, StorageError> {
+        let mut remembered: HashMap<_, Remembered> = HashMap::new();
+        let is_ours = |artifact: &ArtifactId| {
+            artifact.kind == ArtifactKind::Archive && artifact.subject.name == *package
+        };
+        let key = |artifact: &ArtifactId| (artifact.subject.version.clone(), artifact.file.clone());
+        for entry in &self.state().entries {
+            match entry {
+                Entry::Pin(pin) if is_ours(&pin.artifact) => {
+                    let row = remembered.entry(key(&pin.artifact)).or_default();
+                    row.pinned.get_or_insert_with(|| pin.sha256.clone());
+                }
+                Entry::Decision(decision) if is_ours(decision.evaluation.artifact()) => {
+                    let is_allow = decision.evaluation.effect() == Effect::Allow;
+                    if is_allow && decision.sha256().is_some() {
+                        let row = remembered
+                            .entry(key(decision.evaluation.artifact()))
+                            .or_default();
+                        row.first_allowed_at.get_or_insert(decision.at);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(remembered)
+    }
+
+    async fn sightings(
+        &self,
+        package: &PackageName,
+    ) -> Result<HashMap<(Version, FileName), Seen>, StorageError> {
+        let state = self.state();
+        let mut seen = HashMap::new();
+        for entry in &state.entries {
+            let Entry::Sighting(sighting) = entry else {
+                continue;
+            };
+            if sighting.package != *package {
+                continue;
+            }
+            let digest = &sighting.candidates;
+            let text = state
+                .texts
+                .get(digest)
+                .ok_or_else(|| missing_text(digest))?;
+            let candidates = sighted_from_text(text).map_err(|error| bad_text(digest, error))?;
+            for candidate in candidates {
+                seen.entry((candidate.version, candidate.file))
+                    .or_insert(Seen {
+                        first_seen_at: sighting.at,
+                        published_at: candidate.published_at,
+                    });
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn servings(&self, filter: &ServingFilter) -> Result<Vec<LoggedServing>, StorageError> {
+        let state = self.state();
+        let mut found = Vec::new();
+        for (index, served) in state.servings().rev() {
+            let decided = state
+                .decisions()
+                .find(|(_, decision)| decision.id == served.decision);
+            let Some((_, decision)) = decided else {
+                continue;
+            };
+            let artifact = decision.evaluation.artifact();
+            let is_wanted = artifact.subject.name == filter.package
+                && filter
+                    .version
+                    .as_ref()
+                    .is_none_or(|v| *v == artifact.subject.version)
+                && filter
+                    .file
+                    .as_ref()
+                    .is_none_or(|file| *file == artifact.file)
+                && filter
+                    .outcome
+                    .is_none_or(|outcome| outcome == served.outcome);
+            if is_wanted && found.len() < page_size(filter.limit) {
+                let (artifact, served) = (artifact.clone(), served.clone());
+                found.push(LoggedServing {
+                    index,
+                    artifact,
+                    served,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn entries(
+        &self,
+        from: EntryIndex,
+        limit: usize,
+    ) -> Result<Vec<(EntryIndex, Entry)>, StorageError> {
+        let state = self.state();
+        let skip = usize::try_from(from).unwrap_or(usize::MAX);
+        let page = state.indexed().skip(skip).take(page_size(limit));
+        Ok(page.map(|(index, entry)| (index, entry.clone())).collect())
+    }
+
+    async fn checkpoint(&self) -> Result<String, StorageError> {
+        let state = self.state();
+        Ok(self.key.sign(state.tree.size(), state.tree.root()))
+    }
+}
