@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use arc_swap::ArcSwapOption;
 use cordon_policy::facts::{History, VersionFacts};
 use cordon_policy::model::{Digest, FileName, PackageName, Timestamp, Version};
-use cordon_storage::evidence::{Entry as LogEntry, Remembered, Seen, Sighted, Sighting};
+use cordon_storage::evidence::{
+    Entry as LogEntry, Remembered, Seen, Sighted, Sighting, sighted_to_text,
+};
 use smol_str::SmolStr;
 
 use super::Engine;
@@ -60,7 +62,7 @@ pub(super) struct Package {
     /// Held while verdicts are made, so that each changed one is recorded once.
     pub(super) judging: tokio::sync::Mutex<()>,
     sightings: HashMap<(Version, FileName), Seen>,
-    remembered: HashMap<FileName, Remembered>,
+    remembered: HashMap<(Version, FileName), Remembered>,
 }
 
 impl Package {
@@ -85,10 +87,9 @@ impl Package {
 
     fn history(&self, facts: &VersionFacts) -> History {
         let id = &facts.artifact;
-        let seen = self
-            .sightings
-            .get(&(id.subject.version.clone(), id.file.clone()));
-        let remembered = self.remembered.get(&id.file);
+        let key = (id.subject.version.clone(), id.file.clone());
+        let seen = self.sightings.get(&key);
+        let remembered = self.remembered.get(&key);
         History {
             first_seen_at: seen.map(|seen| seen.first_seen_at),
             published_at_first_sight: seen.and_then(|seen| seen.published_at),
@@ -316,8 +317,7 @@ impl Engine {
         let write = async move {
             let work = async {
                 let count = u32::try_from(fresh.len()).unwrap_or(u32::MAX);
-                let text = serde_json::to_vec(&fresh).unwrap_or_default();
-                let candidates = evidence.put_text(text.into()).await?;
+                let candidates = evidence.put_text(sighted_to_text(&fresh)).await?;
                 let sighting = Sighting {
                     package: name,
                     at: now,

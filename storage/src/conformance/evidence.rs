@@ -1,7 +1,10 @@
 //! What every evidence store does. [`evidence_conformance!`](crate::evidence_conformance) makes
 //! one test of each function here; each gets an empty store.
 
-#![expect(clippy::unwrap_used, reason = "a suite of tests: a failure is to stop it")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a suite of tests: a failure is to stop it"
+)]
 
 use std::collections::HashSet;
 
@@ -57,7 +60,10 @@ macro_rules! evidence_conformance {
 }
 
 async fn append(store: &dyn Evidence, entries: Vec<Entry>) -> u64 {
-    store.append(entries).await.expect("the store takes entries")
+    store
+        .append(entries)
+        .await
+        .expect("the store takes entries")
 }
 
 async fn found(store: &dyn Evidence, filter: LogFilter) -> Vec<u64> {
@@ -93,11 +99,18 @@ pub async fn decisions_are_found_by_id_and_the_first_of_an_id_counts(store: &dyn
     let first = Sample::allow(7, artifact("left-pad", "1.0.0"));
     let second = Sample::hide(7, artifact("left-pad", "2.0.0"));
     append(store, vec![notice(0), first.entry(), second.entry()]).await;
-    let logged = store.decision(&DecisionId::from_random(7)).await.unwrap().unwrap();
+    let logged = store
+        .decision(&DecisionId::from_random(7))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(logged.index, 1);
     assert_eq!(logged.decision, first.decision());
     assert_eq!(logged.servings, []);
-    assert_eq!(store.decision(&DecisionId::from_random(8)).await.unwrap(), None);
+    assert_eq!(
+        store.decision(&DecisionId::from_random(8)).await.unwrap(),
+        None
+    );
 }
 
 /// Filters of the log.
@@ -116,22 +129,55 @@ pub async fn every_filter_narrows_and_all_hold_together(store: &dyn Evidence) {
     append(store, entries).await;
     let none = LogFilter::default();
     assert_eq!(found(store, none.clone()).await, [0, 1, 2, 3]);
-    let of_a = LogFilter { package: Some(package("a")), ..none.clone() };
+    let of_a = LogFilter {
+        package: Some(package("a")),
+        ..none.clone()
+    };
     assert_eq!(found(store, of_a.clone()).await, [0, 1]);
-    assert_eq!(found(store, LogFilter { package: Some(package("c")), ..none.clone() }).await, []);
-    let hidden = LogFilter { effect: Some(Effect::Hide), ..none.clone() };
+    assert_eq!(
+        found(
+            store,
+            LogFilter {
+                package: Some(package("c")),
+                ..none.clone()
+            }
+        )
+        .await,
+        [0u64; 0]
+    );
+    let hidden = LogFilter {
+        effect: Some(Effect::Hide),
+        ..none.clone()
+    };
     assert_eq!(found(store, hidden).await, [1, 2]);
-    let by_rule = |rule| LogFilter { rule: Some(RuleId::from_static(rule)), ..none.clone() };
+    let by_rule = |rule| LogFilter {
+        rule: Some(RuleId::from_static(rule)),
+        ..none.clone()
+    };
     assert_eq!(found(store, by_rule("minimum-age")).await, [1, 2]);
     assert_eq!(found(store, by_rule("typosquat")).await, [2]);
-    assert_eq!(found(store, by_rule("license")).await, []);
-    let client = LogFilter { client: Some("192.0.2.1".into()), ..none.clone() };
+    assert_eq!(found(store, by_rule("license")).await, [0u64; 0]);
+    let client = LogFilter {
+        client: Some("192.0.2.1".into()),
+        ..none.clone()
+    };
     assert_eq!(found(store, client.clone()).await, [0, 2]);
-    let time = LogFilter { since: Some(at(1)), until: Some(at(3)), ..none.clone() };
+    let time = LogFilter {
+        since: Some(at(1)),
+        until: Some(at(3)),
+        ..none.clone()
+    };
     assert_eq!(found(store, time.clone()).await, [1, 2]);
-    let all = LogFilter { effect: Some(Effect::Hide), client: client.client, ..time };
+    let all = LogFilter {
+        effect: Some(Effect::Hide),
+        client: client.client,
+        ..time
+    };
     assert_eq!(found(store, all).await, [2]);
-    let both = LogFilter { effect: Some(Effect::Allow), ..of_a };
+    let both = LogFilter {
+        effect: Some(Effect::Allow),
+        ..of_a
+    };
     assert_eq!(found(store, both).await, [0]);
 }
 
@@ -140,14 +186,39 @@ pub async fn pages_hold_the_newest_and_following_skips_nothing(store: &dyn Evide
     let entries = (0..250).map(|n| Sample::allow(n, artifact("a", &format!("{n}.0.0"))).entry());
     append(store, entries.collect()).await;
     let none = LogFilter::default();
-    assert_eq!(found(store, none.clone()).await, (150..250).collect::<Vec<_>>());
-    let three = LogFilter { limit: 3, ..none.clone() };
+    assert_eq!(
+        found(store, none.clone()).await,
+        (150..250).collect::<Vec<_>>()
+    );
+    let three = LogFilter {
+        limit: 3,
+        ..none.clone()
+    };
     assert_eq!(found(store, three.clone()).await, [247, 248, 249]);
-    assert_eq!(found(store, LogFilter { limit: 1_000, ..none }).await.len(), 250);
+    assert_eq!(
+        found(
+            store,
+            LogFilter {
+                limit: 1_000,
+                ..none
+            }
+        )
+        .await
+        .len(),
+        250
+    );
     let mut seen = Vec::new();
     let mut after = Some(9);
     loop {
-        let page = found(store, LogFilter { after, limit: 100, ..three.clone() }).await;
+        let page = found(
+            store,
+            LogFilter {
+                after,
+                limit: 100,
+                ..three.clone()
+            },
+        )
+        .await;
         let Some(last) = page.last() else { break };
         after = Some(*last);
         seen.extend(page);
@@ -179,12 +250,19 @@ pub async fn latest_is_the_newest_about_exactly_this_artifact(store: &dyn Eviden
 pub async fn pins_are_written_once(store: &dyn Evidence) {
     let archive = artifact("a", "1.0.0");
     let pin = |bytes: &[u8], n| {
-        Entry::Pin(Pin { artifact: archive.clone(), sha256: Digest::of(bytes), at: at(n) })
+        Entry::Pin(Pin {
+            artifact: archive.clone(),
+            sha256: Digest::of(bytes),
+            at: at(n),
+        })
     };
     assert_eq!(store.pin(&archive).await.unwrap(), None);
     append(store, vec![pin(b"first", 1)]).await;
     append(store, vec![pin(b"second", 2), pin(b"third", 3)]).await;
-    assert_eq!(store.pin(&archive).await.unwrap(), Some(Digest::of(b"first")));
+    assert_eq!(
+        store.pin(&archive).await.unwrap(),
+        Some(Digest::of(b"first"))
+    );
     let remembered = store.remembered(&package("a")).await.unwrap();
     let key = (archive.subject.version.clone(), archive.file.clone());
     assert_eq!(remembered[&key].pinned, Some(Digest::of(b"first")));
@@ -207,7 +285,11 @@ pub async fn first_allowed_is_the_first_allow_of_known_bytes(store: &dyn Evidenc
     let remembered = store.remembered(&package("a")).await.unwrap();
     let key = (archive.subject.version.clone(), archive.file.clone());
     assert_eq!(remembered[&key].first_allowed_at, Some(at(2)));
-    assert_eq!(remembered.len(), 1, "a file that was only hidden has nothing to remember");
+    assert_eq!(
+        remembered.len(),
+        1,
+        "a file that was only hidden has nothing to remember"
+    );
     assert_eq!(store.remembered(&package("b")).await.unwrap().len(), 0);
 }
 
@@ -216,8 +298,16 @@ pub async fn one_file_name_under_two_versions_is_two_artifacts(store: &dyn Evide
     let one = artifact("a", "1.0.0");
     let mut two = one.clone();
     two.subject.version = Version::verbatim("2.0.0");
-    let pin = Pin { artifact: two.clone(), sha256: Digest::of(b"x"), at: at(0) };
-    append(store, vec![Sample::allow(0, one.clone()).entry(), Entry::Pin(pin)]).await;
+    let pin = Pin {
+        artifact: two.clone(),
+        sha256: Digest::of(b"x"),
+        at: at(0),
+    };
+    append(
+        store,
+        vec![Sample::allow(0, one.clone()).entry(), Entry::Pin(pin)],
+    )
+    .await;
     let remembered = store.remembered(&package("a")).await.unwrap();
     let of = |version: &str| &remembered[&(Version::verbatim(version), one.file.clone())];
     assert!(of("1.0.0").pinned.is_none() && of("1.0.0").first_allowed_at.is_some());
@@ -240,7 +330,16 @@ pub async fn first_sight_is_never_overwritten(store: &dyn Evidence) {
         let count = u32::try_from(list.len()).unwrap();
         let at = at(i64::try_from(n).unwrap());
         let package = package("a");
-        append(store, vec![Entry::Sighting(Sighting { package, at, candidates, count })]).await;
+        append(
+            store,
+            vec![Entry::Sighting(Sighting {
+                package,
+                at,
+                candidates,
+                count,
+            })],
+        )
+        .await;
     }
     let seen = store.sightings(&package("a")).await.unwrap();
     assert_eq!(seen.len(), 3);
@@ -248,21 +347,52 @@ pub async fn first_sight_is_never_overwritten(store: &dyn Evidence) {
         let candidate = sighted(version, None);
         seen[&(candidate.version, candidate.file)].clone()
     };
-    assert_eq!(of("1.0.0"), Seen { first_seen_at: at(0), published_at: Some(at(-10)) });
-    assert_eq!(of("2.0.0"), Seen { first_seen_at: at(0), published_at: None });
-    assert_eq!(of("3.0.0"), Seen { first_seen_at: at(1), published_at: Some(at(5)) });
+    assert_eq!(
+        of("1.0.0"),
+        Seen {
+            first_seen_at: at(0),
+            published_at: Some(at(-10))
+        }
+    );
+    assert_eq!(
+        of("2.0.0"),
+        Seen {
+            first_seen_at: at(0),
+            published_at: None
+        }
+    );
+    assert_eq!(
+        of("3.0.0"),
+        Seen {
+            first_seen_at: at(1),
+            published_at: Some(at(5))
+        }
+    );
     assert_eq!(store.sightings(&package("b")).await.unwrap().len(), 0);
 }
 
 /// An append is all or nothing, and a refusal does not harm the store.
 pub async fn sighting_without_its_text_is_refused_and_nothing_is_kept(store: &dyn Evidence) {
     let sighting = |candidates| {
-        Entry::Sighting(Sighting { package: package("a"), at: at(0), candidates, count: 1 })
+        Entry::Sighting(Sighting {
+            package: package("a"),
+            at: at(0),
+            candidates,
+            count: 1,
+        })
     };
     let missing = sighting(Digest::of(b"never stored"));
     assert!(store.append(vec![notice(0), missing]).await.is_err());
-    let malformed = store.put_text(Bytes::from_static(b"not a list")).await.unwrap();
-    assert!(store.append(vec![notice(0), sighting(malformed)]).await.is_err());
+    let malformed = store
+        .put_text(Bytes::from_static(b"not a list"))
+        .await
+        .unwrap();
+    assert!(
+        store
+            .append(vec![notice(0), sighting(malformed)])
+            .await
+            .is_err()
+    );
     assert_eq!(store.entries(0, 10).await.unwrap(), []);
     assert_eq!(append(store, vec![notice(1)]).await, 0);
 }
@@ -293,19 +423,50 @@ pub async fn servings_tell_who_received_a_version(store: &dyn Evidence) {
         page.iter().map(|serving| serving.index).collect::<Vec<_>>()
     };
     assert_eq!(found(&all).await, [6, 4, 3]);
-    let version = ServingFilter { version: Some(one.subject.version.clone()), ..all.clone() };
+    let version = ServingFilter {
+        version: Some(one.subject.version.clone()),
+        ..all.clone()
+    };
     assert_eq!(found(&version).await, [6, 3]);
-    assert_eq!(found(&ServingFilter { limit: 1, ..version.clone() }).await, [6]);
-    let file = ServingFilter { file: Some(one.file.clone()), ..all.clone() };
+    assert_eq!(
+        found(&ServingFilter {
+            limit: 1,
+            ..version.clone()
+        })
+        .await,
+        [6]
+    );
+    let file = ServingFilter {
+        file: Some(one.file.clone()),
+        ..all.clone()
+    };
     assert_eq!(found(&file).await, [6, 3]);
-    let refused = ServingFilter { outcome: Some(Outcome::Refused), ..all.clone() };
+    let refused = ServingFilter {
+        outcome: Some(Outcome::Refused),
+        ..all.clone()
+    };
     assert_eq!(found(&refused).await, [4]);
-    assert_eq!(found(&ServingFilter { package: package("c"), ..all }).await, []);
+    assert_eq!(
+        found(&ServingFilter {
+            package: package("c"),
+            ..all
+        })
+        .await,
+        [0u64; 0]
+    );
     let page = store.servings(&version).await.unwrap();
     assert_eq!(page[0].artifact, one);
     assert_eq!(page[0].served, served(0, "192.0.2.2", Outcome::Served, 13));
-    let logged = store.decision(&DecisionId::from_random(0)).await.unwrap().unwrap();
-    let clients: Vec<_> = logged.servings.iter().map(|one| one.client.address.as_str()).collect();
+    let logged = store
+        .decision(&DecisionId::from_random(0))
+        .await
+        .unwrap()
+        .unwrap();
+    let clients: Vec<_> = logged
+        .servings
+        .iter()
+        .map(|one| one.client.address.as_str())
+        .collect();
     assert_eq!(clients, ["192.0.2.2", "192.0.2.1"]);
 }
 
@@ -326,10 +487,17 @@ pub async fn entry_too_long_for_the_log_comes_back_whole(store: &dyn Evidence) {
     let mut long = Sample::hide(1, artifact("a", "1.0.0"));
     long.reason = "é\u{1}\"\\".repeat(60_000);
     append(store, vec![notice(0), long.entry(), notice(2)]).await;
-    let logged = store.decision(&DecisionId::from_random(1)).await.unwrap().unwrap();
+    let logged = store
+        .decision(&DecisionId::from_random(1))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(logged.decision, long.decision());
     assert_eq!(store.entries(1, 1).await.unwrap(), [(1, long.entry())]);
-    let by_rule = LogFilter { effect: Some(Effect::Hide), ..LogFilter::default() };
+    let by_rule = LogFilter {
+        effect: Some(Effect::Hide),
+        ..LogFilter::default()
+    };
     assert_eq!(found(store, by_rule).await, [1]);
 }
 
@@ -338,7 +506,9 @@ pub async fn checkpoint_covers_every_entry(store: &dyn Evidence) {
     let mut roots = HashSet::new();
     for size in 0..4 {
         let text = store.checkpoint().await.unwrap();
-        let (body, _) = text.split_once("\n\n").expect("text, blank line, signatures");
+        let (body, _) = text
+            .split_once("\n\n")
+            .expect("text, blank line, signatures");
         let checkpoint = Checkpoint::from_bytes(format!("{body}\n").as_bytes()).unwrap();
         assert_eq!(checkpoint.size(), size);
         roots.insert(checkpoint.hash().0);
@@ -350,7 +520,9 @@ pub async fn checkpoint_covers_every_entry(store: &dyn Evidence) {
 /// Appends of many callers do not mix and leave no hole.
 pub async fn concurrent_appends_each_get_their_own_run_of_indexes(store: &dyn Evidence) {
     let appends = (0..64u64).map(|caller| async move {
-        let mine: Vec<Entry> = (0..caller % 5 + 1).map(|n| notice(caller * 10 + n)).collect();
+        let mine: Vec<Entry> = (0..caller % 5 + 1)
+            .map(|n| notice(caller * 10 + n))
+            .collect();
         (append(store, mine.clone()).await, mine)
     });
     let all = futures_util::future::join_all(appends).await;
@@ -359,7 +531,12 @@ pub async fn concurrent_appends_each_get_their_own_run_of_indexes(store: &dyn Ev
     assert_eq!(kept.len(), total);
     for (first, mine) in all {
         let start = usize::try_from(first).unwrap();
-        let run = kept[start..start + mine.len()].iter().map(|(_, entry)| entry);
-        assert!(run.eq(mine.iter()), "the entries of one append stand together");
+        let run = kept[start..start + mine.len()]
+            .iter()
+            .map(|(_, entry)| entry);
+        assert!(
+            run.eq(mine.iter()),
+            "the entries of one append stand together"
+        );
     }
 }

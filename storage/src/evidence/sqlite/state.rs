@@ -1,7 +1,7 @@
 //! What is read, and checked, before the writer starts.
 
 use cordon_policy::model::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 use tlog_tiles::{EMPTY_HASH, Hash, record_hash};
 
 use super::project::{self, KnownRows, number};
@@ -209,15 +209,6 @@ fn note_gap(
             .map_err(sql(OPERATION))?;
     }
     Ok(())
-}
-
-/// The number of entries, without taking the right to write.
-pub(super) fn size(connection: &Connection) -> Result<u64, StorageError> {
-    connection
-        .query_row("SELECT size FROM head", [], |row| row.get(0))
-        .optional()
-        .map(|size| size.unwrap_or(0))
-        .map_err(sql(OPERATION))
 }
 
 pub(super) fn corrupt(cause: String) -> StorageError {
