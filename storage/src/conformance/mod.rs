@@ -2,11 +2,8 @@
 
 pub mod blob;
 pub mod cache;
-<<<<<<< HEAD
+pub mod evidence;
 mod faults;
+pub mod sample;
 
 pub use faults::{Faults, Passage, planned};
-=======
-pub mod evidence;
-pub mod sample;
->>>>>>> 9e9a1ad (Keep evidence in SQLite and in memory)
