@@ -1,0 +1,58 @@
+//! `cordon check`: everything that would stop a start, at once.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Common, output, unusable};
+use crate::config::Config;
+use crate::policy_files;
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Fail on warnings as well
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Check {
+    pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
+        let mut errors = 0;
+        let mut warnings = 0;
+        let files = match Config::load(common.config.as_deref(), &common.overrides()) {
+            Ok(loaded) => {
+                warnings += loaded.warnings.len();
+                output::diagnostics(&loaded.warnings, &loaded.sources);
+                loaded.config.policy_files
+            }
+            Err(rejected) => {
+                errors += rejected.problems.iter().filter(|p| p.is_error()).count();
+                warnings += rejected.problems.iter().filter(|p| !p.is_error()).count();
+                output::diagnostics(&rejected.problems, &rejected.sources);
+                // The policy named on the command line can still be looked at.
+                common.policy_files.clone()
+            }
+        };
+        match policy_files::load(&files) {
+            Ok(loaded) => {
+                warnings += loaded.policy.warnings.len();
+                output::diagnostics(&loaded.policy.warnings, &loaded.sources);
+            }
+            Err(rejected) => {
+                errors += rejected.problems.iter().filter(|p| p.is_error()).count();
+                warnings += rejected.problems.iter().filter(|p| !p.is_error()).count();
+                output::diagnostics(&rejected.problems, &rejected.sources);
+            }
+        }
+        let name = |count: usize, noun: &str| match count {
+            1 => format!("1 {noun}"),
+            _ => format!("{count} {noun}s"),
+        };
+        if errors > 0 || (self.strict && warnings > 0) {
+            eprintln!("cordon: {}, {}", name(errors, "error"), name(warnings, "warning"));
+            return Err(unusable());
+        }
+        println!("configuration and policy are usable ({})", name(warnings, "warning"));
+        Ok(ExitCode::SUCCESS)
+    }
+}

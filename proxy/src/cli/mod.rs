@@ -1,0 +1,121 @@
+//! The command line: one file a command. The only place that prints.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands print their answers")]
+
+mod check;
+mod completions;
+mod explain;
+mod health;
+mod output;
+mod policy;
+mod serve;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Loaded, Overrides};
+
+/// A dependency firewall for npm, PyPI and crates.io.
+#[derive(Debug, Parser)]
+#[command(name = "cordon", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// Configuration file; without one everything has its default
+    #[arg(long, short, global = true, env = "CORDON_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder where everything is kept
+    #[arg(long, global = true, env = "CORDON_DATA", value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Policy file, in place of those the configuration names; may be given several times
+    #[arg(long = "policy", global = true, value_name = "FILE")]
+    policy_files: Vec<PathBuf>,
+    /// Log filter, e.g. `info` or `cordon=debug`
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+impl Common {
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            data: self.data.clone(),
+            policy_files: self.policy_files.clone(),
+            log_filter: self.log.clone(),
+            ..Overrides::default()
+        }
+    }
+
+    /// The configuration, or all its problems printed.
+    fn load(&self, overrides: &Overrides) -> Result<Config, ExitCode> {
+        match Config::load(self.config.as_deref(), overrides) {
+            Ok(Loaded { config, warnings, sources }) => {
+                output::diagnostics(&warnings, &sources);
+                Ok(config)
+            }
+            Err(rejected) => {
+                output::diagnostics(&rejected.problems, &rejected.sources);
+                Err(unusable())
+            }
+        }
+    }
+}
+
+/// Exit code for a configuration, policy or argument that cannot be used.
+pub(crate) fn unusable() -> ExitCode {
+    ExitCode::from(2)
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the firewall
+    Serve(serve::Serve),
+    /// Read configuration and policy and print every problem with file, line and remedy
+    Check(check::Check),
+    /// Say what would be decided about a package or version, and from which facts
+    Explain(explain::Explain),
+    /// Look at policies
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// Ask a running Cordon whether it is well
+    Health,
+    /// Print shell completions
+    Completions(completions::Completions),
+}
+
+/// Addresses given on the command line.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Addresses {
+    /// Where registries are served
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where health, metrics and status are served
+    #[arg(long, value_name = "ADDRESS")]
+    admin_listen: Option<SocketAddr>,
+    /// The address clients use, when it is not the one listened on
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+}
+
+/// Runs a command and gives the exit code: 0 done, 1 failed or a check found something, 2 unusable
+/// arguments or configuration.
+pub fn run(cli: Cli) -> ExitCode {
+    let Cli { common, command } = cli;
+    let outcome = match command {
+        Command::Serve(serve) => serve.run(&common),
+        Command::Check(check) => check.run(&common),
+        Command::Explain(explain) => explain.run(&common),
+        Command::Policy(policy) => policy.run(&common),
+        Command::Health => health::run(&common),
+        Command::Completions(completions) => completions.run(),
+    };
+    outcome.unwrap_or_else(|code| code)
+}

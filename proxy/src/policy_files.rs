@@ -1,0 +1,90 @@
+//! Policy files from disk, or the built-in policy.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use cordon_policy::config::diagnostic::{Diagnostic, Severity};
+use cordon_policy::config::{self, Loaded, PolicySource};
+use cordon_policy::finding::ConfigSpan;
+
+/// Longest policy file read, in bytes.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A usable policy and the texts it came from.
+#[derive(Debug)]
+pub struct LoadedPolicy {
+    /// The ruleset, with warnings.
+    pub policy: Loaded,
+    /// The texts.
+    pub sources: Vec<PolicySource>,
+}
+
+/// A policy that cannot be used.
+#[derive(Debug)]
+pub struct RejectedPolicy {
+    /// Every problem; at least one error.
+    pub problems: Vec<Diagnostic>,
+    /// The texts they point into.
+    pub sources: Vec<PolicySource>,
+}
+
+/// Reads policy files; with none, the built-in policy.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn load(files: &[PathBuf]) -> Result<LoadedPolicy, RejectedPolicy> {
+    let mut sources = Vec::new();
+    let mut problems = Vec::new();
+    for file in files {
+        match read(file) {
+            Ok(source) => sources.push(source),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if files.is_empty() {
+        let text = config::DEFAULT_POLICY.to_owned();
+        sources.push(PolicySource { name: "built-in".to_owned(), text });
+    }
+    match config::load(&sources) {
+        Ok(policy) if problems.is_empty() => Ok(LoadedPolicy { policy, sources }),
+        Ok(policy) => {
+            problems.extend(policy.warnings);
+            Err(RejectedPolicy { problems, sources })
+        }
+        Err(more) => {
+            problems.extend(more);
+            Err(RejectedPolicy { problems, sources })
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<PolicySource, Diagnostic> {
+    let name = path.display().to_string();
+    let refuse = |code: &'static str, message: String, help: &str| Diagnostic {
+        code,
+        severity: Severity::Error,
+        message,
+        span: ConfigSpan { file: name.as_str().into(), line: 1, column: 1 },
+        bytes: 0..0,
+        help: help.to_owned(),
+    };
+    let file = std::fs::File::open(path).map_err(|error| {
+        refuse(
+            "unreadable-file",
+            format!("cannot open {name}: {error}"),
+            "name an existing policy file, or none for the built-in policy",
+        )
+    })?;
+    let mut text = String::new();
+    file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| {
+        refuse("unreadable-file", format!("cannot read {name}: {error}"), "it must be UTF-8 text")
+    })?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(refuse(
+            "file-too-large",
+            format!("{name} has more than {MAX_BYTES} bytes"),
+            "split it into several files",
+        ));
+    }
+    Ok(PolicySource { name, text })
+}
