@@ -65,10 +65,10 @@ impl Engine {
         if let Some(hot) = self.hot.get(&request)
             && self.is_current(&hot, &snapshot)
         {
-            self.metrics.cache("artifact", true);
+            self.metrics.artifacts.hit();
             return Ok(Reply::Artifact(hot.cleared));
         }
-        self.metrics.cache("artifact", false);
+        self.metrics.artifacts.miss();
         match self.clear(registry, &request, snapshot).await? {
             Outcome::Cleared(hot) => {
                 let cleared = Arc::clone(&hot.cleared);
@@ -269,7 +269,7 @@ impl Engine {
                     };
                     log.insert(0, LogEntry::Pin(pin));
                 }
-                self.metrics.decision(&decision);
+                self.metrics.decided(&decision);
                 self.stores.evidence.append(log).await?;
                 decision
             }
@@ -352,7 +352,7 @@ impl Engine {
 
     /// Moves a damaged blob out of the way and leaves a notice; the next request fetches it again.
     pub(super) async fn set_aside(&self, digest: &Digest) {
-        self.metrics.damaged_blob();
+        self.metrics.blob_damaged();
         tracing::error!(blob = %digest, "stored bytes are damaged; moved aside, will be fetched again");
         let notice = Notice {
             at: self.clock.now(),
@@ -367,7 +367,7 @@ impl Engine {
             .await
             .map(drop);
         for error in [aside, noted].into_iter().filter_map(Result::err) {
-            self.metrics.store_error(error.store);
+            self.metrics.store_failed(&error);
             tracing::error!(error = %error, "reporting damaged bytes failed");
         }
     }

@@ -11,6 +11,7 @@ use cordon_storage::cache::{DocumentKey, DocumentRecord, DocumentState};
 use super::Engine;
 use super::failure::Failure;
 use crate::registry::{DocumentRequest, UpstreamDocument};
+use crate::telemetry::metrics::UpstreamOutcome;
 use crate::upstream::{DocumentAnswer, Upstream, UpstreamError, Validators};
 
 /// How soon a failing upstream is asked again for a document that is being stood in for.
@@ -70,12 +71,32 @@ impl Engine {
         let answer = upstream
             .document(request, validators.as_ref(), &self.large_documents)
             .await;
-        self.metrics
-            .upstream_request(ecosystem.as_str(), answer.is_ok(), started.elapsed());
+        self.meter(upstream, ecosystem, &answer, started.elapsed());
         match answer {
             Ok(answer) => self.learn(key, now, known, answer).await,
-            Err(error) => self.stand_in(now, known, error),
+            Err(error) => self.stand_in(ecosystem, now, known, error),
         }
+    }
+
+    fn meter(
+        &self,
+        upstream: &Upstream,
+        ecosystem: &Ecosystem,
+        answer: &Result<DocumentAnswer, UpstreamError>,
+        took: Duration,
+    ) {
+        let (outcome, bytes) = match answer {
+            Ok(DocumentAnswer::Present { document, .. }) => {
+                (UpstreamOutcome::Fetched, document.bytes.len() as u64)
+            }
+            Ok(DocumentAnswer::Unchanged { .. }) => (UpstreamOutcome::NotModified, 0),
+            Ok(DocumentAnswer::Missing) => (UpstreamOutcome::Missing, 0),
+            Err(error) if error.counts_as_outage() => (UpstreamOutcome::Failed, 0),
+            Err(_) => (UpstreamOutcome::Rejected, 0),
+        };
+        let name = (ecosystem.as_str(), upstream.id());
+        self.metrics
+            .upstream(name, "document", outcome, took, bytes);
     }
 
     /// The document a record tells of, `None` when its bytes are gone or damaged: then it is
@@ -172,6 +193,7 @@ impl Engine {
 
     fn stand_in(
         &self,
+        ecosystem: &Ecosystem,
         now: Timestamp,
         known: Option<(DocumentRecord, Option<UpstreamDocument>)>,
         error: UpstreamError,
@@ -185,7 +207,7 @@ impl Engine {
                 document = %document.digest,
                 "serving a stored document in place of one upstream would not confirm"
             );
-            self.metrics.stale_document();
+            self.metrics.stale_document(ecosystem.as_str());
             return Ok(Confirmed {
                 document: Some(document),
                 fresh_until: now.saturating_add(STALE_RETRY),
@@ -229,7 +251,7 @@ impl Engine {
                 stores.cache.put_document(&key, &record).await
             };
             if let Err(error) = work.await {
-                metrics.store_error(error.store);
+                metrics.store_failed(&error);
                 tracing::warn!(error = %error, document = ?key, "keeping a document failed");
             }
         };

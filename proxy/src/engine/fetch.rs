@@ -9,7 +9,9 @@ use cordon_storage::blob::StagedBlob;
 use super::Engine;
 use super::failure::Failure;
 use super::hash::{DeclaredHashers, mismatches};
+use super::observe::outcome_of;
 use crate::registry::ArtifactSource;
+use crate::telemetry::metrics::UpstreamOutcome;
 use crate::upstream::{ArtifactBody, Upstream, UpstreamError};
 
 /// Bytes that arrived completely but are not yet kept.
@@ -29,8 +31,13 @@ impl Engine {
     ) -> Result<Spooled, Failure> {
         let started = std::time::Instant::now();
         let outcome = self.spool_body(upstream, source).await;
+        let (how, bytes) = match &outcome {
+            Ok(spooled) => (UpstreamOutcome::Fetched, spooled.facts.size_bytes),
+            Err(failure) => (outcome_of(failure), 0),
+        };
+        let name = (ecosystem, upstream.id());
         self.metrics
-            .upstream_request(ecosystem, outcome.is_ok(), started.elapsed());
+            .upstream(name, "artifact", how, started.elapsed(), bytes);
         outcome
     }
 

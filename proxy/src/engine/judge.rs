@@ -110,7 +110,7 @@ impl Engine {
                 evaluation,
                 facts,
             };
-            self.metrics.decision(&decision);
+            self.metrics.decided(&decision);
             log.push(LogEntry::Decision(Box::new(decision.clone())));
             withheld.insert(index, Arc::new(decision));
         }

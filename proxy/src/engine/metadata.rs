@@ -65,10 +65,10 @@ impl Engine {
         if let Some(ready) = self.ready.get(&key)
             && ready.holds(snapshot.generation, self.clock.now())
         {
-            self.metrics.cache("rendered", true);
+            self.metrics.rendered.hit();
             return Ok(reply(&ready));
         }
-        self.metrics.cache("rendered", false);
+        self.metrics.rendered.miss();
         let package = self.package(registry, &key.package, &key.view).await?;
         let judgement = self.judge(&package, &snapshot).await?;
         if judgement.is_all_withheld() {

@@ -44,17 +44,18 @@ pub use clock::{Clock, IdSource, RandomIds, SystemClock};
 pub use explain::{Explained, Explanation};
 pub use failure::{Blame, Failure};
 pub use gate::{Cleared, ClearedBytes};
-pub use observe::{Observe, Unobserved};
 pub use snapshot::{Live, Snapshot};
 
 use crate::config::Config;
 use crate::http::reply::Reply;
 use crate::registry::{ArtifactRequest, Denial, DenialScope, Links, Registry, RequestHead, Route};
+use crate::telemetry::Metrics;
 use crate::upstream::Upstreams;
 use artifact::{Hot, Outcome};
 use background::Background;
 use inflight::Flights;
 use metadata::{Ready, ReadyKey};
+use observe::Meters;
 use package::{Package, PackageKey};
 use record::Servings;
 
@@ -91,7 +92,7 @@ pub struct Parts {
     /// Decision ids.
     pub ids: Arc<dyn IdSource>,
     /// Meters.
-    pub metrics: Arc<dyn Observe>,
+    pub metrics: Arc<Metrics>,
 }
 
 type Flown<T> = Result<T, Failure>;
@@ -106,7 +107,7 @@ pub struct Engine {
     upstreams: Upstreams,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
-    metrics: Arc<dyn Observe>,
+    metrics: Arc<Meters>,
     packages: moka::sync::Cache<PackageKey, Arc<Package>>,
     ready: moka::sync::Cache<ReadyKey, Arc<Ready>>,
     hot: moka::sync::Cache<ArtifactRequest, Hot>,
@@ -171,7 +172,7 @@ impl Engine {
             upstreams,
             clock,
             ids,
-            metrics,
+            metrics: Arc::new(Meters::new(metrics)),
         })
     }
 
@@ -276,7 +277,7 @@ impl Engine {
             Blame::Store | Blame::Ours => tracing::error!(error = %failure, "request failed"),
         }
         if let Failure::Store(error) = failure {
-            self.metrics.store_error(error.store);
+            self.metrics.store_failed(error);
         }
         Reply::Failed {
             body: registry.error(failure.status(), &failure.to_string()),
@@ -329,7 +330,7 @@ impl Engine {
         self.hot.invalidate_all();
         self.set_aside(cleared.permit().sha256()).await;
         if let Err(error) = self.stores.cache.remove_artifact(&artifact).await {
-            self.metrics.store_error(error.store);
+            self.metrics.store_failed(&error);
         }
     }
 

@@ -1,34 +1,104 @@
-//! What the engine tells the meters; they never answer back.
+//! What the engine counts, with the counters of the hot path at hand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cordon_policy::decision::Decision;
+use cordon_storage::StorageError;
+use prometheus_client::metrics::counter::Counter;
 
-/// Counts what happens. Called on the hot path: an implementation takes no lock and never blocks.
-pub trait Observe: Send + Sync + 'static {
-    /// An upstream was asked for something.
-    fn upstream_request(&self, ecosystem: &str, is_ok: bool, elapsed: Duration);
-    /// A stored document stood in for one upstream would not confirm.
-    fn stale_document(&self);
-    /// A store failed.
-    fn store_error(&self, store: &'static str);
-    /// A decision was recorded.
-    fn decision(&self, decision: &Decision);
-    /// A cache was asked: `rendered`, `parsed`, `artifact`.
-    fn cache(&self, cache: &'static str, is_hit: bool);
-    /// Stored bytes were found damaged.
-    fn damaged_blob(&self);
+use super::failure::Failure;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::UpstreamOutcome;
+
+/// The engine's view of the meters.
+pub(super) struct Meters {
+    metrics: Arc<Metrics>,
+    /// Rendered documents found in memory, and not.
+    pub(super) rendered: HitOrMiss,
+    /// Cleared artifacts found in memory, and not.
+    pub(super) artifacts: HitOrMiss,
 }
 
-/// Counts nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct Unobserved;
+/// Two counters of a memory cache.
+pub(super) struct HitOrMiss {
+    hits: Counter,
+    misses: Counter,
+}
 
-impl Observe for Unobserved {
-    fn upstream_request(&self, _: &str, _: bool, _: Duration) {}
-    fn stale_document(&self) {}
-    fn store_error(&self, _: &'static str) {}
-    fn decision(&self, _: &Decision) {}
-    fn cache(&self, _: &'static str, _: bool) {}
-    fn damaged_blob(&self) {}
+impl HitOrMiss {
+    fn new(metrics: &Metrics, cache: &'static str) -> Self {
+        Self {
+            hits: metrics.cache_lookups(cache, true),
+            misses: metrics.cache_lookups(cache, false),
+        }
+    }
+
+    pub(super) fn hit(&self) {
+        self.hits.inc();
+    }
+
+    pub(super) fn miss(&self) {
+        self.misses.inc();
+    }
+}
+
+impl Meters {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            rendered: HitOrMiss::new(&metrics, "rendered"),
+            artifacts: HitOrMiss::new(&metrics, "artifact"),
+            metrics,
+        }
+    }
+
+    /// An upstream was asked.
+    pub(super) fn upstream(
+        &self,
+        name: (&str, &str),
+        kind: &'static str,
+        outcome: UpstreamOutcome,
+        took: Duration,
+        bytes: u64,
+    ) {
+        self.metrics
+            .upstream_request(name, kind, outcome, took, bytes);
+    }
+
+    /// A stored document stood in for one upstream would not confirm.
+    pub(super) fn stale_document(&self, ecosystem: &str) {
+        self.metrics.document_stale(ecosystem);
+    }
+
+    /// A store failed.
+    pub(super) fn store_failed(&self, error: &StorageError) {
+        self.metrics.store_failed(error);
+    }
+
+    /// A decision was recorded.
+    pub(super) fn decided(&self, decision: &Decision) {
+        let evaluation = &decision.evaluation;
+        let rule = evaluation.deciding().map(|finding| finding.rule.as_str());
+        let ecosystem = evaluation.subject().name.ecosystem().as_str();
+        self.metrics.decided(ecosystem, evaluation.effect(), rule);
+    }
+
+    /// Stored bytes were found damaged.
+    pub(super) fn blob_damaged(&self) {
+        self.metrics.blob_damaged();
+    }
+}
+
+/// How a failed upstream request is counted.
+pub(super) fn outcome_of(failure: &Failure) -> UpstreamOutcome {
+    match failure {
+        Failure::NotFound(_) => UpstreamOutcome::Missing,
+        Failure::Upstream(error) if error.counts_as_outage() => UpstreamOutcome::Failed,
+        Failure::Contradiction(_)
+        | Failure::Upstream(_)
+        | Failure::Document(_)
+        | Failure::Store(_)
+        | Failure::Overloaded(_)
+        | Failure::Interrupted => UpstreamOutcome::Rejected,
+    }
 }

@@ -327,7 +327,7 @@ impl Engine {
                 evidence.append(vec![LogEntry::Sighting(sighting)]).await
             };
             if let Err(error) = work.await {
-                metrics.store_error(error.store);
+                metrics.store_failed(&error);
                 tracing::warn!(error = %error, "recording a sighting failed");
             }
         };

@@ -95,7 +95,7 @@ impl Engine {
         }
         let count = batch.len();
         if let Err(error) = self.stores.evidence.append(batch).await {
-            self.metrics.store_error(error.store);
+            self.metrics.store_failed(&error);
             tracing::error!(error = %error, count, "recording who received what failed");
         }
     }
