@@ -1,34 +1,57 @@
 //! What the operator decided, validated: no `Option` stands for a default here.
+//!
+//! One TOML file, named on the command line; without one everything has a default and Cordon serves
+//! on loopback. The path is: text, [`raw`] (values with their places), [`validate`] (a [`Config`],
+//! or every problem at once). `config.example.toml` documents each key; a test compares the two.
+//!
+//! Files and the environment are reached through [`Surroundings`] only, so that validation can be
+//! tested without them.
 
+mod defaults;
 pub mod limits;
+mod load;
+mod names;
+mod raw;
+mod secret;
+mod surroundings;
+mod upstream;
+mod url;
+mod validate;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ::url::Url;
 use cordon_policy::model::Ecosystem;
 use smol_str::SmolStr;
-use url::Url;
 
 pub use limits::Limits;
+pub use load::{Loaded, Overrides, Rejected};
+pub use secret::Secret;
+pub use surroundings::{Platform, Surroundings};
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where registries are served.
+    /// Where registries are served. Port 0 asks the system for a free one.
     pub listen: SocketAddr,
     /// Where operators look; loopback unless TLS and a token are configured.
     pub admin_listen: SocketAddr,
     /// Bearer token the admin listener asks for, when it has one.
     pub admin_token: Option<Secret>,
-    /// The address clients use, ending in `/`; every address in a rewritten document starts with
-    /// it, whatever `Host` a client sends.
-    pub public_url: Url,
+    /// The address clients use.
+    pub public_url: PublicUrl,
     /// Where everything is kept.
     pub data: PathBuf,
     /// Certificate and key of the registry listener, when it speaks TLS.
     pub tls: Option<TlsFiles>,
-    /// Upstreams in the order they are asked, per ecosystem.
+    /// Certificate and key of the admin listener, when it speaks TLS.
+    pub admin_tls: Option<TlsFiles>,
+    /// Upstreams per ecosystem in the order they are asked, exclusive ones first.
     pub upstreams: Vec<UpstreamConfig>,
     /// Policy files; none means the built-in policy.
     pub policy_files: Vec<PathBuf>,
@@ -42,8 +65,35 @@ pub struct Config {
     pub log: LogConfig,
 }
 
+impl Config {
+    /// The address clients use, ending in `/`; every address in a rewritten document starts with
+    /// it, whatever `Host` a client sends. `bound` is the registry listener's address, known once
+    /// it is bound.
+    pub fn public_url(&self, bound: SocketAddr) -> Url {
+        match &self.public_url {
+            PublicUrl::Given(url) => url.clone(),
+            PublicUrl::FromListener => {
+                let scheme = if self.tls.is_some() { "https" } else { "http" };
+                format!("{scheme}://{bound}/")
+                    .parse()
+                    .expect("a socket address is a URL authority")
+            }
+        }
+    }
+}
+
+/// Where the public address comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicUrl {
+    /// As configured, ending in `/`.
+    Given(Url),
+    /// The registry listener's own address. Only when that is loopback: no other address can be
+    /// known from here.
+    FromListener,
+}
+
 /// Files of a certificate; read again when they change.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     /// PEM chain, leaf first.
     pub certificate: PathBuf,
@@ -64,11 +114,11 @@ pub struct UpstreamConfig {
     pub files: Vec<Url>,
     /// Only packages whose normalised name matches are asked here; none: all.
     pub only: Option<globset::GlobSet>,
-    /// Packages whose normalised name matches `only` are asked at no later upstream.
+    /// Packages whose normalised name matches `only` are asked at no other upstream.
     pub is_exclusive: bool,
-    /// Sent as `Authorization` to this upstream's own origin and to no other.
+    /// The whole value of `Authorization`, sent to this upstream's own origin and to no other.
     pub credential: Option<Secret>,
-    /// Whether names may resolve to private, loopback or link-local addresses. True when the
+    /// Whether names may resolve to private, loopback or link-local addresses. True when a
     /// configured host is such an address itself.
     pub may_be_private: bool,
 }
@@ -83,7 +133,7 @@ impl UpstreamConfig {
 }
 
 /// How old an upstream document may be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Freshness {
     /// A document confirmed more recently is used without asking, whatever upstream says longer.
     pub max_age: Duration,
@@ -95,8 +145,19 @@ pub struct Freshness {
     pub negative: Duration,
 }
 
+impl Default for Freshness {
+    fn default() -> Self {
+        Self {
+            max_age: Duration::from_secs(5 * 60),
+            min_age: Duration::from_secs(30),
+            max_stale: Duration::from_secs(3 * 24 * 60 * 60),
+            negative: Duration::from_secs(60),
+        }
+    }
+}
+
 /// Log output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
     /// Filter in `tracing` syntax: `info`, `cordon=debug`.
     pub filter: String,
@@ -104,23 +165,11 @@ pub struct LogConfig {
     pub is_json: bool,
 }
 
-/// A secret from the environment or a file. Never printed.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-    /// The secret itself; the caller must not print it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            is_json: false,
+        }
     }
 }

@@ -1,0 +1,59 @@
+//! The public registries, and the other defaults of the configuration.
+//!
+//! The only module that knows a public address.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use cordon_policy::ecosystem::{CARGO, NPM, PYPI};
+use cordon_policy::model::Ecosystem;
+
+use super::secret::CredentialScheme;
+
+/// The public registry of an ecosystem.
+pub(super) struct PublicRegistry {
+    pub(super) ecosystem: Ecosystem,
+    /// Base address.
+    pub(super) url: &'static str,
+    /// Other origins its files come from.
+    pub(super) files: &'static [&'static str],
+    /// How registries of this protocol expect a credential.
+    pub(super) credential_scheme: CredentialScheme,
+}
+
+/// One for every ecosystem Cordon serves.
+pub(super) const PUBLIC_REGISTRIES: [PublicRegistry; 3] = [
+    PublicRegistry {
+        ecosystem: NPM,
+        url: "https://registry.npmjs.org/",
+        files: &[],
+        credential_scheme: CredentialScheme::Bearer,
+    },
+    PublicRegistry {
+        ecosystem: PYPI,
+        url: "https://pypi.org/simple/",
+        files: &["https://files.pythonhosted.org/"],
+        credential_scheme: CredentialScheme::Basic,
+    },
+    PublicRegistry {
+        ecosystem: CARGO,
+        url: "https://index.crates.io/",
+        files: &["https://static.crates.io/", "https://crates.io/"],
+        credential_scheme: CredentialScheme::Plain,
+    },
+];
+
+/// Where registries are served when nothing is said.
+pub(super) const LISTEN: SocketAddr = loopback(4873);
+
+/// Where operators look when nothing is said.
+pub(super) const ADMIN_LISTEN: SocketAddr = loopback(4874);
+
+/// Id of an upstream that has none.
+pub(super) const UPSTREAM_ID: &str = "public";
+
+/// Longest configuration file, in bytes.
+pub(super) const MAX_CONFIG_BYTES: usize = 1024 * 1024;
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
