@@ -105,9 +105,10 @@ async fn connection(mut stream: TcpStream, _peer: SocketAddr, shared: Arc<Shared
             body: request.body.clone(),
             status: reply.status,
         });
+        let wants_close = request.header("connection") == Some("close");
         match reply.send(&mut stream, &request, &shared).await {
-            Ok(true) => {}
-            Ok(false) | Err(_) => break,
+            Ok(true) if !wants_close => {}
+            Ok(_) | Err(_) => break,
         }
     }
     let _ = stream.shutdown().await;

@@ -1,0 +1,3 @@
+//! One binary for all black-box tests: files are named by the behaviour they hold Cordon to.
+
+mod fake_registry_is_honest;
