@@ -55,6 +55,7 @@ pub struct ScanError {
 #[derive(Debug)]
 pub struct Members {
     slot_start: usize,
+    member_start: usize,
     close: u8,
     is_first: bool,
     is_done: bool,
@@ -140,6 +141,7 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         Ok(Members {
             slot_start: self.at,
+            member_start: self.at,
             close,
             is_first: true,
             is_done: false,
@@ -176,6 +178,7 @@ impl<'a> Scanner<'a> {
             return Ok(false);
         }
         members.is_first = false;
+        members.member_start = self.at;
         Ok(true)
     }
 
@@ -248,6 +251,11 @@ impl<'a> Scanner<'a> {
     /// The bytes from `start` to here.
     pub fn span_since(&self, start: u32) -> Span {
         self.span_from(start as usize)
+    }
+
+    /// The current member or item so far: from its first byte, a member's key, to here.
+    pub fn member(&self, members: &Members) -> Span {
+        self.span_from(members.member_start)
     }
 
     /// Skips one value of any kind, checking it, and says where it is.
