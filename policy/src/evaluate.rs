@@ -1,33 +1,51 @@
 //! The only place where findings become a verdict.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::exemption::Exemption;
+use crate::exemption::{Exemption, ExemptionId};
 use crate::facts::{FactKind, FactSet, VersionFacts};
-use crate::finding::{Finding, FindingCode, Mode};
-use crate::model::Timestamp;
+use crate::finding::{ConfigSpan, Finding, FindingCode, Mode, RuleId};
+use crate::model::{PackageName, Timestamp};
 use crate::rules::{ConfiguredRule, RuleSettings};
 use crate::verdict::{Effect, Evaluation, Origin, RulesetHash};
 
 /// A validated policy: rules with their settings, and exemptions. Immutable; replaced as a whole.
 #[derive(Debug)]
 pub struct Ruleset {
-    pub(crate) hash: RulesetHash,
-    pub(crate) rules: Vec<ConfiguredRule>,
-    pub(crate) exemptions: Vec<Arc<Exemption>>,
+    hash: RulesetHash,
+    rules: Vec<ConfiguredRule>,
+    exemptions: Vec<Arc<Exemption>>,
+    exemptions_of: BTreeMap<PackageName, Vec<Arc<Exemption>>>,
 }
 
 impl Ruleset {
     /// Makes a ruleset from parts. Policy files go through [`crate::config`].
-    pub fn new(hash: RulesetHash, rules: Vec<ConfiguredRule>, exemptions: Vec<Exemption>) -> Self {
+    pub fn new(
+        hash: RulesetHash,
+        mut rules: Vec<ConfiguredRule>,
+        exemptions: Vec<Exemption>,
+    ) -> Self {
+        rules.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut exemptions: Vec<Arc<Exemption>> = exemptions.into_iter().map(Arc::new).collect();
+        exemptions.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut exemptions_of: BTreeMap<PackageName, Vec<Arc<Exemption>>> = BTreeMap::new();
+        for exemption in &exemptions {
+            exemptions_of
+                .entry(exemption.scope.package().clone())
+                .or_default()
+                .push(Arc::clone(exemption));
+        }
         Self {
             hash,
             rules,
-            exemptions: exemptions.into_iter().map(Arc::new).collect(),
+            exemptions,
+            exemptions_of,
         }
     }
 
-    /// Identity of the policy text.
+    /// Identity of the policy.
     pub fn hash(&self) -> &RulesetHash {
         &self.hash
     }
@@ -37,33 +55,37 @@ impl Ruleset {
         &self.rules
     }
 
-    /// The exemptions, expired ones included.
+    /// The exemptions in the order of their ids, expired ones included.
     pub fn exemptions(&self) -> &[Arc<Exemption>] {
         &self.exemptions
     }
 
-    /// Facts some enforced or monitored rule wants.
+    /// Facts some enforced or monitored rule wants for some package.
     pub fn needs(&self) -> FactSet {
         self.rules
             .iter()
-            .fold(FactSet::EMPTY, |set, rule| set.union(rule.rule.needs()))
+            .flat_map(|rule| &rule.variants)
+            .filter(|variant| variant.settings.is_enabled)
+            .fold(FactSet::EMPTY, |set, variant| {
+                set.union(variant.rule.needs())
+            })
     }
 
     /// Judges one candidate. Total and deterministic: the same facts, ruleset and instant give the
-    /// same evaluation.
+    /// same evaluation. A candidate no rule objects to costs no allocation.
     pub fn evaluate(&self, facts: &VersionFacts, now: Timestamp) -> Evaluation {
         let mut collected = Collected::default();
         for configured in &self.rules {
-            let Some(settings) = configured.settings_for(facts) else {
+            let Some(variant) = configured.variant_for(facts) else {
                 continue;
             };
             let mut findings = Findings {
-                settings,
-                rule: configured,
+                rule: &configured.id,
+                settings: &variant.settings,
                 now,
                 collected: &mut collected,
             };
-            configured.rule.check(facts, now, &mut findings);
+            variant.rule.check(facts, now, &mut findings);
         }
         self.conclude(facts, now, collected)
     }
@@ -77,46 +99,13 @@ impl Ruleset {
         } = collected;
         let mut waived = Vec::new();
         if !findings.is_empty() {
-            let covering: Vec<&Arc<Exemption>> = self
-                .exemptions
-                .iter()
-                .filter(|e| e.is_active_at(now))
-                .filter(|e| e.scope.covers(&facts.artifact, sha256.as_ref()))
-                .collect();
-            findings.retain(|finding| {
-                // Of several exemptions the one that lasts longest is named.
-                let best = covering
-                    .iter()
-                    .filter(|e| e.waives.includes(finding))
-                    .max_by(|a, b| a.expires.cmp(&b.expires).then_with(|| b.id.cmp(&a.id)));
-                let Some(exemption) = best else { return true };
-                earliest(&mut valid_until, Some(exemption.expires));
-                waived.push((finding.clone(), exemption.id.clone()));
-                false
-            });
+            for finding in &findings {
+                earliest(&mut valid_until, finding.until);
+            }
+            waived = self.waive(facts, now, &mut findings, &mut valid_until);
+            findings.sort_by(|a, b| severity(a).cmp(&severity(b)));
+            waived.sort_by(|(a, _), (b, _)| severity(a).cmp(&severity(b)));
         }
-        for finding in findings
-            .iter()
-            .chain(waived.iter().map(|(finding, _)| finding))
-        {
-            earliest(&mut valid_until, finding.until.filter(|until| *until > now));
-        }
-        findings.sort_by(|a, b| {
-            (
-                a.mode == Mode::Monitor,
-                std::cmp::Reverse(a.effect),
-                &a.rule,
-                &a.code,
-                &a.evidence,
-            )
-                .cmp(&(
-                    b.mode == Mode::Monitor,
-                    std::cmp::Reverse(b.effect),
-                    &b.rule,
-                    &b.code,
-                    &b.evidence,
-                ))
-        });
         let effect = findings
             .iter()
             .filter(|finding| finding.mode == Mode::Enforce)
@@ -134,6 +123,54 @@ impl Ruleset {
             origin: Origin::Judged,
         }
     }
+
+    /// Takes out of `findings` what an exemption that holds now sets aside.
+    fn waive(
+        &self,
+        facts: &VersionFacts,
+        now: Timestamp,
+        findings: &mut Vec<Finding>,
+        valid_until: &mut Option<Timestamp>,
+    ) -> Vec<(Finding, ExemptionId)> {
+        let Some(exemptions) = self.exemptions_of.get(&facts.subject().name) else {
+            return Vec::new();
+        };
+        let sha256 = facts.bytes.known().map(|bytes| &bytes.sha256);
+        let covering: Vec<&Exemption> = exemptions
+            .iter()
+            .map(Arc::as_ref)
+            .filter(|exemption| exemption.is_active_at(now))
+            .filter(|exemption| exemption.scope.covers(&facts.artifact, sha256))
+            .collect();
+        let mut waived = Vec::new();
+        findings.retain(|finding| {
+            // Of several exemptions the one that lasts longest is named: until it ends, nothing
+            // changes.
+            let longest = covering
+                .iter()
+                .filter(|exemption| exemption.waives.includes(finding))
+                .max_by_key(|exemption| (exemption.expires, Reverse(&exemption.id)));
+            let Some(exemption) = longest else {
+                return true;
+            };
+            earliest(valid_until, Some(exemption.expires));
+            waived.push((finding.clone(), exemption.id.clone()));
+            false
+        });
+        waived
+    }
+}
+
+/// The order findings are kept and shown in: what counts first, then the strictest, then by name.
+fn severity(finding: &Finding) -> impl Ord + '_ {
+    (
+        finding.mode == Mode::Monitor,
+        Reverse(finding.effect),
+        &finding.rule,
+        &finding.code,
+        &finding.evidence,
+        &finding.reason,
+    )
 }
 
 fn earliest(into: &mut Option<Timestamp>, candidate: Option<Timestamp>) {
@@ -152,8 +189,8 @@ struct Collected {
 /// What a rule reports into. Carries the rule's settings, so that effect, mode and source are the
 /// same for every rule and no rule can forget them.
 pub struct Findings<'a> {
+    rule: &'a RuleId,
     settings: &'a RuleSettings,
-    rule: &'a ConfiguredRule,
     now: Timestamp,
     collected: &'a mut Collected,
 }
@@ -175,10 +212,23 @@ impl Findings<'_> {
         self.report_as(self.settings.effect, code, reason, evidence, until);
     }
 
-    /// Reports that a needed fact could not be learned, with the effect configured for that.
+    /// Reports that a needed fact could not be learned. Never milder than what the fact, known,
+    /// could have led to: losing a fact must not loosen a verdict.
     pub fn report_unavailable(&mut self, code: FindingCode, fact: FactKind, reason: String) {
-        let evidence = format!("{fact:?}");
-        self.report_as(self.settings.on_unavailable, code, reason, &evidence, None);
+        self.report_unavailable_as(self.settings.effect, code, fact, reason);
+    }
+
+    /// As [`Self::report_unavailable`], where the rule itself fixes what the fact could have led
+    /// to.
+    pub fn report_unavailable_as(
+        &mut self,
+        effect: Effect,
+        code: FindingCode,
+        fact: FactKind,
+        reason: String,
+    ) {
+        let effect = effect.max(self.settings.on_unavailable).max(Effect::Hide);
+        self.report_as(effect, code, reason, fact.name(), None);
     }
 
     /// Reports a finding whose effect the rule itself fixes.
@@ -190,18 +240,32 @@ impl Findings<'_> {
         evidence: &str,
         until: Option<Timestamp>,
     ) {
+        let source = self.settings.source.clone();
+        self.report_at(source, effect, code, reason, evidence, until);
+    }
+
+    /// Reports a finding that one line of the policy, not the rule as a whole, asked for.
+    pub fn report_at(
+        &mut self,
+        source: ConfigSpan,
+        effect: Effect,
+        code: FindingCode,
+        reason: String,
+        evidence: &str,
+        until: Option<Timestamp>,
+    ) {
         if effect == Effect::Allow || until.is_some_and(|until| until <= self.now) {
             return;
         }
         self.collected.findings.push(Finding {
-            rule: self.rule.rule.id(),
+            rule: self.rule.clone(),
             code,
             effect,
             reason,
             evidence: evidence.into(),
             until,
             mode: self.settings.mode,
-            source: self.settings.source.clone(),
+            source,
         });
     }
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::finding::{ConfigSpan, Finding, Fingerprint, RuleId};
-use crate::model::{ArtifactId, Digest, PackageName, Timestamp, VersionRange};
+use crate::matching::VersionSet;
+use crate::model::{ArtifactId, Digest, PackageName, Timestamp};
 
 /// Names an exemption in records: the id given in the policy file, or one made by the shell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,10 +23,8 @@ impl fmt::Display for ExemptionId {
 /// What an exemption covers.
 #[derive(Debug)]
 pub enum Scope {
-    /// Every version of a package.
-    Package(PackageName),
-    /// The versions of a package inside a range.
-    Range(PackageName, Box<dyn VersionRange>),
+    /// Versions of a package.
+    Versions(PackageName, VersionSet),
     /// Exactly these bytes under this name.
     Artifact {
         /// The file.
@@ -36,13 +35,20 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// The package it is about.
+    pub fn package(&self) -> &PackageName {
+        match self {
+            Self::Versions(name, _) => name,
+            Self::Artifact { artifact, .. } => &artifact.subject.name,
+        }
+    }
+
     /// Whether the candidate is covered. An exemption for exact bytes covers nothing while the
     /// bytes are unknown.
     pub fn covers(&self, artifact: &ArtifactId, sha256: Option<&Digest>) -> bool {
         let subject = &artifact.subject;
         match self {
-            Self::Package(name) => *name == subject.name,
-            Self::Range(name, range) => *name == subject.name && range.contains(&subject.version),
+            Self::Versions(name, versions) => *name == subject.name && versions.holds(subject),
             Self::Artifact {
                 artifact: exempt,
                 sha256: exempt_sha256,
@@ -84,10 +90,14 @@ pub struct Exemption {
     pub reason: String,
     /// Who answers for it. Never empty.
     pub owner: String,
+    /// Where it was agreed, when it was.
+    pub ticket: Option<String>,
     /// When it ends by itself; at this instant it no longer holds.
     pub expires: Timestamp,
     /// Where it is written.
     pub source: ConfigSpan,
+    /// Where in the file, in bytes, for drawing the line.
+    pub bytes: std::ops::Range<usize>,
 }
 
 impl Exemption {

@@ -77,6 +77,22 @@ impl FactKind {
         Self::Publisher,
         Self::FirstPublishedAt,
     ];
+
+    /// The kebab-case name used in records and in the evidence of findings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PublishedAt => "published-at",
+            Self::Declared => "declared",
+            Self::Bytes => "bytes",
+            Self::Yanked => "yanked",
+            Self::Deprecated => "deprecated",
+            Self::License => "license",
+            Self::InstallHooks => "install-hooks",
+            Self::Provenance => "provenance",
+            Self::Publisher => "publisher",
+            Self::FirstPublishedAt => "first-published-at",
+        }
+    }
 }
 
 /// A set of [`FactKind`]s.

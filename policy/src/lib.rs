@@ -16,6 +16,8 @@ pub mod evaluate;
 pub mod exemption;
 pub mod facts;
 pub mod finding;
+pub mod matching;
 pub mod model;
+pub mod reason;
 pub mod rules;
 pub mod verdict;

@@ -19,3 +19,6 @@ pub const MAX_PATTERN_BYTES: usize = 214;
 
 /// Most name patterns (not exact names, which cost nothing) in one place of a policy.
 pub const MAX_PATTERNS: usize = 2_000;
+
+/// Longest reason an author may give, in characters: it travels in a status line.
+pub const MAX_REASON_CHARS: usize = 200;

@@ -158,7 +158,9 @@ impl<'f, 't> TableReader<'f, 't> {
     /// An instant such as `"2026-01-31T00:00:00Z"`.
     pub fn timestamp(&mut self, key: &str) -> Option<Spanned<Timestamp>> {
         let help = "write an RFC 3339 time with its offset in quotes: \"2026-01-31T00:00:00Z\"";
-        self.quantity(key, "a time", help, Timestamp::parse)
+        self.quantity(key, "a time", help, |text| {
+            Timestamp::parse(text).map_err(|_| "date, time and offset are needed")
+        })
     }
 
     /// A text that `parse` understands; what it says is the message.

@@ -30,9 +30,13 @@ use crate::finding::ConfigSpan;
 pub struct SourceFile<'t> {
     name: SmolStr,
     text: &'t str,
+    is_ascii: bool,
     line_starts: Vec<usize>,
     problems: RefCell<Problems>,
 }
+
+/// Beyond this many bytes into a line, columns count bytes.
+const MAX_COUNTED_COLUMNS: usize = 4_096;
 
 #[derive(Debug, Default)]
 struct Problems {
@@ -68,6 +72,7 @@ impl<'t> SourceFile<'t> {
         Self {
             name: name.into(),
             text,
+            is_ascii: text.is_ascii(),
             line_starts,
             problems: RefCell::default(),
         }
@@ -121,12 +126,30 @@ impl<'t> SourceFile<'t> {
         let at = self.floor(bytes.start);
         let line = self.line_starts.partition_point(|start| *start <= at);
         let line_start = self.line_starts.get(line - 1).copied().unwrap_or(0);
-        let column = self.text.get(line_start..at).unwrap_or("").chars().count() + 1;
+        let before = self.text.get(line_start..at).unwrap_or("");
+        // Counting characters of a line with a million entries once for each would take hours.
+        let column = match self.is_ascii || before.len() > MAX_COUNTED_COLUMNS {
+            true => before.len() + 1,
+            false => before.chars().count() + 1,
+        };
         ConfigSpan {
             file: self.name.clone(),
             line: u32::try_from(line).unwrap_or(u32::MAX),
             column: u32::try_from(column).unwrap_or(u32::MAX),
         }
+    }
+
+    /// The rest of a line from a place on, for problems found after reading.
+    pub fn bytes_from(&self, place: &ConfigSpan) -> Range<usize> {
+        let line = usize::try_from(place.line).unwrap_or(usize::MAX);
+        let column = usize::try_from(place.column).unwrap_or(usize::MAX);
+        let start = self
+            .line_starts
+            .get(line.saturating_sub(1))
+            .map_or(self.text.len(), |start| {
+                start.saturating_add(column.saturating_sub(1))
+            });
+        start..self.text.len()
     }
 
     /// Adds an error: the file will be refused.

@@ -63,33 +63,44 @@ impl DigestAlgorithm {
 }
 
 /// A digest of known algorithm and matching length. Displayed as `sha256:<hex>`.
+///
+/// Held in place, zero beyond its length: an evaluation copies the digest of the bytes it judged,
+/// and judging must not allocate.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest {
     algorithm: DigestAlgorithm,
-    bytes: Box<[u8]>,
+    bytes: [u8; LONGEST],
 }
+
+/// Bytes of the longest digest, SHA-512.
+const LONGEST: usize = 64;
 
 impl Digest {
     /// Wraps raw digest bytes.
     pub fn from_bytes(algorithm: DigestAlgorithm, bytes: &[u8]) -> Result<Self, DigestError> {
-        if bytes.len() == algorithm.len() {
-            Ok(Self {
-                algorithm,
-                bytes: bytes.into(),
-            })
-        } else {
-            Err(DigestError::Length {
-                algorithm,
-                found: bytes.len(),
-            })
+        let mut held = [0; LONGEST];
+        match held.get_mut(..bytes.len()) {
+            Some(start) if bytes.len() == algorithm.len() => start.copy_from_slice(bytes),
+            _ => {
+                return Err(DigestError::Length {
+                    algorithm,
+                    found: bytes.len(),
+                });
+            }
         }
+        Ok(Self {
+            algorithm,
+            bytes: held,
+        })
     }
 
     /// Wraps a SHA-256 value.
     pub fn sha256(bytes: [u8; 32]) -> Self {
+        let mut held = [0; LONGEST];
+        held[..32].copy_from_slice(&bytes);
         Self {
             algorithm: DigestAlgorithm::Sha256,
-            bytes: Box::new(bytes),
+            bytes: held,
         }
     }
 
@@ -122,12 +133,15 @@ impl Digest {
 
     /// The raw bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        // No algorithm is longer than the array.
+        self.bytes
+            .get(..self.algorithm.len())
+            .unwrap_or(&self.bytes)
     }
 
     /// Lower-case hexadecimal, without the algorithm.
     pub fn hex(&self) -> String {
-        HEXLOWER.encode(&self.bytes)
+        HEXLOWER.encode(self.as_bytes())
     }
 }
 

@@ -1,19 +1,57 @@
 //! The rules: one file each, with its documentation page and its tests.
 //!
 //! A rule looks at facts and reports findings; it never decides. Effect, mode, scope and the
-//! answer to a missing fact come from [`RuleSettings`], the same for every rule.
+//! answer to a missing fact come from [`RuleSettings`], the same for every rule. A new rule is a
+//! file, its page, and one line in [`RULES`].
 
+pub mod allow;
+pub mod deny;
+pub mod integrity;
+mod list_table;
+pub mod minimum_age;
+
+use std::sync::Arc;
+
+use crate::config::canonical::PolicyText;
+use crate::config::reader::TableReader;
 use crate::evaluate::Findings;
 use crate::facts::{FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, Mode, RuleId};
-use crate::model::{Ecosystem, Timestamp};
+pub use crate::matching::PackageScope;
+use crate::model::Timestamp;
 use crate::verdict::Effect;
 
-/// A check over the facts of one candidate.
-pub trait Rule: Send + Sync + std::fmt::Debug {
-    /// Its stable id.
-    fn id(&self) -> RuleId;
+/// Every rule there is, in the order of their ids.
+pub static RULES: &[RuleKind] = &[allow::KIND, deny::KIND, integrity::KIND, minimum_age::KIND];
 
+/// A kind of rule: how it is called, documented and read from a policy.
+#[derive(Clone, Debug)]
+pub struct RuleKind {
+    /// Its stable id.
+    pub id: RuleId,
+    /// Its documentation page, Markdown.
+    pub page: &'static str,
+    /// The codes of its findings with one line about each. Unique over all rules.
+    pub codes: &'static [(&'static str, &'static str)],
+    /// The effect of its findings when the policy names none.
+    pub default_effect: Effect,
+    /// Whether it cannot be switched off, only watched or softened.
+    pub is_fixed: bool,
+    /// Reads its own keys.
+    pub read: ReadRule,
+}
+
+/// Reads a rule's own keys from its table and from each of its overrides, giving one rule for
+/// each, the base first. Problems go to the file; the result is then not used.
+pub type ReadRule = fn(&mut TableReader<'_, '_>, &mut [TableReader<'_, '_>]) -> Vec<Arc<dyn Rule>>;
+
+/// The kind of that id.
+pub fn kind(id: &str) -> Option<&'static RuleKind> {
+    RULES.iter().find(|kind| kind.id.as_str() == id)
+}
+
+/// A check over the facts of one candidate, with its parameters.
+pub trait Rule: std::any::Any + Send + Sync + std::fmt::Debug {
     /// The facts it reads, so that nothing is fetched that no rule asks for.
     fn needs(&self) -> FactSet;
 
@@ -21,49 +59,46 @@ pub trait Rule: Send + Sync + std::fmt::Debug {
     /// needed fact is `NotYet`, call [`Findings::await_fact`]; where it is `Unavailable`, call
     /// [`Findings::report_unavailable`].
     fn check(&self, facts: &VersionFacts, now: Timestamp, out: &mut Findings<'_>);
-}
 
-/// A rule with the settings of the policy.
-#[derive(Debug)]
-pub struct ConfiguredRule {
-    /// The rule.
-    pub rule: Box<dyn Rule>,
-    /// Settings in order: the last one whose scope holds the candidate applies.
-    pub settings: Vec<(PackageScope, RuleSettings)>,
-}
+    /// Writes its parameters, every one with its value, for `policy show` and the ruleset's hash:
+    /// whatever changes a verdict must be written. Called for the rule and for each override.
+    fn write_parameters(&self, out: &mut PolicyText);
 
-impl ConfiguredRule {
-    /// The settings for a candidate, `None` when no scope holds it (the rule does not apply).
-    pub fn settings_for(&self, facts: &VersionFacts) -> Option<&RuleSettings> {
-        self.settings
-            .iter()
-            .rev()
-            .find(|(scope, _)| scope.holds(facts))
-            .map(|(_, settings)| settings)
-            .filter(|settings| settings.is_enabled)
+    /// Writes what belongs to the rule as a whole, below its parameters, as tables of their own.
+    fn write_tables(&self, id: &RuleId, out: &mut PolicyText) {
+        let _ = (id, out);
     }
 }
 
-/// Which packages a setting is for.
-#[derive(Clone, Debug, Default)]
-pub struct PackageScope {
-    /// Only this ecosystem, when given.
-    pub ecosystem: Option<Ecosystem>,
-    /// Only packages whose normalised name matches, when given. `*` does not cross `/`.
-    pub packages: Option<globset::GlobSet>,
+/// A rule as the policy configures it.
+#[derive(Debug)]
+pub struct ConfiguredRule {
+    /// Its id.
+    pub id: RuleId,
+    /// The rule's own table first, then its overrides in the order of the file: the last one whose
+    /// scope holds the candidate applies.
+    pub variants: Vec<Variant>,
 }
 
-impl PackageScope {
-    /// Whether the candidate is in scope.
-    pub fn holds(&self, facts: &VersionFacts) -> bool {
-        let name = &facts.subject().name;
-        self.ecosystem
-            .as_ref()
-            .is_none_or(|ecosystem| ecosystem == name.ecosystem())
-            && self
-                .packages
-                .as_ref()
-                .is_none_or(|globs| globs.is_match(name.normalized()))
+/// A rule with the settings and parameters of one table.
+#[derive(Debug)]
+pub struct Variant {
+    /// Which packages it is for.
+    pub scope: PackageScope,
+    /// What every rule can be told.
+    pub settings: RuleSettings,
+    /// The check with its parameters.
+    pub rule: Arc<dyn Rule>,
+}
+
+impl ConfiguredRule {
+    /// The variant for a candidate, `None` when no scope holds it or the rule is off there.
+    pub fn variant_for(&self, facts: &VersionFacts) -> Option<&Variant> {
+        self.variants
+            .iter()
+            .rev()
+            .find(|variant| variant.scope.holds(facts))
+            .filter(|variant| variant.settings.is_enabled)
     }
 }
 
@@ -76,7 +111,7 @@ pub struct RuleSettings {
     pub mode: Mode,
     /// What its findings ask for.
     pub effect: Effect,
-    /// What a fact that could not be learned asks for. Never milder than `hide`.
+    /// What a fact that could not be learned asks for. Never milder than `effect`.
     pub on_unavailable: Effect,
     /// Where this was written.
     pub source: ConfigSpan,

@@ -1,0 +1,314 @@
+//! From policy files to a ruleset.
+
+use std::any::Any;
+
+use super::canonical::hash_of;
+use super::diagnostic::{Diagnostic, Severity};
+use super::exempt::read_exemption;
+use super::limits::MAX_POLICY_BYTES;
+use super::reader::{Spanned, TableReader};
+use super::settings::{read_scope, read_settings};
+use super::source::SourceFile;
+use super::text::{help_for, shown};
+use super::{BUILT_IN, Loaded, PolicySource};
+use crate::evaluate::Ruleset;
+use crate::exemption::{Exemption, Waives};
+use crate::finding::ConfigSpan;
+use crate::model::Timestamp;
+use crate::rules::allow::Allow;
+use crate::rules::deny::Deny;
+use crate::rules::{self, ConfiguredRule, RULES, RuleKind, Variant};
+
+/// Reads policy files together. All problems are reported at once; any error means no ruleset.
+///
+/// No file at all means the built-in policy. A rule is configured by one table in one file;
+/// exemptions may stand in any. Rules that cannot be switched off act even when no file names them.
+///
+/// # Errors
+/// Every error found, and the warnings with them.
+pub fn load(sources: &[PolicySource]) -> Result<Loaded, Vec<Diagnostic>> {
+    let built_in = [PolicySource::built_in()];
+    let sources = if sources.is_empty() {
+        &built_in
+    } else {
+        sources
+    };
+    let mut loading = Loading::default();
+    let files: Vec<SourceFile<'_>> = sources
+        .iter()
+        .map(|source| SourceFile::new(&source.name, &source.text))
+        .collect();
+    for (at, file) in files.iter().enumerate() {
+        if files
+            .iter()
+            .take(at)
+            .any(|other| other.name() == file.name())
+        {
+            file.error(
+                "duplicate-file",
+                &(0..0),
+                format!("`{}` is named twice", shown(file.name())),
+                "name each policy file once",
+            );
+            continue;
+        }
+        loading.read_file(file);
+    }
+    if let Some(first) = files.first() {
+        loading.check_whole(first, &files);
+    }
+    let fixed = SourceFile::new(BUILT_IN, "");
+    loading.add_fixed(&fixed);
+    let mut problems: Vec<Diagnostic> = files
+        .into_iter()
+        .flat_map(SourceFile::into_diagnostics)
+        .collect();
+    problems.extend(fixed.into_diagnostics());
+    if problems.iter().any(Diagnostic::is_error) {
+        return Err(problems);
+    }
+    let Loading {
+        mut rules,
+        mut exemptions,
+        ..
+    } = loading;
+    rules.sort_by(|a, b| a.id.cmp(&b.id));
+    exemptions.sort_by(|a, b| a.id.cmp(&b.id));
+    let hash = hash_of(&rules, &exemptions);
+    Ok(Loaded {
+        ruleset: Ruleset::new(hash, rules, exemptions),
+        warnings: problems,
+    })
+}
+
+#[derive(Default)]
+struct Loading {
+    rules: Vec<ConfiguredRule>,
+    exemptions: Vec<Exemption>,
+    names_a_rule: bool,
+}
+
+impl Loading {
+    fn read_file(&mut self, file: &SourceFile<'_>) {
+        let Some(mut root) = file.root(MAX_POLICY_BYTES) else {
+            // The problem is known; that no rule was read is not a second one.
+            self.names_a_rule = true;
+            return;
+        };
+        if let Some(mut table) = root.table("rules") {
+            for (name, table) in table.named_tables() {
+                self.names_a_rule = true;
+                self.read_rule(file, &name, table);
+            }
+            table.finish();
+        }
+        for table in root.tables("exempt") {
+            let place = table.bytes().clone();
+            if let Some(exemption) = read_exemption(table) {
+                self.add_exemption(file, exemption, &place);
+            }
+        }
+        root.finish();
+    }
+
+    fn read_rule(
+        &mut self,
+        file: &SourceFile<'_>,
+        name: &Spanned<String>,
+        table: TableReader<'_, '_>,
+    ) {
+        let Some(kind) = rules::kind(&name.value) else {
+            file.error(
+                "unknown-rule",
+                &name.bytes,
+                format!("there is no rule `{}`", shown(&name.value)),
+                help_for(&name.value, RULES.iter().map(|kind| kind.id.as_str())),
+            );
+            return;
+        };
+        if let Some(first) = self.place_of(kind) {
+            file.error(
+                "duplicate-rule",
+                &name.bytes,
+                format!("rule `{}` is configured twice, first at {first}", kind.id),
+                "keep one table for the rule; differences by package go into its overrides",
+            );
+            return;
+        }
+        self.rules.extend(read_rule(kind, table));
+    }
+
+    fn place_of(&self, kind: &RuleKind) -> Option<&ConfigSpan> {
+        let rule = self.rules.iter().find(|rule| rule.id == kind.id)?;
+        Some(&rule.variants.first()?.settings.source)
+    }
+
+    fn add_exemption(
+        &mut self,
+        file: &SourceFile<'_>,
+        exemption: Exemption,
+        place: &std::ops::Range<usize>,
+    ) {
+        let same = |other: &&Exemption| other.id == exemption.id;
+        if let Some(first) = self.exemptions.iter().find(same) {
+            file.error(
+                "duplicate-exemption",
+                place,
+                format!(
+                    "exemption `{}` is given twice, first at {}",
+                    exemption.id, first.source
+                ),
+                "give each exemption its own id",
+            );
+            return;
+        }
+        self.exemptions.push(exemption);
+    }
+
+    /// Checks that only make sense over all files together.
+    fn check_whole(&self, first: &SourceFile<'_>, files: &[SourceFile<'_>]) {
+        if !self.names_a_rule {
+            first.error(
+                "no-rules",
+                &(0..0),
+                "the policy configures no rule",
+                "add a table such as `[rules.minimum-age]`; a policy without rules is not a default",
+            );
+        }
+        let report = |place: &ConfigSpan, code, message: String, help: String| {
+            if let Some(file) = files.iter().find(|file| *file.name() == place.file) {
+                file.warning(code, &file.bytes_from(place), message, help);
+            }
+        };
+        for exemption in &self.exemptions {
+            let Waives::Rules(waived) = &exemption.waives else {
+                continue;
+            };
+            for id in waived {
+                let is_configured = self.rules.iter().any(|rule| rule.id == *id);
+                let is_fixed = rules::kind(id.as_str()).is_some_and(|kind| kind.is_fixed);
+                if !is_configured && !is_fixed {
+                    report(
+                        &exemption.source,
+                        "exempts-nothing",
+                        format!(
+                            "exemption `{}` is for rule `{id}`, which is not configured",
+                            exemption.id
+                        ),
+                        "remove it, or configure the rule".to_owned(),
+                    );
+                }
+            }
+        }
+        if let (Some(allow), Some(deny)) = (self.rule::<Allow>(), self.rule::<Deny>()) {
+            for (place, message) in allow.denied_entries(deny) {
+                report(
+                    &place,
+                    "shadowed-entry",
+                    message,
+                    "remove one of the two".to_owned(),
+                );
+            }
+        }
+    }
+
+    fn rule<T: 'static>(&self) -> Option<&T> {
+        self.rules.iter().find_map(|rule| {
+            let rule: &dyn Any = rule.variants.first()?.rule.as_ref();
+            rule.downcast_ref()
+        })
+    }
+
+    fn add_fixed(&mut self, file: &SourceFile<'_>) {
+        for kind in RULES.iter().filter(|kind| kind.is_fixed) {
+            if self.place_of(kind).is_none() {
+                let path = format!("rules.{}", kind.id);
+                let table = TableReader::new(file, path, 0..0, Default::default());
+                self.rules.extend(read_rule(kind, table));
+            }
+        }
+    }
+}
+
+/// Reads a rule's table with its overrides. `None` when its own keys are unusable (reported).
+fn read_rule(kind: &RuleKind, mut table: TableReader<'_, '_>) -> Option<ConfiguredRule> {
+    let scope = read_scope(&mut table);
+    let settings = read_settings(&mut table, kind, None);
+    let mut overrides = table.tables("override");
+    let mut scopes = vec![(scope, settings.clone())];
+    for table in &mut overrides {
+        if !table.has("ecosystem") && !table.has("packages") {
+            table.file().error(
+                "missing-key",
+                table.bytes(),
+                format!("`{}` does not say where it applies", table.path()),
+                "add `ecosystem` or `packages`; what is for everything goes into the rule's table",
+            );
+        }
+        let scope = read_scope(table);
+        let settings = read_settings(table, kind, Some(&settings));
+        scopes.push((scope, settings));
+    }
+    let rules = (kind.read)(&mut table, &mut overrides);
+    let variants: Vec<Variant> = scopes
+        .into_iter()
+        .zip(rules)
+        .map(|((scope, settings), rule)| Variant {
+            scope,
+            settings,
+            rule,
+        })
+        .collect();
+    warn_of_shadowed(table.file(), &variants);
+    table.finish();
+    overrides.into_iter().for_each(TableReader::finish);
+    (!variants.is_empty()).then(|| ConfiguredRule {
+        id: kind.id.clone(),
+        variants,
+    })
+}
+
+fn warn_of_shadowed(file: &SourceFile<'_>, variants: &[Variant]) {
+    for (at, variant) in variants.iter().enumerate() {
+        let later = variants.iter().skip(at + 1);
+        let Some(by) = later
+            .into_iter()
+            // An override without a scope is an error of its own.
+            .find(|later| !later.scope.is_all() && later.scope.covers(&variant.scope))
+        else {
+            continue;
+        };
+        let place = &variant.settings.source;
+        file.warning(
+            "shadowed-override",
+            &file.bytes_from(place),
+            format!(
+                "this never applies: line {} covers the same packages",
+                by.settings.source.line
+            ),
+            "the last matching override applies; put the narrower one last, or remove this one",
+        );
+    }
+}
+
+impl Loaded {
+    /// Exemptions that ended before `now`: still in the policy, without effect.
+    pub fn expired_exemptions(&self, now: Timestamp) -> Vec<Diagnostic> {
+        self.ruleset
+            .exemptions()
+            .iter()
+            .filter(|exemption| !exemption.is_active_at(now))
+            .map(|exemption| Diagnostic {
+                code: "expired-exemption",
+                severity: Severity::Warning,
+                message: format!(
+                    "exemption `{}` ended at {}",
+                    exemption.id, exemption.expires
+                ),
+                span: exemption.source.clone(),
+                bytes: exemption.bytes.clone(),
+                help: "remove it, or agree on a new end".to_owned(),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,125 @@
+#![doc = include_str!("allow.md")]
+
+use std::sync::Arc;
+
+use super::deny::Deny;
+use super::list_table::{read_list, write_list};
+use super::{Rule, RuleKind};
+use crate::config::canonical::PolicyText;
+use crate::config::reader::TableReader;
+use crate::evaluate::Findings;
+use crate::facts::{FactSet, VersionFacts};
+use crate::finding::{ConfigSpan, FindingCode, RuleId};
+use crate::matching::PackageList;
+use crate::model::Timestamp;
+use crate::reason;
+use crate::verdict::Effect;
+
+const NOT_ALLOWED: FindingCode = FindingCode::from_static("not-allowed");
+const EVERYTHING_KEY: &str = "i_understand_this_allows_everything";
+
+/// How the rule is called, documented and read.
+pub const KIND: RuleKind = RuleKind {
+    id: RuleId::from_static("allow"),
+    page: include_str!("allow.md"),
+    codes: &[(
+        "not-allowed",
+        "the ecosystem has an allow list and the version is not on it",
+    )],
+    default_effect: Effect::Block,
+    is_fixed: false,
+    read,
+};
+
+/// Withholds, in ecosystems its list speaks of, whatever the list does not name.
+#[derive(Debug)]
+pub struct Allow {
+    list: PackageList,
+    may_allow_everything: bool,
+}
+
+impl Allow {
+    /// A rule with that list.
+    pub fn new(list: PackageList) -> Self {
+        Self {
+            list,
+            may_allow_everything: false,
+        }
+    }
+}
+
+impl Allow {
+    /// Entries that allow what `deny` withholds altogether, with their places: `deny` wins.
+    pub(crate) fn denied_entries(&self, deny: &Deny) -> Vec<(ConfigSpan, String)> {
+        let exact = self.list.entries().iter().filter(|entry| !entry.is_pattern);
+        exact
+            .filter_map(|entry| {
+                let denied = deny
+                    .list()
+                    .every_version_of(&entry.ecosystem, &entry.name)?;
+                let by = deny.list().place(denied);
+                let message = format!("`{}` is allowed here and denied at {by}", entry.evidence());
+                Some((self.list.place(entry), message))
+            })
+            .collect()
+    }
+}
+
+fn read(
+    table: &mut TableReader<'_, '_>,
+    overrides: &mut [TableReader<'_, '_>],
+) -> Vec<Arc<dyn Rule>> {
+    let is_understood = table.boolean(EVERYTHING_KEY).is_some_and(|key| key.value);
+    let Some(read) = read_list(table) else {
+        return Vec::new();
+    };
+    for place in read.everything.iter().filter(|_| !is_understood) {
+        table.file().error(
+            "allows-everything",
+            place,
+            "this allows every package of the ecosystem, so the list restricts nothing",
+            format!("name what is allowed; if it is meant, add `{EVERYTHING_KEY} = true`"),
+        );
+    }
+    if read.is_blank {
+        table.file().warning(
+            "empty-list",
+            table.bytes(),
+            "`rules.allow` names nothing, so no ecosystem is restricted",
+            "list packages under `purls` or `[[rules.allow.match]]`, or remove the table",
+        );
+    }
+    let rule: Arc<dyn Rule> = Arc::new(Allow {
+        list: read.list,
+        may_allow_everything: is_understood,
+    });
+    vec![rule; overrides.len() + 1]
+}
+
+impl Rule for Allow {
+    fn needs(&self) -> FactSet {
+        FactSet::EMPTY
+    }
+
+    fn check(&self, facts: &VersionFacts, _now: Timestamp, out: &mut Findings<'_>) {
+        let subject = facts.subject();
+        let ecosystem = subject.name.ecosystem();
+        if !self.list.speaks_of(ecosystem) || self.list.holds(subject) {
+            return;
+        }
+        let reason = format!(
+            "{} is not on the list of allowed {ecosystem} packages",
+            reason::subject(subject)
+        );
+        out.report(NOT_ALLOWED, reason, ecosystem.as_str(), None);
+    }
+
+    fn write_parameters(&self, _out: &mut PolicyText) {}
+
+    fn write_tables(&self, id: &RuleId, out: &mut PolicyText) {
+        if self.may_allow_everything {
+            out.boolean(EVERYTHING_KEY, true);
+        }
+        write_list(&self.list, id, out);
+    }
+}

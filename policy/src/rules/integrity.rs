@@ -1,0 +1,192 @@
+#![doc = include_str!("integrity.md")]
+
+use std::sync::Arc;
+
+use super::{Rule, RuleKind};
+use crate::config::canonical::PolicyText;
+use crate::config::reader::TableReader;
+use crate::evaluate::Findings;
+use crate::facts::{ByteFacts, Fact, FactKind, FactSet, VersionFacts};
+use crate::finding::{FindingCode, RuleId};
+use crate::model::Timestamp;
+use crate::reason;
+use crate::verdict::Effect;
+
+const MISMATCH: FindingCode = FindingCode::from_static("integrity-mismatch");
+const SIZE_MISMATCH: FindingCode = FindingCode::from_static("size-mismatch");
+const REPLACED: FindingCode = FindingCode::from_static("artifact-replaced");
+const UNDECLARED: FindingCode = FindingCode::from_static("integrity-undeclared");
+const UNAVAILABLE: FindingCode = FindingCode::from_static("integrity-unavailable");
+
+/// How the rule is called, documented and read.
+pub const KIND: RuleKind = RuleKind {
+    id: RuleId::from_static("integrity"),
+    page: include_str!("integrity.md"),
+    codes: &[
+        (
+            "integrity-mismatch",
+            "the bytes do not have a digest the registry declares",
+        ),
+        (
+            "size-mismatch",
+            "the bytes are more or fewer than the registry declares",
+        ),
+        (
+            "artifact-replaced",
+            "the bytes are not those first seen under this name",
+        ),
+        (
+            "integrity-undeclared",
+            "the registry declares no digest for the file",
+        ),
+        (
+            "integrity-unavailable",
+            "the declared digests or the bytes could not be learned",
+        ),
+    ],
+    default_effect: Effect::Block,
+    is_fixed: true,
+    read,
+};
+
+/// Refuses bytes that are not what the registry declares or what was seen before.
+#[derive(Clone, Debug)]
+pub struct Integrity {
+    /// What a file without any declared digest asks for.
+    pub undeclared: Effect,
+}
+
+impl Default for Integrity {
+    fn default() -> Self {
+        Self {
+            undeclared: Effect::Block,
+        }
+    }
+}
+
+fn read(
+    table: &mut TableReader<'_, '_>,
+    overrides: &mut [TableReader<'_, '_>],
+) -> Vec<Arc<dyn Rule>> {
+    let base = read_one(&Integrity::default(), table);
+    let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
+    for table in overrides {
+        rules.push(Arc::new(read_one(&base, table)));
+    }
+    rules
+}
+
+fn read_one(inherited: &Integrity, table: &mut TableReader<'_, '_>) -> Integrity {
+    let choices = [
+        Effect::Allow,
+        Effect::Hide,
+        Effect::Quarantine,
+        Effect::Block,
+    ]
+    .map(|effect| (effect.name(), effect));
+    Integrity {
+        undeclared: table
+            .choice("undeclared", &choices)
+            .map_or(inherited.undeclared, |chosen| chosen.value),
+    }
+}
+
+impl Rule for Integrity {
+    fn needs(&self) -> FactSet {
+        FactSet::of(FactKind::Declared).union(FactSet::of(FactKind::Bytes))
+    }
+
+    fn check(&self, facts: &VersionFacts, _now: Timestamp, out: &mut Findings<'_>) {
+        self.check_declared(facts, out);
+        match &facts.bytes {
+            Fact::Known(bytes) => check_bytes(facts, bytes, out),
+            Fact::NotYet => out.await_fact(FactKind::Bytes),
+            // A file the registry lists and does not have is as good as one that cannot be read.
+            Fact::Absent => unavailable(facts, FactKind::Bytes, "there is no such file", out),
+            Fact::Unavailable(cause) => unavailable(facts, FactKind::Bytes, cause, out),
+        }
+    }
+
+    fn write_parameters(&self, out: &mut PolicyText) {
+        out.text("undeclared", self.undeclared.name());
+    }
+}
+
+impl Integrity {
+    fn check_declared(&self, facts: &VersionFacts, out: &mut Findings<'_>) {
+        let has_digest = match &facts.declared {
+            Fact::Known(digests) => !digests.is_empty(),
+            Fact::Absent => false,
+            Fact::NotYet => return out.await_fact(FactKind::Declared),
+            Fact::Unavailable(cause) => return unavailable(facts, FactKind::Declared, cause, out),
+        };
+        if !has_digest {
+            let reason = format!(
+                "{} cannot be verified: the registry declares no digest for {}",
+                reason::subject(facts.subject()),
+                file(facts)
+            );
+            let evidence = facts.artifact.file.as_str();
+            out.report_as(self.undeclared, UNDECLARED, reason, evidence, None);
+        }
+    }
+}
+
+fn check_bytes(facts: &VersionFacts, bytes: &ByteFacts, out: &mut Findings<'_>) {
+    if bytes.mismatches.is_empty()
+        && bytes.declared_size_bytes.is_none()
+        && facts
+            .history
+            .pinned
+            .as_ref()
+            .is_none_or(|pinned| *pinned == bytes.sha256)
+    {
+        return;
+    }
+    let subject = reason::subject(facts.subject());
+    for mismatch in &bytes.mismatches {
+        let reason = format!(
+            "{subject}: {} does not have the {} digest the registry declares",
+            file(facts),
+            mismatch.algorithm.name()
+        );
+        let evidence = format!("{} {}", mismatch.declared, mismatch.found);
+        out.report_as(Effect::Block, MISMATCH, reason, &evidence, None);
+    }
+    if let Some(declared) = bytes.declared_size_bytes {
+        let found = bytes.size_bytes;
+        let reason = format!(
+            "{subject}: {} has {found} bytes, the registry declares {declared}",
+            file(facts)
+        );
+        let evidence = format!("{declared} {found}");
+        out.report_as(Effect::Block, SIZE_MISMATCH, reason, &evidence, None);
+    }
+    if let Some(pinned) = &facts.history.pinned
+        && *pinned != bytes.sha256
+    {
+        let reason = format!(
+            "{subject}: {} is not the file first seen under this name; it was replaced",
+            file(facts)
+        );
+        let evidence = format!("{pinned} {}", bytes.sha256);
+        out.report_as(Effect::Block, REPLACED, reason, &evidence, None);
+    }
+}
+
+fn unavailable(facts: &VersionFacts, fact: FactKind, cause: &str, out: &mut Findings<'_>) {
+    let what = match fact {
+        FactKind::Bytes => "its file could not be read",
+        _ => "its declared digests could not be read",
+    };
+    let reason = format!(
+        "{} cannot be verified: {what} ({})",
+        reason::subject(facts.subject()),
+        reason::ascii(cause, 60)
+    );
+    out.report_unavailable_as(Effect::Block, UNAVAILABLE, fact, reason);
+}
+
+fn file(facts: &VersionFacts) -> String {
+    reason::ascii(facts.artifact.file.as_str(), 80)
+}
