@@ -3,10 +3,12 @@
 #[cfg(any(test, feature = "conformance"))]
 mod faulty;
 mod memory;
+mod sled;
 
 #[cfg(any(test, feature = "conformance"))]
 pub use faulty::FaultyIndex;
 pub use memory::{MEMORY_RECORDS, MemoryIndex};
+pub use sled::{Opened, SledIndex, SledLimits};
 
 use async_trait::async_trait;
 use cordon_policy::model::{ArtifactId, Digest, Timestamp};

@@ -3,12 +3,14 @@
 //! They stand behind a trait for one reason: a test can put a disk underneath that forgets what was
 //! not fsynced (`simulated`), and so show that nothing acknowledged depends on luck.
 
+mod format;
 mod real;
 
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 
+pub(crate) use format::settle_version;
 pub(crate) use real::RealDisk;
 
 /// A place with files and folders. All calls block.

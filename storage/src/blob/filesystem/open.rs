@@ -8,7 +8,9 @@ use moka::sync::Cache;
 
 use super::sums::SealKey;
 use super::{FilesystemBlobs, SUMS_MEMORY_BYTES, Store, absent_is_fine, io_at};
-use crate::disk::{Disk, Opened, RealDisk, create_folders, read_small, replace_file};
+use crate::disk::{
+    Disk, Opened, RealDisk, create_folders, read_small, replace_file, settle_version,
+};
 use crate::{StorageError, StorageErrorKind};
 
 const OPERATION: &str = "opening the blob folder";
@@ -35,7 +37,9 @@ impl FilesystemBlobs {
             .lock(&lock_file)
             .map_err(|error| io_at(OPERATION, &lock_file, &error))?
             .ok_or_else(|| locked(&root))?;
-        check_version(&*disk, &root)?;
+        // VERSION is durable before anything else is made, so blobs without it are not ours.
+        let is_used = disk.list(&root.join("blobs")).is_ok();
+        settle_version(&*disk, "blob", &root, VERSION, is_used)?;
         make_folders(&*disk, &root)?;
         empty_staging(&*disk, &root)?;
         let key = seal_key(&*disk, &root)?;
@@ -67,41 +71,6 @@ fn locked(root: &Path) -> StorageError {
             root.display()
         ),
     )
-}
-
-fn check_version(disk: &dyn Disk, root: &Path) -> Result<(), StorageError> {
-    let path = root.join("VERSION");
-    let unknown = |found: &str| {
-        StorageError::new(
-            "blob",
-            OPERATION,
-            StorageErrorKind::Format,
-            format!("{}: {found}; use the Cordon that wrote it", path.display()),
-        )
-    };
-    let fail = |error: std::io::Error| io_at(OPERATION, &path, &error);
-    match disk.open(&path).map_err(fail)? {
-        Opened::File(file) => {
-            let found = read_small(&*file, 64).unwrap_or_default();
-            if found == VERSION {
-                Ok(())
-            } else {
-                let shown = String::from_utf8_lossy(&found)
-                    .trim()
-                    .escape_debug()
-                    .to_string();
-                Err(unknown(&format!("unknown version `{shown}`")))
-            }
-        }
-        Opened::Irregular => Err(unknown("not a regular file")),
-        // VERSION is durable before anything else is made, so blobs without it are not ours.
-        Opened::Missing if disk.list(&root.join("blobs")).is_ok() => {
-            Err(unknown("missing beside existing blobs"))
-        }
-        Opened::Missing => {
-            replace_file(disk, &root.join("VERSION.new"), &path, VERSION).map_err(fail)
-        }
-    }
 }
 
 /// Makes what is missing of the folders, durable before the first commit relies on them.
