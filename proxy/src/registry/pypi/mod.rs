@@ -1,20 +1,22 @@
 //! PyPI: the simple repository API in JSON and HTML, the legacy JSON API, files.
 //!
 //! A client asks for a project's page, chooses among its files by version, Python and platform, and
-//! fetches a wheel's `.metadata`, then the file. Upstream's page is read once into a [`page::Page`],
-//! whichever form it has; every answer about the project is made from that one model, so that a
-//! file withheld in one form is withheld in all. Each file is judged on its own.
+//! fetches a wheel's `.metadata`, then the file. Upstream's page is read once into one model,
+//! whichever form it has; every answer about the project is made from that, so that a file withheld
+//! in one form is withheld in all. Each file is judged on its own.
 //!
-//! The modules, in the order of a request: [`route`] (with [`accept`]), [`read_json`] or
-//! [`read_html`] into [`page`] (with [`file_name`] and [`versions`]), [`render`] and [`legacy`],
-//! or [`refusal`]. [`catalog`] is the list of all projects.
+//! The modules, in the order of a request: `route` (with `accept`); `read_json` or `read_html`,
+//! which by `build` (with `file_name` and `versions`) make a `page`; `render`, or `legacy` and
+//! `legacy_render`, or `refusal`. `catalog` is the list of all projects.
 
 mod accept;
+mod build;
 mod catalog;
 mod file_name;
 mod html;
 mod json;
 mod legacy;
+mod legacy_render;
 mod page;
 mod read_html;
 mod read_json;

@@ -16,7 +16,8 @@ use smol_str::SmolStr;
 use url::Url;
 
 use super::SCHEME;
-use super::page::{Found, Head, Page, PageBuilder, Sibling, Status, malformed};
+use super::build::{Found, PageBuilder};
+use super::page::{Head, Page, Sibling, Status, malformed};
 use super::read_json::{check_api_version, digests_of};
 use super::versions::Versions;
 use crate::registry::{MetadataError, UpstreamDocument};

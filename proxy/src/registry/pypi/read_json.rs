@@ -13,10 +13,9 @@ use serde_json::value::RawValue;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::SCHEME;
+use super::build::{Found, PageBuilder};
 use super::json::{Key, Members, Span, is_null, is_tame, string};
-use super::page::{
-    Found, Head, JsonSource, Member, Page, PageBuilder, Sibling, Status, Value, malformed,
-};
+use super::page::{Head, JsonSource, Member, Page, Sibling, Status, Value, malformed};
 use super::versions::Versions;
 use crate::registry::{MetadataError, UpstreamDocument};
 

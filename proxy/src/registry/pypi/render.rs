@@ -61,7 +61,7 @@ pub(super) fn render(
         ),
         FORM_LEGACY | FORM_LEGACY_VERSION => {
             let version = view.argument.as_deref();
-            let body = super::legacy::render(page, listing, version, links)?;
+            let body = super::legacy_render::render(page, listing, version, links)?;
             (body, "application/json", "")
         }
         form => {

@@ -285,7 +285,7 @@ fn m_49_a_page_of_the_other_s_type_or_of_none_is_refused() {
     ] {
         let document = Fixture::upstream(url, content_type, text.as_bytes());
         assert!(
-            is_malformed(read("foo", &[document.clone()])),
+            is_malformed(read("foo", std::slice::from_ref(&document))),
             "{content_type}"
         );
         assert!(PyPi.read_catalog(&document).is_err(), "{content_type}");

@@ -1,0 +1,259 @@
+//! Makes a page of what a reader finds.
+//!
+//! Files that cannot be served safely are left out here, so that everything on the page can be
+//! located: a name outside the grammar, a name that is no file of this project, an address with
+//! credentials or of another file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cordon_policy::facts::{Fact, PackageFacts, VersionFacts};
+use cordon_policy::model::{
+    ArtifactId, ArtifactKind, Digest, Digests, FileName, PackageName, PackageVersion, Timestamp,
+    Version,
+};
+use percent_encoding::percent_decode_str;
+use smol_str::SmolStr;
+use url::Url;
+
+use super::SCHEME;
+use super::file_name::FileNames;
+use super::page::{File, Head, JsonSource, Page, Sibling, Source, Status, malformed, resolve};
+use super::versions::Versions;
+use crate::registry::MetadataError;
+
+/// The status of a project whose files must not be offered (PEP 792).
+pub(super) const QUARANTINED: &str = "quarantined";
+
+/// Most files of one project. The largest projects have some ten thousand.
+const MAX_FILES: usize = 100_000;
+
+/// A file as a reader found it.
+pub(super) struct Found<'a> {
+    pub(super) name: &'a str,
+    /// As written: absolute or relative.
+    pub(super) url: &'a str,
+    pub(super) provenance: Option<&'a str>,
+    pub(super) digests: Fact<Digests>,
+    pub(super) size_bytes: Fact<u64>,
+    pub(super) published_at: Fact<Timestamp>,
+    pub(super) is_yanked: Fact<Option<SmolStr>>,
+    pub(super) requires_python: Option<SmolStr>,
+    pub(super) metadata: Sibling,
+    /// Where it stands in a JSON page; `None` in HTML.
+    pub(super) json: Option<JsonSource>,
+}
+
+/// Builds a page from what a reader finds.
+pub(super) struct PageBuilder<'a> {
+    package: &'a PackageName,
+    base: Url,
+    names: FileNames<'a>,
+    versions: Versions,
+    files: Vec<File>,
+    candidates: Vec<VersionFacts>,
+    by_name: BTreeMap<SmolStr, usize>,
+    has_dropped_files: bool,
+    facts: Arc<PackageFacts>,
+}
+
+impl<'a> PageBuilder<'a> {
+    /// `versions` as upstream lists them, empty if it does not.
+    pub(super) fn new(
+        package: &'a PackageName,
+        upstream: SmolStr,
+        base: Url,
+        versions: Versions,
+        status: Option<&Status>,
+    ) -> Self {
+        let facts = PackageFacts {
+            name: package.clone(),
+            // Known only after the last file.
+            first_published_at: Fact::NotYet,
+            status: status.map_or(Fact::Absent, |status| Fact::Known(status.name.clone())),
+            upstream,
+        };
+        Self {
+            package,
+            base,
+            names: FileNames::new(SCHEME, package),
+            versions,
+            files: Vec::new(),
+            candidates: Vec::new(),
+            by_name: BTreeMap::new(),
+            has_dropped_files: false,
+            facts: Arc::new(facts),
+        }
+    }
+
+    /// Adds a file, or drops it if it cannot be served safely.
+    ///
+    /// # Errors
+    /// If the page gives the file twice with different digests (reliability.md M-42), or too many
+    /// files.
+    pub(super) fn push(&mut self, found: Found<'_>) -> Result<(), MetadataError> {
+        if self.files.len() >= MAX_FILES {
+            let why = format!("it names more than {MAX_FILES} files");
+            return Err(malformed("simple page", self.package, why));
+        }
+        let Some((file, version, url)) = self.accept(&found) else {
+            self.has_dropped_files = true;
+            return Ok(());
+        };
+        if let Some(first) = self
+            .by_name
+            .get(file.as_str())
+            .and_then(|at| self.candidates.get_mut(*at))
+        {
+            self.has_dropped_files = true;
+            return merge_digests(first, found.digests)
+                .map_err(|why| malformed("simple page", self.package, why));
+        }
+        let source = match found.json {
+            Some(json) => Source::Json(json),
+            None => Source::Html {
+                url: String::from(url).into(),
+                provenance: found
+                    .provenance
+                    .and_then(|text| resolve(&self.base, text).ok())
+                    .map(|url| String::from(url).into()),
+            },
+        };
+        self.by_name
+            .insert(SmolStr::new(file.as_str()), self.candidates.len());
+        self.files.push(File {
+            requires_python: found.requires_python,
+            metadata: found.metadata,
+            source,
+            version: self.versions.index_of(&version),
+        });
+        let version = self.versions.at(self.files.last().map_or(0, |f| f.version));
+        let subject = PackageVersion {
+            name: self.package.clone(),
+            version: Version::verbatim(version),
+        };
+        let artifact = ArtifactId {
+            subject,
+            file,
+            kind: ArtifactKind::Archive,
+        };
+        self.candidates.push(VersionFacts {
+            published_at: found.published_at,
+            declared: found.digests,
+            size_bytes: found.size_bytes,
+            is_yanked: found.is_yanked,
+            has_provenance: Fact::Known(found.provenance.is_some()),
+            ..VersionFacts::unknown(artifact, Arc::clone(&self.facts))
+        });
+        Ok(())
+    }
+
+    /// Name, version and address, if the file can be served safely.
+    fn accept(&mut self, found: &Found<'_>) -> Option<(FileName, SmolStr, Url)> {
+        let file = FileName::new(found.name).ok()?;
+        let version = self.names.version(found.name)?;
+        let url = resolve(&self.base, found.url).ok()?;
+        is_address_of(&url, found.name).then_some((file, version, url))
+    }
+
+    /// The page, with what only all files together tell.
+    pub(super) fn finish(self, head: Head, bytes: Bytes) -> Page {
+        let is_quarantined = head
+            .status
+            .as_ref()
+            .is_some_and(|status| status.name == QUARANTINED);
+        let mut page = Page {
+            package: self.package.clone(),
+            bytes,
+            base: self.base,
+            head,
+            versions: self.versions,
+            files: self.files,
+            candidates: self.candidates,
+            has_dropped_files: self.has_dropped_files,
+            legacy: None,
+        };
+        let facts = Arc::new(PackageFacts {
+            first_published_at: first_published(&page.candidates),
+            ..(*self.facts).clone()
+        });
+        let deprecated = deprecation(page.head.status.as_ref());
+        for candidate in &mut page.candidates {
+            candidate.package = Arc::clone(&facts);
+            candidate.deprecated.clone_from(&deprecated);
+        }
+        if is_quarantined && !page.files.is_empty() {
+            page.files.clear();
+            page.candidates.clear();
+            page.has_dropped_files = true;
+        }
+        page
+    }
+}
+
+/// The earliest upload among the files still there. Unknown uploads are left out, which can only
+/// make the project look younger.
+fn first_published(candidates: &[VersionFacts]) -> Fact<Timestamp> {
+    let known = candidates
+        .iter()
+        .filter_map(|candidate| candidate.published_at.known());
+    if let Some(first) = known.min() {
+        return Fact::Known(*first);
+    }
+    candidates
+        .iter()
+        .map(|candidate| &candidate.published_at)
+        .find(|fact| matches!(fact, Fact::Unavailable(_)))
+        .cloned()
+        .unwrap_or(Fact::Absent)
+}
+
+fn deprecation(status: Option<&Status>) -> Fact<SmolStr> {
+    match status {
+        Some(status) if matches!(status.name.as_str(), "deprecated" | "archived") => Fact::Known(
+            status
+                .reason
+                .clone()
+                .unwrap_or_else(|| SmolStr::from(format!("the project is {}", status.name))),
+        ),
+        Some(_) | None => Fact::Absent,
+    }
+}
+
+/// A file named twice must be the same file: both sets of digests are then demanded of it.
+fn merge_digests(first: &mut VersionFacts, second: Fact<Digests>) -> Result<(), String> {
+    let is_same = match (&mut first.declared, second) {
+        (_, Fact::Absent | Fact::NotYet) => true,
+        (declared @ (Fact::Absent | Fact::NotYet), second) => {
+            *declared = second;
+            true
+        }
+        (Fact::Known(known), Fact::Known(more)) => {
+            let agrees = |digest: &Digest| {
+                let other = known.get(digest.algorithm());
+                other.is_none_or(|other| other == digest)
+            };
+            let is_same = more.iter().all(agrees);
+            more.iter().for_each(|digest| known.insert(digest.clone()));
+            is_same
+        }
+        (first, second) => *first == second,
+    };
+    if is_same {
+        return Ok(());
+    }
+    Err(format!(
+        "it names {} twice, with different digests",
+        first.artifact.file
+    ))
+}
+
+/// Whether the last path segment is the file's name: the page may say where a file is, not that
+/// another file is this one (M-09, M-35).
+fn is_address_of(url: &Url, file: &str) -> bool {
+    url.path()
+        .rsplit('/')
+        .next()
+        .is_some_and(|segment| percent_decode_str(segment).eq(file.bytes()))
+}
