@@ -20,6 +20,7 @@ use crate::StorageError;
 pub mod encoding;
 pub mod entry;
 pub mod key;
+pub mod log;
 mod memory;
 pub mod query;
 pub mod sqlite;

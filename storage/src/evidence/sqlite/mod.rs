@@ -7,40 +7,44 @@
 //! ```text
 //! lock           held by the process that writes
 //! evidence.db    entries, projections, texts
-//! keys/log.key   the key that signs checkpoints
+//! keys/          the key that signs checkpoints, and what it signed last
+//! log/           the log as published
 //! ```
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::decision::DecisionId;
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::encoding::{self, Encoded};
-use super::key::LogKey;
+use super::key::TreeHead;
+use super::log::heads::{Folders, Signed};
+use super::log::publisher::Publisher;
 use super::memory::{check_count, check_text};
 use super::{
     Entry, EntryIndex, Evidence, LogFilter, LoggedDecision, LoggedServing, Remembered, STORE, Seen,
     ServingFilter,
 };
+use crate::disk::{Disk, Lock, RealDisk, create_folders};
 use crate::{StorageError, StorageErrorKind};
 
-mod keys;
-mod lock;
 mod project;
+mod publish;
 mod read;
 mod readers;
 mod schema;
 mod state;
 mod writer;
 
-pub use lock::FolderLock;
+use publish::{Bell, Rows, Stopped};
 use readers::Readers;
-use writer::{Committed, QUEUE_KIB, QUEUE_REQUESTS, Request, Work, Writer, unavailable};
+use writer::{QUEUE_KIB, QUEUE_REQUESTS, Request, Work, Writer, unavailable};
 
 /// Entries above which encoding leaves the caller's thread.
 const ENCODE_INLINE: usize = 16;
@@ -50,36 +54,28 @@ const ENCODE_INLINE: usize = 16;
 pub struct SqliteOptions {
     /// Now: the time of entries the opening itself may have to write. `None` reads the clock.
     pub opened_at: Option<Timestamp>,
-    /// The name of the log, used when its key is made: no space and no `+`. `None` makes one up.
+    /// The name of the log, used when its key is made: visible ASCII without `+`. `None` makes
+    /// one up.
     pub log_name: Option<String>,
+    /// A checkpoint kept elsewhere (by a witness, in an export) that the log must extend.
+    pub known_checkpoint: Option<String>,
 }
 
 /// The evidence store of one node.
 #[derive(Debug)]
 pub struct SqliteEvidence {
     readers: Readers,
-    key: Arc<LogKey>,
+    public_key: String,
     requests: Mutex<Option<mpsc::Sender<Request>>>,
     room: Arc<Semaphore>,
-    committed: watch::Receiver<Committed>,
-    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    bell: Bell,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// Where things are in a data folder.
-#[derive(Clone, Debug)]
-struct Layout {
-    database: PathBuf,
-    keys: PathBuf,
-}
+const OPENING: &str = "opening the evidence store";
 
-impl Layout {
-    fn of(folder: &Path) -> Self {
-        Self {
-            database: folder.join("evidence.db"),
-            keys: folder.join("keys"),
-        }
-    }
-}
+/// The database in a data folder.
+const DATABASE: &str = "evidence.db";
 
 impl SqliteEvidence {
     /// Opens the store in a data folder, which is made when it is not there, and takes its lock.
@@ -87,64 +83,82 @@ impl SqliteEvidence {
     ///
     /// # Errors
     /// `Unavailable` when another process holds the folder; `Format` when a newer version wrote
-    /// it; `Corrupt` when the log contradicts itself or a signed checkpoint.
+    /// it; `Corrupt` when the log contradicts itself or a signed checkpoint, or its key is not
+    /// the one it was signed with.
     pub fn open(folder: &Path, options: &SqliteOptions) -> Result<Self, StorageError> {
-        let operation = "opening the evidence store";
-        std::fs::create_dir_all(folder)
-            .map_err(|error| StorageError::io(STORE, operation, error))?;
-        let lock = FolderLock::take(folder)?;
-        let layout = Layout::of(folder);
-        let key = Arc::new(keys::load_or_make(
-            &layout.keys,
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let lock = Arc::new(take_folder(&*disk, folder)?);
+        let folders = Folders::of(folder);
+        let signed = Signed::read(
+            &*disk,
+            &folders,
             options.log_name.as_deref(),
-        )?);
-        let mut connection = schema::open_writer(&layout.database)?;
+            options.known_checkpoint.as_deref(),
+        )?;
+        let database = folder.join(DATABASE);
+        let mut connection = schema::open_writer(&database)?;
         let opened_at = options.opened_at.unwrap_or_else(clock);
-        let opened = state::open(&mut connection, 0, opened_at)?;
-        let readers = Readers::open(&layout.database)?;
-        let now = Committed {
+        let opened = state::open(&mut connection, &signed.heads, opened_at)?;
+        let readers = Readers::open(&database)?;
+        let mut rows = Rows {
+            connection: schema::open_reader(&database)?,
+            epoch: opened.epoch,
+        };
+        let publisher = Publisher::open(disk, folders, &signed, &mut rows)?;
+        let bell = Bell::new(TreeHead {
             size: opened.tree.size(),
             root: opened.tree.root(),
-        };
-        let (committed, watching) = watch::channel(now);
+        });
+        let stopped = Stopped::default();
         let (requests, queue) = mpsc::channel(QUEUE_REQUESTS);
         let writer = Writer {
             connection,
             tree: opened.tree,
             epoch: opened.epoch,
-            committed,
-            failed: None,
+            bell: bell.clone(),
+            stopped: Arc::clone(&stopped),
         };
-        let thread = std::thread::Builder::new()
-            .name("evidence-writer".into())
-            .spawn(move || {
-                // Held by the thread that writes, so that the folder is free exactly when no
-                // write can happen any more.
-                let _lock = lock;
+        let publishing = bell.clone();
+        // Each thread holds the lock, so that the folder is free exactly when nothing can be
+        // written to it any more.
+        let held = Arc::clone(&lock);
+        let threads = vec![
+            thread("evidence-writer", move || {
+                let _held = held;
                 writer.run(queue);
-            })
-            .map_err(|error| StorageError::io(STORE, operation, error))?;
+            })?,
+            thread("evidence-publisher", move || {
+                let _held = lock;
+                publish::run(publisher, rows, publishing, stopped);
+            })?,
+        ];
         Ok(Self {
             readers,
-            key,
+            public_key: signed.key.public().to_owned(),
             requests: Mutex::new(Some(requests)),
             room: Arc::new(Semaphore::new(QUEUE_KIB)),
-            committed: watching,
-            threads: Mutex::new(vec![thread]),
+            bell,
+            threads: Mutex::new(threads),
         })
     }
 
     /// The public key of the log, as verifiers are given it.
     pub fn public_key(&self) -> &str {
-        self.key.public()
+        &self.public_key
     }
 
     /// Number of durable entries.
     pub fn size(&self) -> u64 {
-        self.committed.borrow().size
+        self.bell.sizes().0
     }
 
-    /// Writes what is queued, and frees the data folder. Appends fail from now on.
+    /// Number of entries under the published checkpoint.
+    pub fn published_size(&self) -> u64 {
+        self.bell.sizes().1
+    }
+
+    /// Writes what is queued, publishes a checkpoint over it, and frees the data folder. Appends
+    /// fail from now on. Dropping the store does the same without waiting for it.
     pub async fn close(&self) {
         drop(
             self.requests
@@ -190,6 +204,32 @@ impl SqliteEvidence {
         drop(requests);
         answer.await.map_err(|_| closed())?
     }
+}
+
+fn thread(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StorageError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|error| StorageError::io(STORE, OPENING, error))
+}
+
+/// One process writes to a data folder. The operating system drops the lock with the process, so
+/// that a kill leaves nothing stale behind (S-14).
+fn take_folder(disk: &dyn Disk, folder: &Path) -> Result<Box<dyn Lock>, StorageError> {
+    let path = folder.join("lock");
+    let held = create_folders(disk, folder)
+        .and_then(|()| disk.lock(&path))
+        .map_err(|error| StorageError::io(STORE, OPENING, error))?;
+    held.ok_or_else(|| {
+        let cause = format!(
+            "{} is held by another process: stop it, or give this one another data folder",
+            path.display()
+        );
+        StorageError::new(STORE, OPENING, StorageErrorKind::Unavailable, cause)
+    })
 }
 
 /// The clock of the machine; before 1970 counts as 1970.
@@ -310,7 +350,10 @@ impl Evidence for SqliteEvidence {
     }
 
     async fn checkpoint(&self) -> Result<String, StorageError> {
-        let Committed { size, root } = *self.committed.borrow();
-        Ok(self.key.sign(size, root))
+        let (reply, answer) = oneshot::channel();
+        self.bell.ask(reply);
+        answer
+            .await
+            .map_err(|_| unavailable("the store is closed"))?
     }
 }

@@ -6,6 +6,7 @@ use tlog_tiles::{EMPTY_HASH, Hash, record_hash};
 
 use super::project::{self, KnownRows, number};
 use super::schema::sql;
+use crate::evidence::log::heads::SignedHead;
 use crate::evidence::tree::Tree;
 use crate::evidence::{Entry, Notice, STORE, encoding};
 use crate::{StorageError, StorageErrorKind};
@@ -23,11 +24,11 @@ pub(super) struct Opened {
 
 /// Takes the right to write, finds entries cut off the end, and loads the edge of the tree.
 ///
-/// `floor` is the number of entries some signed checkpoint covers: the log is never repaired to
-/// fewer (S-07, S-08).
+/// Every checkpoint of `signed` must be one of the log: nothing that contradicts one is written,
+/// and the log is never repaired to fewer entries than one covers (INV-26, S-07 to S-09, S-12).
 pub(super) fn open(
     connection: &mut Connection,
-    floor: u64,
+    signed: &[SignedHead],
     now: Timestamp,
 ) -> Result<Opened, StorageError> {
     let transaction = connection.transaction().map_err(sql(OPERATION))?;
@@ -42,10 +43,8 @@ pub(super) fn open(
             "there are {present} entries, the log has {size}"
         )));
     }
-    if present < floor {
-        return Err(corrupt(format!(
-            "there are {present} entries, a signed checkpoint covers {floor}: restore the database from a newer backup; writing on would contradict the checkpoint"
-        )));
+    for head in signed {
+        check_head(&transaction, head, present)?;
     }
     let mut tree;
     if present == size {
@@ -71,6 +70,27 @@ pub(super) fn open(
         tree,
         epoch: epoch + 1,
     })
+}
+
+fn check_head(
+    connection: &Connection,
+    signed: &SignedHead,
+    present: u64,
+) -> Result<(), StorageError> {
+    let SignedHead { place, head } = signed;
+    if present < head.size {
+        return Err(corrupt(format!(
+            "{place} covers {} entries, the database has {present}: restore a newer database; nothing is signed that contradicts a checkpoint",
+            head.size
+        )));
+    }
+    if load(connection, head.size)?.root() == head.root {
+        return Ok(());
+    }
+    Err(corrupt(format!(
+        "{place} contradicts the first {} entries of the database: restore the database that belongs to it; nothing is signed that contradicts a checkpoint",
+        head.size
+    )))
 }
 
 fn head(connection: &Connection) -> Result<(u64, Vec<u8>, i64), StorageError> {

@@ -9,12 +9,13 @@
 use bytes::Bytes;
 use cordon_policy::model::Digest;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
-use tlog_tiles::Hash;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::project::{self, KnownRows, number};
+use super::publish::{Bell, Stopped};
 use super::schema::{kind_of, sql};
 use crate::evidence::encoding::Encoded;
+use crate::evidence::key::TreeHead;
 use crate::evidence::memory::{bad_text, missing_text};
 use crate::evidence::tree::Tree;
 use crate::evidence::{Entry, EntryIndex, STORE, Sighted, sighted_from_text};
@@ -49,29 +50,22 @@ pub(super) enum Work {
     Text(Digest, Bytes),
 }
 
-/// How far the log is durable.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Committed {
-    /// Entries.
-    pub(super) size: u64,
-    /// Their root.
-    pub(super) root: Hash,
-}
-
 /// The state of the writer's thread.
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) tree: Tree,
     /// Which opening of the store this is; a later one takes the right to write away.
     pub(super) epoch: i64,
-    pub(super) committed: watch::Sender<Committed>,
-    /// Why nothing more may be written.
-    pub(super) failed: Option<String>,
+    /// Where commits are announced.
+    pub(super) bell: Bell,
+    /// Why nothing more may be written, once that is so.
+    pub(super) stopped: Stopped,
 }
 
 impl Writer {
     /// Writes until no one can ask any more.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let _closing = self.bell.close_on_drop();
         while let Some(first) = requests.blocking_recv() {
             let mut batch = vec![first];
             let mut entries = batch.iter().map(Request::entries).sum::<usize>();
@@ -85,7 +79,7 @@ impl Writer {
     }
 
     fn commit(&mut self, batch: Vec<Request>) {
-        if let Some(cause) = &self.failed {
+        if let Some(cause) = self.stopped.get() {
             for request in batch {
                 request.answer(Err(unavailable(cause)));
             }
@@ -96,11 +90,10 @@ impl Writer {
         match self.write(&mut tree, batch, &mut acknowledged) {
             Ok(()) => {
                 self.tree = tree;
-                let state = Committed {
+                self.bell.committed(TreeHead {
                     size: self.tree.size(),
                     root: self.tree.root(),
-                };
-                self.committed.send_replace(state);
+                });
                 for (request, answer) in acknowledged {
                     request.answer(Ok(answer));
                 }
@@ -112,7 +105,8 @@ impl Writer {
                         error = %failure,
                         "the evidence store stops writing until it is opened again"
                     );
-                    self.failed = Some(failure.to_string());
+                    // The first cause is the one to keep.
+                    let _ = self.stopped.set(failure.to_string());
                 }
                 for (request, _) in acknowledged {
                     request.answer(Err(StorageError::new(
