@@ -4,5 +4,6 @@ pub mod config;
 pub mod engine;
 pub mod http;
 pub mod registry;
+pub mod server;
 pub mod telemetry;
 pub mod upstream;

@@ -32,13 +32,14 @@ pub struct Body {
     /// Bytes still to come.
     remaining: u64,
     sent: Option<Counter>,
-    /// Held as long as the response is being sent.
-    guard: Option<Box<dyn Held>>,
+    watch: Option<Box<dyn Watch>>,
 }
 
-/// Something that lives as long as a response is being sent.
-pub trait Held: Send + Sync + std::fmt::Debug {}
-impl<T: Send + Sync + std::fmt::Debug> Held for T {}
+/// Watches a response being sent: dropped with the body, once it is handed over or given up.
+pub trait Watch: Send + Sync + std::fmt::Debug {
+    /// The connection took a piece.
+    fn progressed(&self);
+}
 
 #[derive(Debug)]
 enum Source {
@@ -97,7 +98,7 @@ impl Body {
             source,
             remaining,
             sent: None,
-            guard: None,
+            watch: None,
         }
     }
 
@@ -108,10 +109,10 @@ impl Body {
         self
     }
 
-    /// Keeps `guard` until the body is sent or dropped.
+    /// Tells `watch` of progress, and keeps it until the body is sent or dropped.
     #[must_use]
-    pub fn holding(mut self, guard: impl Held + 'static) -> Self {
-        self.guard = Some(Box::new(guard));
+    pub fn watched(mut self, watch: impl Watch + 'static) -> Self {
+        self.watch = Some(Box::new(watch));
         self
     }
 
@@ -155,6 +156,9 @@ impl http_body::Body for Body {
                 self.remaining -= piece.len() as u64;
                 if let Some(sent) = &self.sent {
                     sent.inc_by(piece.len() as u64);
+                }
+                if let Some(watch) = &self.watch {
+                    watch.progressed();
                 }
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
@@ -363,15 +367,29 @@ mod tests {
         assert_eq!(*reports.lock().expect("no panic"), 1);
     }
 
+    #[derive(Debug, Default)]
+    struct Pieces(Arc<Mutex<usize>>);
+
+    impl Watch for Pieces {
+        fn progressed(&self) {
+            *self.0.lock().expect("no panic") += 1;
+        }
+    }
+
     #[tokio::test]
-    async fn bytes_are_counted_and_the_guard_is_held_to_the_end() {
+    async fn bytes_are_counted_and_the_watch_is_held_to_the_end() {
         let sent = Counter::default();
-        let guard = Arc::new(());
-        let body = Body::whole(Bytes::from_static(b"test"))
+        let pieces = Arc::new(Mutex::new(0));
+        let (bytes, cleared) = stored(CHUNK_BYTES as usize + 1, None);
+        let body = Body::artifact(&cleared, 0, bytes.len() as u64 - 1, &ignore())
             .counted(sent.clone())
-            .holding(Arc::clone(&guard));
-        assert_eq!(Arc::strong_count(&guard), 2);
+            .watched(Pieces(Arc::clone(&pieces)));
+        assert_eq!(Arc::strong_count(&pieces), 2);
         body.collect().await.expect("reads");
-        assert_eq!((sent.get(), Arc::strong_count(&guard)), (4, 1));
+        assert_eq!(
+            (sent.get(), Arc::strong_count(&pieces)),
+            (bytes.len() as u64, 1)
+        );
+        assert_eq!(*pieces.lock().expect("no panic"), 2);
     }
 }

@@ -22,7 +22,7 @@ use super::conditional::Conditions;
 use super::range::{Part, RangeRequest};
 use super::reply::Reply;
 use crate::engine::Cleared;
-use crate::registry::{DenialBody, Rendered};
+use crate::registry::Rendered;
 
 pub use headers::{X_CORDON_DECISION, X_CORDON_WITHHELD, page_policy};
 pub use refusal::plain;

@@ -10,6 +10,7 @@ use insta::assert_snapshot;
 use super::*;
 use crate::engine::ClearedBytes;
 use crate::http::reply::ReadyDocument;
+use crate::registry::DenialBody;
 
 const TAG: &str = "\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"";
 

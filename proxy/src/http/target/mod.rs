@@ -5,6 +5,7 @@
 //! look at it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode, Uri};
 
@@ -26,8 +27,12 @@ const DOUBLED_SLASH_AFTER: &str = "simple";
 ///
 /// Made only by [`Target::parse`], so whoever holds one knows that no segment is empty, `.` or
 /// `..`, and that every character is visible ASCII.
+/// Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct Target(Arc<Parts>);
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Parts {
     mount: String,
     segments: Vec<String>,
     has_trailing_slash: bool,
@@ -54,19 +59,16 @@ impl Target {
             return Err(TargetError::Character);
         }
         let below_root = path.strip_prefix('/').ok_or(TargetError::NotAPath)?;
-        let mut target = Self {
-            mount: String::new(),
-            segments: Vec::new(),
-            has_trailing_slash: false,
-            has_doubled_slash: false,
+        let mut target = Parts {
             query: query.map(str::to_owned),
+            ..Parts::default()
         };
         let mut parts = below_root.split('/').peekable();
         let mount = parts.next().unwrap_or_default();
         if mount.is_empty() {
             // `/` alone is the root; `//…` has an empty mount.
             return match parts.next() {
-                None => Ok(target),
+                None => Ok(Self(Arc::new(target))),
                 Some(_) => Err(TargetError::EmptySegment),
             };
         }
@@ -97,65 +99,79 @@ impl Target {
                 target.has_doubled_slash = true;
             }
         }
-        Ok(target)
+        Ok(Self(Arc::new(target)))
     }
 
     /// The first segment: `npm`, `why`; empty for `/`.
     pub fn mount(&self) -> &str {
-        &self.mount
+        &self.0.mount
     }
 
     /// The segments below the mount, decoded, none empty, `.` or `..`. Only a scoped name
     /// (`@scope/name`) holds a slash.
     pub fn segments(&self) -> &[String] {
-        &self.segments
+        &self.0.segments
     }
 
     /// Whether the path ended in `/` below the mount.
     pub fn has_trailing_slash(&self) -> bool {
-        self.has_trailing_slash
+        self.0.has_trailing_slash
     }
 
     /// Whether there was a doubled slash after `simple`.
     pub fn has_doubled_slash(&self) -> bool {
-        self.has_doubled_slash
+        self.0.has_doubled_slash
     }
 
     /// The query without `?`, not decoded; visible ASCII.
     pub fn query(&self) -> Option<&str> {
-        self.query.as_deref()
+        self.0.query.as_deref()
+    }
+
+    /// The canonical path, without the query, which may hold what users typed.
+    pub fn path(&self) -> Path<'_> {
+        Path(self)
     }
 
     /// The request as adapters see it.
     pub fn head<'a>(&'a self, method: &'a Method, headers: &'a HeaderMap) -> RequestHead<'a> {
         RequestHead {
             method,
-            segments: &self.segments,
-            has_trailing_slash: self.has_trailing_slash,
-            has_doubled_slash: self.has_doubled_slash,
+            segments: &self.0.segments,
+            has_trailing_slash: self.0.has_trailing_slash,
+            has_doubled_slash: self.0.has_doubled_slash,
             query: self.query(),
             headers,
         }
     }
 }
 
+/// A target without its query, for logs.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<'a>(&'a Target);
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = &self.0.0;
+        f.write_str("/")?;
+        encode(f, &target.mount)?;
+        for (index, segment) in target.segments.iter().enumerate() {
+            let is_doubled = index == 1 && target.has_doubled_slash;
+            f.write_str(if is_doubled { "//" } else { "/" })?;
+            encode(f, segment)?;
+        }
+        if target.has_trailing_slash {
+            f.write_str("/")?;
+        }
+        Ok(())
+    }
+}
+
 /// The canonical spelling: parsing it again gives the same target.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("/")?;
-        encode(f, &self.mount)?;
-        for (index, segment) in self.segments.iter().enumerate() {
-            f.write_str(if index == 1 && self.has_doubled_slash {
-                "//"
-            } else {
-                "/"
-            })?;
-            encode(f, segment)?;
-        }
-        if self.has_trailing_slash {
-            f.write_str("/")?;
-        }
-        match &self.query {
+        write!(f, "{}", self.path())?;
+        match &self.0.query {
             Some(query) => write!(f, "?{query}"),
             None => Ok(()),
         }
