@@ -120,6 +120,3 @@ fn check_range_text(ecosystem: &Ecosystem, raw: &str) -> Result<(), RangeError> 
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

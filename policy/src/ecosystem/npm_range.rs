@@ -4,7 +4,7 @@
 //! would silently widen or narrow it. Versions are still read loosely, as everywhere.
 
 use super::npm::{MAX_SAFE_INTEGER, are_identifiers, is_space, parse, safe_integer};
-use super::semver_bound::{Bound, Operator, Partial, Precedence};
+use super::semver_bound::{Bound, Operator, Partial};
 use crate::model::{Version, VersionRange};
 
 /// Alternatives (`||`) of bounds that must all hold.
@@ -16,7 +16,7 @@ pub(super) struct NpmRange {
 impl VersionRange for NpmRange {
     fn contains(&self, version: &Version) -> bool {
         let Some(version) = parse(version.as_str()) else {
-            // Only what asks nothing of a version holds one that cannot be read.
+            // Only `*` holds a version that cannot be read.
             return self.alternatives.iter().any(Vec::is_empty);
         };
         self.alternatives
@@ -102,19 +102,9 @@ fn comparator_bounds(operator: Option<Operator>, text: &str) -> Result<Vec<Bound
     if !is_series && (!word.is_ordered() || (is_full && !matches!(word.prefix, "" | "v"))) {
         return Err(invalid());
     }
-    let bounds = partial
+    partial
         .bounds(operator, MAX_SAFE_INTEGER)
-        .ok_or_else(|| format!("`{text}` has a number above {MAX_SAFE_INTEGER}"))?;
-    Ok(bounds.into_iter().filter(|b| !is_trivial(b)).collect())
-}
-
-/// `>=0.0.0-0` asks nothing.
-fn is_trivial(bound: &Bound) -> bool {
-    bound.is_lower_end()
-        && bound.admits(&Precedence {
-            core: [0, 0, 0],
-            pre: "0",
-        })
+        .ok_or_else(|| format!("`{text}` has a number above {MAX_SAFE_INTEGER}"))
 }
 
 fn hyphen_bounds(from: &str, to: &str) -> Result<Vec<Bound>, String> {
@@ -133,7 +123,7 @@ fn hyphen_bounds(from: &str, to: &str) -> Result<Vec<Bound>, String> {
             .ok_or_else(|| format!("`{to}` has a number above {MAX_SAFE_INTEGER}"))?;
         bounds.push(end);
     }
-    Ok(bounds.into_iter().filter(|b| !is_trivial(b)).collect())
+    Ok(bounds)
 }
 
 /// A number, or one of `x`, `X`, `*`.

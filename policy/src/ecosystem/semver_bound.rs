@@ -107,11 +107,6 @@ impl Bound {
         Self::before([0, 0, 0])
     }
 
-    /// Whether it bounds from below only.
-    pub(super) fn is_lower_end(&self) -> bool {
-        matches!(self.relation, Relation::GreaterOrEqual | Relation::Greater)
-    }
-
     /// Whether the version passes.
     pub(super) fn admits(&self, version: &Precedence<'_>) -> bool {
         let bound = Precedence {

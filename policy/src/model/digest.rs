@@ -25,6 +25,7 @@ pub enum DigestAlgorithm {
 
 impl DigestAlgorithm {
     /// Length of the digest in bytes.
+    #[expect(clippy::len_without_is_empty, reason = "no digest is empty")]
     pub const fn len(self) -> usize {
         match self {
             Self::Md5 => 16,

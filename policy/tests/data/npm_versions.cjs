@@ -96,8 +96,8 @@ function rangeRow(text, candidate) {
     return "x";
   }
   const loose = parse(candidate);
-  // What is no version is in no range, except in one that asks nothing of a version.
-  if (loose === null) return parsed.set.some((all) => all.every((one) => one.value === "")) ? 1 : 0;
+  // What is no version is in no range. (Whether it is in `*` is for the policy to say.)
+  if (loose === null) return parsed.set.some((all) => all[0].value === "") ? null : 0;
   return parsed.test(loose) ? 1 : 0;
 }
 
@@ -117,6 +117,7 @@ for (let row = 0; row < rows; row += 1) {
     const text = range();
     if (text.trim() === "") continue; // refused by policy: a blank range is a mistake
     const candidate = near(text);
-    console.log(`r\t${text}\t${candidate}\t${rangeRow(text, candidate)}`);
+    const answer = rangeRow(text, candidate);
+    if (answer !== null) console.log(`r\t${text}\t${candidate}\t${answer}`);
   }
 }
