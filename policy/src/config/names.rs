@@ -7,7 +7,7 @@ use super::limits::MAX_REASON_CHARS;
 use super::reader::{Spanned, TableReader};
 use super::source::SourceFile;
 use super::text::{help_for, shown};
-use crate::ecosystem::{scheme_for, schemes};
+use crate::ecosystem::schemes;
 use crate::matching::{NamePattern, PatternError, VersionSet, parse_name_or_pattern};
 use crate::model::{PackageName, PurlError, Scheme, Version, parse_purl};
 
@@ -64,26 +64,9 @@ pub fn read_purl(
     file: &SourceFile<'_>,
     written: &Spanned<String>,
 ) -> Option<(PackageName, Option<Version>)> {
-    let text = &written.value;
-    if text.contains(['?', '#']) {
-        file.error(
-            "invalid-purl",
-            &written.bytes,
-            format!(
-                "`{}` has qualifiers or a path, which name no package",
-                shown(text)
-            ),
-            "leave out what follows `?` or `#`",
-        );
-        return None;
-    }
-    match parse_purl(text, &schemes()) {
+    match parse_purl(&written.value, &schemes()) {
         Ok(target) => {
-            // The purl parser folds some names itself, so the text tells, not the parsed name.
-            let name = text.rsplit('/').next().unwrap_or_default();
-            let name = name.split('@').next().unwrap_or_default();
-            let scheme = scheme_for(target.name.ecosystem());
-            if name != target.name.normalized() && scheme.is_some_and(prints_normalized) {
+            if is_oddly_spelled(&target.name) {
                 warn_of_spelling(file, written, &target.name.purl());
             }
             Some((target.name, target.version))
@@ -93,6 +76,10 @@ pub fn read_purl(
                 PurlError::Syntax(_) => (
                     "invalid-purl",
                     "write a package URL: pkg:npm/left-pad@1.3.0".to_owned(),
+                ),
+                PurlError::Narrowed => (
+                    "invalid-purl",
+                    "leave out what follows `?` or `#`".to_owned(),
                 ),
                 PurlError::UnknownEcosystem(found) => (
                     "unknown-ecosystem",

@@ -10,7 +10,6 @@
 mod defaults;
 pub mod limits;
 mod load;
-mod names;
 mod raw;
 mod secret;
 mod surroundings;

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use cordon_policy::config::PolicySource;
 use cordon_policy::config::diagnostic::{Diagnostic, Severity};
+use cordon_policy::ecosystem::PyPi;
+use cordon_policy::model::Scheme as _;
 
 use super::surroundings::SecretFile;
 use super::*;
@@ -331,7 +333,7 @@ fn c_21_line_ends_byte_order_marks_and_tabs_are_read_and_odd_names_refused() {
     assert_eq!(config(dos).listen.port(), 9);
     assert_eq!(
         codes(&dos.replace("a-*", "cafe\u{301}-*")),
-        ["pattern-invalid:4"]
+        ["impossible-name:4"]
     );
     assert_eq!(codes(&dos.replace("listen", "lis\u{301}ten")), ["syntax:2"]);
 }
@@ -374,12 +376,28 @@ fn n_33_an_exclusive_upstream_is_asked_first_wherever_it_stands() {
 #[test]
 fn patterns_that_are_not_canonical_work_and_are_named() {
     let text = "[[upstream.pypi]]\nonly = ['Acme_*', 'tools']\nexclusive = true";
-    assert!(config(text).upstreams[1].serves("acme-sdk"));
+    let upstream = &config(text).upstreams[1];
+    assert!(upstream.serves("acme-sdk") && upstream.serves("tools"));
+    assert!(!upstream.serves("acmesdk") && !upstream.serves("tools-x"));
     insta::assert_snapshot!(problems(text));
     insta::assert_snapshot!(problems(
         "[[upstream.npm]]\nexclusive = true\n[[upstream.npm]]\nid = 'b'\nonly = []\n\
          [[upstream.npm]]\nid = 'c'\nonly = ['**', 'a b']\ncredential_scheme = 'basic'"
     ));
+}
+
+#[test]
+fn n_33_an_internal_namespace_is_recognised_in_every_spelling() {
+    let config = config("[[upstream.pypi]]\nonly = ['Acme_*']\nexclusive = true");
+    let internal = config
+        .upstreams
+        .iter()
+        .find(|upstream| upstream.is_exclusive)
+        .expect("it was given");
+    for spelling in ["acme-sdk", "Acme_SDK", "acme.sdk", "ACME-_-sdk"] {
+        let name = PyPi.package(spelling).expect("a valid name");
+        assert!(internal.serves(name.normalized()), "{spelling}");
+    }
 }
 
 #[test]

@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use ::url::Url;
+use cordon_policy::config::names::read_name;
 use cordon_policy::config::source::SourceFile;
 use cordon_policy::config::text::shown;
 use cordon_policy::ecosystem::scheme_for;
+use cordon_policy::matching::NamePattern;
 use cordon_policy::model::{Ecosystem, Scheme};
-use globset::{GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobSet, GlobSetBuilder};
 use smol_str::SmolStr;
 
 use super::defaults::{PUBLIC_REGISTRIES, PublicRegistry, UPSTREAM_ID};
-use super::names;
 use super::raw::RawUpstream;
 use super::secret::{self, Strength};
 use super::surroundings::Surroundings;
@@ -227,7 +228,7 @@ fn name_patterns(
 ) -> Option<GlobSet> {
     if patterns.is_empty() || patterns.len() > MAX_PATTERNS {
         file.error(
-            "pattern-invalid",
+            "invalid-pattern",
             &raw.at,
             format!("`only` has {} patterns", patterns.len()),
             format!("from 1 to {MAX_PATTERNS}; leave the key out to ask for every name"),
@@ -237,31 +238,14 @@ fn name_patterns(
     let mut set = GlobSetBuilder::new();
     let mut are_valid = true;
     for pattern in patterns {
-        match names::parse(&pattern.value, scheme) {
-            Ok(parsed) => {
-                if parsed.canonical != pattern.value {
-                    file.warning(
-                        "pattern-not-canonical",
-                        &pattern.bytes,
-                        format!(
-                            "names are compared as `{}`, not `{}`",
-                            shown(&parsed.canonical),
-                            shown(&pattern.value)
-                        ),
-                        format!("write \"{}\"", shown(&parsed.canonical)),
-                    );
-                }
-                set.add(parsed.glob);
-            }
-            Err(why) => {
-                are_valid = false;
-                file.error(
-                    "pattern-invalid",
-                    &pattern.bytes,
-                    format!("`{}` is not a name pattern: {why}", shown(&pattern.value)),
-                    "write names, with `*` for any letters and `?` for one: \"@acme/*\"",
-                );
-            }
+        let glob = match read_name(file, scheme, pattern) {
+            Some(NamePattern::Glob { glob, .. }) => Some(glob),
+            Some(NamePattern::Exact(name)) => Glob::new(&globset::escape(name.normalized())).ok(),
+            None => None,
+        };
+        match glob {
+            Some(glob) => _ = set.add(glob),
+            None => are_valid = false,
         }
     }
     if !are_valid {
@@ -271,7 +255,7 @@ fn name_patterns(
         Ok(set) => Some(set),
         Err(error) => {
             let message = format!("`only` cannot be used: {}", error.kind());
-            file.error("pattern-invalid", &raw.at, message, "use fewer patterns");
+            file.error("invalid-pattern", &raw.at, message, "use fewer patterns");
             None
         }
     }
