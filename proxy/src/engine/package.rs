@@ -19,11 +19,13 @@ use super::judge::Judgement;
 use crate::registry::{Document, Registry, UpstreamDocument, View};
 use crate::upstream::Upstream;
 
-/// Which parsed documents: a package under the documents a view needs.
+/// Which parsed documents: a package under the documents a view needs. Their names are part of it:
+/// to cargo `a-b` and `a_b` are one package, at two places upstream of which only one exists, and a
+/// miss at one must not be believed of the other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PackageKey {
     pub(super) package: PackageName,
-    pub(super) kinds: SmolStr,
+    pub(super) documents: SmolStr,
 }
 
 /// How long documents may be believed; shared by everything made from them, so that confirming
@@ -115,10 +117,13 @@ impl Engine {
         view: &View,
     ) -> Result<Arc<Package>, Failure> {
         let requests = registry.documents(name, view);
-        let kinds: Vec<&str> = requests.iter().map(|request| request.kind).collect();
+        let documents: Vec<String> = requests
+            .iter()
+            .map(|request| format!("{}={}", request.kind, request.name))
+            .collect();
         let key = PackageKey {
             package: name.clone(),
-            kinds: kinds.join("+").into(),
+            documents: documents.join("+").into(),
         };
         let previous = self.packages.get(&key);
         if let Some(package) = &previous
