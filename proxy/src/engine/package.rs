@@ -242,6 +242,9 @@ impl Engine {
             return Ok(Arc::clone(package));
         }
         let document = self.parse(registry, &name, &sources).await?;
+        for remark in document.remarks() {
+            tracing::warn!(package = %name, upstream = upstream.id(), remark, "upstream's document is odd");
+        }
         let freshness = Arc::new(Freshness {
             until: AtomicI64::new(until.as_millis()),
             is_stale: AtomicBool::new(is_stale),

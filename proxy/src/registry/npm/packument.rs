@@ -684,8 +684,13 @@ fn describe_defect(defect: &Defect) -> String {
     }
 }
 
-/// Escaped and cut to a length fit for a message.
+/// Escaped, without a user name and password, and cut to a length fit for a message.
 fn printable(text: &str) -> String {
+    let authority = text.find("//").map_or(0, |at| at + 2);
+    let (before, rest) = text.split_at(authority);
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let text = format!("{before}{host}{path}");
     text.chars()
         .take(200)
         .flat_map(char::escape_default)
