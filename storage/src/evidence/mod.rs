@@ -19,6 +19,8 @@ use crate::StorageError;
 
 pub mod encoding;
 pub mod entry;
+#[cfg(any(test, feature = "conformance"))]
+mod faulty;
 pub mod key;
 pub mod log;
 mod memory;
@@ -30,9 +32,11 @@ pub use entry::{
     Client, Entry, EntryIndex, Listing, Notice, Outcome, Pin, PolicyChange, Served, Sighted,
     Sighting, sighted_from_text, sighted_to_text,
 };
+#[cfg(any(test, feature = "conformance"))]
+pub use faulty::FaultyEvidence;
 pub use memory::MemoryEvidence;
 pub use query::{LogFilter, LoggedDecision, LoggedServing, Remembered, Seen, ServingFilter};
-pub use sqlite::SqliteEvidence;
+pub use sqlite::{SqliteEvidence, SqliteOptions};
 
 /// The most bytes one text of the store may have: the sighting list of a package with half a
 /// million files fits.

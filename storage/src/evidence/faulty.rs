@@ -1,0 +1,111 @@
+//! An evidence store that fails as planned.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cordon_policy::decision::DecisionId;
+use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Version};
+
+use super::{
+    Entry, EntryIndex, Evidence, LogFilter, LoggedDecision, LoggedServing, Remembered, STORE, Seen,
+    ServingFilter,
+};
+use crate::conformance::{Faults, Passage, planned};
+use crate::{StorageError, StorageErrorKind};
+
+/// Wraps a store; operations are named after the trait methods. A torn call takes effect, but its
+/// caller is told that it failed: so it is with a commit whose answer was lost.
+#[derive(Clone, Debug)]
+pub struct FaultyEvidence<E> {
+    store: E,
+    faults: Arc<Faults>,
+}
+
+impl<E> FaultyEvidence<E> {
+    /// Lets `faults` decide about every call to `store`.
+    pub fn new(store: E, faults: Arc<Faults>) -> Self {
+        Self { store, faults }
+    }
+
+    /// The store inside.
+    pub fn inner(&self) -> &E {
+        &self.store
+    }
+
+    async fn pass<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, StorageError>> + Send,
+    ) -> Result<T, StorageError> {
+        let passage = self.faults.pass(STORE, operation).await?;
+        let answer = call.await?;
+        match passage {
+            Passage::Whole => Ok(answer),
+            Passage::Torn { .. } => Err(planned(STORE, operation, StorageErrorKind::Io)),
+        }
+    }
+}
+
+#[async_trait]
+impl<E: Evidence> Evidence for FaultyEvidence<E> {
+    async fn append(&self, entries: Vec<Entry>) -> Result<EntryIndex, StorageError> {
+        self.pass("append", self.store.append(entries)).await
+    }
+
+    async fn put_text(&self, bytes: Bytes) -> Result<Digest, StorageError> {
+        self.pass("put_text", self.store.put_text(bytes)).await
+    }
+
+    async fn text(&self, digest: &Digest) -> Result<Option<Bytes>, StorageError> {
+        self.pass("text", self.store.text(digest)).await
+    }
+
+    async fn decision(&self, id: &DecisionId) -> Result<Option<LoggedDecision>, StorageError> {
+        self.pass("decision", self.store.decision(id)).await
+    }
+
+    async fn decisions(&self, filter: &LogFilter) -> Result<Vec<LoggedDecision>, StorageError> {
+        self.pass("decisions", self.store.decisions(filter)).await
+    }
+
+    async fn latest(&self, artifact: &ArtifactId) -> Result<Option<LoggedDecision>, StorageError> {
+        self.pass("latest", self.store.latest(artifact)).await
+    }
+
+    async fn pin(&self, artifact: &ArtifactId) -> Result<Option<Digest>, StorageError> {
+        self.pass("pin", self.store.pin(artifact)).await
+    }
+
+    async fn remembered(
+        &self,
+        package: &PackageName,
+    ) -> Result<HashMap<(Version, FileName), Remembered>, StorageError> {
+        self.pass("remembered", self.store.remembered(package))
+            .await
+    }
+
+    async fn sightings(
+        &self,
+        package: &PackageName,
+    ) -> Result<HashMap<(Version, FileName), Seen>, StorageError> {
+        self.pass("sightings", self.store.sightings(package)).await
+    }
+
+    async fn servings(&self, filter: &ServingFilter) -> Result<Vec<LoggedServing>, StorageError> {
+        self.pass("servings", self.store.servings(filter)).await
+    }
+
+    async fn entries(
+        &self,
+        from: EntryIndex,
+        limit: usize,
+    ) -> Result<Vec<(EntryIndex, Entry)>, StorageError> {
+        self.pass("entries", self.store.entries(from, limit)).await
+    }
+
+    async fn checkpoint(&self) -> Result<String, StorageError> {
+        self.pass("checkpoint", self.store.checkpoint()).await
+    }
+}
