@@ -19,6 +19,11 @@ impl RuleId {
         Self(SmolStr::new_static(id))
     }
 
+    /// Reads an id as a person typed it. Whether there is such a rule is not checked here.
+    pub fn parse(text: &str) -> Self {
+        Self(text.trim().to_ascii_lowercase().into())
+    }
+
     /// The id.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,9 +1,21 @@
 //! Cordon's shell: sockets, TLS, upstreams, timers; the binary `cordon`.
+//!
+//! A request comes in at [`server`], is parsed strictly by [`http::target`], goes through the
+//! [`engine`] (which asks an adapter in [`registry`] what it means), and leaves through
+//! [`http::respond`]. [`serve`] puts the parts together; [`cli`] is the only place that prints.
 
+pub mod admin;
+pub mod app;
+pub mod cli;
 pub mod config;
+pub mod data;
 pub mod engine;
 pub mod http;
+pub mod maintenance;
+pub mod policy_files;
 pub mod registry;
+pub mod reload;
+pub mod serve;
 pub mod server;
 pub mod telemetry;
 pub mod upstream;

@@ -2,9 +2,11 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cordon_policy::config::diagnostic::{Diagnostic, Severity};
 use cordon_policy::config::{self, Loaded, PolicySource};
+use cordon_policy::evaluate::Ruleset;
 use cordon_policy::finding::ConfigSpan;
 
 /// Longest policy file read, in bytes.
@@ -13,10 +15,22 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// A usable policy and the texts it came from.
 #[derive(Debug)]
 pub struct LoadedPolicy {
-    /// The ruleset, with warnings.
-    pub policy: Loaded,
+    /// The ruleset.
+    pub ruleset: Arc<Ruleset>,
+    /// What is worth saying about it.
+    pub warnings: Vec<Diagnostic>,
     /// The texts.
     pub sources: Vec<PolicySource>,
+}
+
+impl LoadedPolicy {
+    /// All its text, with the names of the files, as it is kept in evidence.
+    pub fn text(&self) -> String {
+        self.sources
+            .iter()
+            .map(|source| format!("# {}\n{}\n", source.name, source.text))
+            .collect()
+    }
 }
 
 /// A policy that cannot be used.
@@ -43,12 +57,19 @@ pub fn load(files: &[PathBuf]) -> Result<LoadedPolicy, RejectedPolicy> {
     }
     if files.is_empty() {
         let text = config::DEFAULT_POLICY.to_owned();
-        sources.push(PolicySource { name: "built-in".to_owned(), text });
+        sources.push(PolicySource {
+            name: "built-in".to_owned(),
+            text,
+        });
     }
     match config::load(&sources) {
-        Ok(policy) if problems.is_empty() => Ok(LoadedPolicy { policy, sources }),
-        Ok(policy) => {
-            problems.extend(policy.warnings);
+        Ok(Loaded { ruleset, warnings }) if problems.is_empty() => Ok(LoadedPolicy {
+            ruleset: Arc::new(ruleset),
+            warnings,
+            sources,
+        }),
+        Ok(Loaded { warnings, .. }) => {
+            problems.extend(warnings);
             Err(RejectedPolicy { problems, sources })
         }
         Err(more) => {
@@ -64,7 +85,11 @@ fn read(path: &Path) -> Result<PolicySource, Diagnostic> {
         code,
         severity: Severity::Error,
         message,
-        span: ConfigSpan { file: name.as_str().into(), line: 1, column: 1 },
+        span: ConfigSpan {
+            file: name.as_str().into(),
+            line: 1,
+            column: 1,
+        },
         bytes: 0..0,
         help: help.to_owned(),
     };
@@ -76,9 +101,15 @@ fn read(path: &Path) -> Result<PolicySource, Diagnostic> {
         )
     })?;
     let mut text = String::new();
-    file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| {
-        refuse("unreadable-file", format!("cannot read {name}: {error}"), "it must be UTF-8 text")
-    })?;
+    file.take(MAX_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| {
+            refuse(
+                "unreadable-file",
+                format!("cannot read {name}: {error}"),
+                "it must be UTF-8 text",
+            )
+        })?;
     if text.len() as u64 > MAX_BYTES {
         return Err(refuse(
             "file-too-large",

@@ -35,8 +35,8 @@ impl Check {
         };
         match policy_files::load(&files) {
             Ok(loaded) => {
-                warnings += loaded.policy.warnings.len();
-                output::diagnostics(&loaded.policy.warnings, &loaded.sources);
+                warnings += loaded.warnings.len();
+                output::diagnostics(&loaded.warnings, &loaded.sources);
             }
             Err(rejected) => {
                 errors += rejected.problems.iter().filter(|p| p.is_error()).count();
@@ -49,10 +49,17 @@ impl Check {
             _ => format!("{count} {noun}s"),
         };
         if errors > 0 || (self.strict && warnings > 0) {
-            eprintln!("cordon: {}, {}", name(errors, "error"), name(warnings, "warning"));
+            eprintln!(
+                "cordon: {}, {}",
+                name(errors, "error"),
+                name(warnings, "warning")
+            );
             return Err(unusable());
         }
-        println!("configuration and policy are usable ({})", name(warnings, "warning"));
+        println!(
+            "configuration and policy are usable ({})",
+            name(warnings, "warning")
+        );
         Ok(ExitCode::SUCCESS)
     }
 }

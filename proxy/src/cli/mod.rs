@@ -1,13 +1,21 @@
 //! The command line: one file a command. The only place that prints.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands print their answers")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "commands print their answers"
+)]
 
 mod check;
 mod completions;
 mod explain;
 mod health;
+mod log;
 mod output;
 mod policy;
+mod rebuild;
 mod serve;
+mod verify;
+mod why;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -57,7 +65,11 @@ impl Common {
     /// The configuration, or all its problems printed.
     fn load(&self, overrides: &Overrides) -> Result<Config, ExitCode> {
         match Config::load(self.config.as_deref(), overrides) {
-            Ok(Loaded { config, warnings, sources }) => {
+            Ok(Loaded {
+                config,
+                warnings,
+                sources,
+            }) => {
                 output::diagnostics(&warnings, &sources);
                 Ok(config)
             }
@@ -82,9 +94,17 @@ enum Command {
     Check(check::Check),
     /// Say what would be decided about a package or version, and from which facts
     Explain(explain::Explain),
+    /// Show the record behind a refusal
+    Why(why::Why),
+    /// List decisions, or verify the log
+    Log(log::Log),
     /// Look at policies
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Make the cache index again from evidence and blobs
+    Rebuild,
+    /// Free space: blobs nothing names, then the least recently used
+    Gc(rebuild::Gc),
     /// Ask a running Cordon whether it is well
     Health,
     /// Print shell completions
@@ -113,9 +133,28 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(serve) => serve.run(&common),
         Command::Check(check) => check.run(&common),
         Command::Explain(explain) => explain.run(&common),
+        Command::Why(why) => why.run(&common),
+        Command::Log(log) => log.run(&common),
+        Command::Rebuild => rebuild::rebuild(&common),
+        Command::Gc(gc) => gc.run(&common),
         Command::Policy(policy) => policy.run(&common),
         Command::Health => health::run(&common),
         Command::Completions(completions) => completions.run(),
     };
     outcome.unwrap_or_else(|code| code)
+}
+
+/// Runs a command's asynchronous part.
+fn block_on(work: impl Future<Output = Result<ExitCode, ExitCode>>) -> Result<ExitCode, ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| fail(&error))?;
+    runtime.block_on(work)
+}
+
+/// Prints an error and gives the exit code of a command that failed.
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    output::error(error);
+    ExitCode::FAILURE
 }

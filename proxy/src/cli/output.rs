@@ -4,6 +4,8 @@ use std::io::IsTerminal as _;
 
 use cordon_policy::config::PolicySource;
 use cordon_policy::config::diagnostic::{Colours, Diagnostic, render};
+use cordon_policy::finding::Mode;
+use cordon_policy::verdict::Evaluation;
 
 /// Prints diagnostics with their source lines to standard error.
 pub(super) fn diagnostics(diagnostics: &[Diagnostic], sources: &[PolicySource]) {
@@ -11,8 +13,8 @@ pub(super) fn diagnostics(diagnostics: &[Diagnostic], sources: &[PolicySource]) 
         return;
     }
     let colours = match std::io::stderr().is_terminal() {
-        true => Colours::Always,
-        false => Colours::Never,
+        true => Colours::Ansi,
+        false => Colours::Without,
     };
     eprint!("{}", render(diagnostics, sources, colours));
 }
@@ -29,6 +31,42 @@ pub(super) fn printable(text: &str) -> String {
             escaped
         })
         .collect()
+}
+
+/// Findings and waivers of an evaluation, a line or two each.
+pub(super) fn evaluation(evaluation: &Evaluation) {
+    for finding in evaluation.findings() {
+        let mode = if finding.mode == Mode::Monitor {
+            ", only monitored"
+        } else {
+            ""
+        };
+        println!(
+            "  {:10} {} ({}/{}{mode})",
+            finding.effect.name(),
+            printable(&finding.reason),
+            finding.rule,
+            finding.code
+        );
+        if let Some(until) = finding.until {
+            println!("             clears {until}");
+        }
+        println!("             policy {}", finding.source);
+    }
+    for (finding, exemption) in evaluation.waived() {
+        println!(
+            "  waived     {} (exemption {exemption})",
+            printable(&finding.reason)
+        );
+    }
+    if !evaluation.awaits().is_empty() {
+        let kinds: Vec<String> = evaluation
+            .awaits()
+            .iter()
+            .map(|k| format!("{k:?}"))
+            .collect();
+        println!("  awaits     {}", kinds.join(", ").to_lowercase());
+    }
 }
 
 /// An error with its causes, on standard error.

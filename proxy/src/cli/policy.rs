@@ -21,12 +21,12 @@ impl Policy {
             output::diagnostics(&rejected.problems, &rejected.sources);
             unusable()
         })?;
-        output::diagnostics(&loaded.policy.warnings, &loaded.sources);
+        output::diagnostics(&loaded.warnings, &loaded.sources);
         for source in &loaded.sources {
             println!("# {}", source.name);
             println!("{}", source.text.trim_end());
         }
-        println!("# ruleset {}", loaded.policy.ruleset.hash());
+        println!("# ruleset {}", loaded.ruleset.hash());
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -25,7 +25,7 @@ impl Engine {
         let ecosystem = registry.scheme().ecosystem();
         let upstreams = self.upstreams.for_registry(ecosystem);
         let document = self.first_of(ecosystem, &upstreams, &request).await?;
-        let links = self.links(registry);
+        let links = self.links(registry).clone();
         let now = self.clock.now();
         let work = move || {
             let catalog = registry.read_catalog(&document)?;

@@ -108,7 +108,7 @@ impl Engine {
         view: &View,
         snapshot: &Snapshot,
     ) -> Result<Arc<Ready>, Failure> {
-        let links = self.links(package.registry);
+        let links = self.links(package.registry).clone();
         let size = package.weight_bytes();
         let is_large = size as u64 > self.config.limits.large_document_bytes;
         let _large = match is_large {

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use cordon_policy::decision::Decision;
 use cordon_policy::evaluate::Ruleset;
-use cordon_policy::model::ArtifactId;
+use cordon_policy::model::{ArtifactId, Digest, Ecosystem};
 use cordon_storage::blob::BlobStore;
 use cordon_storage::cache::CacheIndex;
 use cordon_storage::evidence::{Client, Evidence, Outcome as Received};
@@ -48,7 +48,9 @@ pub use snapshot::{Live, Snapshot};
 
 use crate::config::Config;
 use crate::http::reply::Reply;
-use crate::registry::{ArtifactRequest, Denial, DenialScope, Links, Registry, RequestHead, Route};
+use crate::registry::{
+    self, ArtifactRequest, Denial, DenialScope, Links, Registry, RequestHead, Route,
+};
 use crate::telemetry::Metrics;
 use crate::upstream::Upstreams;
 use artifact::{Hot, Outcome};
@@ -102,6 +104,7 @@ pub struct Engine {
     this: Weak<Engine>,
     config: Arc<Config>,
     public_url: Url,
+    links: Vec<(Ecosystem, Links)>,
     live: Live,
     stores: Stores,
     upstreams: Upstreams,
@@ -152,6 +155,7 @@ impl Engine {
             .build();
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
+            links: links_below(&public_url),
             live: Live::new(ruleset),
             packages,
             ready,
@@ -212,7 +216,7 @@ impl Engine {
         client: &Client,
     ) -> Reply {
         let snapshot = self.live.get();
-        let outcome = match registry.classify(head, &self.links(registry)) {
+        let outcome = match registry.classify(head, self.links(registry)) {
             Ok(Route::Metadata { package, view }) => {
                 self.metadata(registry, package, view, head, snapshot).await
             }
@@ -325,22 +329,18 @@ impl Engine {
 
     /// Takes damaged bytes out of service. The server calls this when a stored body turned out
     /// damaged while it was being sent.
-    pub async fn damaged(&self, cleared: &Cleared) {
-        let artifact = cleared.permit().artifact().clone();
+    pub async fn damaged(&self, artifact: &ArtifactId, sha256: &Digest) {
         self.hot.invalidate_all();
-        self.set_aside(cleared.permit().sha256()).await;
-        if let Err(error) = self.stores.cache.remove_artifact(&artifact).await {
+        self.set_aside(sha256).await;
+        if let Err(error) = self.stores.cache.remove_artifact(artifact).await {
             self.metrics.store_failed(&error);
         }
     }
 
-    fn links(&self, registry: &'static dyn Registry) -> Links {
-        let mount = format!("{}/", registry.scheme().ecosystem());
-        let base = self
-            .public_url
-            .join(&mount)
-            .expect("a mount is a valid relative address");
-        Links { base }
+    fn links(&self, registry: &'static dyn Registry) -> &Links {
+        let ecosystem = registry.scheme().ecosystem();
+        let found = self.links.iter().find(|(mounted, _)| mounted == ecosystem);
+        &found.expect("every adapter has its links from the start").1
     }
 
     fn this(&self) -> Arc<Self> {
@@ -348,6 +348,19 @@ impl Engine {
             .upgrade()
             .expect("the engine answers only while someone holds it")
     }
+}
+
+/// The base address of each registry.
+fn links_below(public_url: &Url) -> Vec<(Ecosystem, Links)> {
+    let link = |registry: &&'static dyn Registry| {
+        let ecosystem = registry.scheme().ecosystem();
+        let mount = format!("{ecosystem}/");
+        let base = public_url
+            .join(&mount)
+            .expect("a mount is a valid relative address");
+        (ecosystem.clone(), Links { base })
+    };
+    registry::all().iter().map(link).collect()
 }
 
 fn short_memory<K, V>() -> moka::sync::Cache<K, V>

@@ -1,7 +1,5 @@
 //! The engine behind the server's seam.
 
-use std::sync::Arc;
-
 use super::Engine;
 use crate::http::reply::Reply;
 use crate::http::service::{Request, Service};
@@ -11,7 +9,7 @@ use crate::registry::{self, Registry, RequestHead};
 /// §2.1), so this root segment leads to npm's adapter as well.
 const NPM_ROOT: &str = "-";
 
-impl Service for Arc<Engine> {
+impl Service for Engine {
     async fn answer(&self, request: Request) -> Reply {
         let mount = request.target.mount();
         let head = request.head();

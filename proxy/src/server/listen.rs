@@ -59,6 +59,20 @@ impl<H: Handler> Server<H> {
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
+        Self::on(listener, settings, certificates, handler, metrics)
+    }
+
+    /// Serves on a listener bound earlier: what answers may have to know the port first.
+    ///
+    /// # Errors
+    /// If the listener has no address.
+    pub fn on(
+        listener: TcpListener,
+        settings: ServerSettings,
+        certificates: Option<Arc<Certificates>>,
+        handler: H,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let mut settings = settings;
         settings.own_authorities.extend(authorities_of(address));

@@ -11,7 +11,7 @@ use crate::evidence::tree::{TILE_HEIGHT, TILE_WIDTH};
 pub(crate) const CHECKPOINT: &str = "checkpoint";
 
 /// The file of the public key.
-pub(crate) const PUBLIC_KEY: &str = "log.pub";
+pub const PUBLIC_KEY: &str = "log.pub";
 
 /// Where a file is written before it is renamed into place. There is only ever one.
 pub(crate) const STAGED: &str = "new";

@@ -21,3 +21,6 @@ pub mod proof;
 pub(crate) mod publisher;
 mod reader;
 pub mod verify;
+
+pub use layout::PUBLIC_KEY;
+pub use verify::verify;

@@ -142,6 +142,28 @@ impl SqliteEvidence {
         })
     }
 
+    /// Opens the store of a data folder for reading, also while another process writes to it.
+    /// Appends fail. Blocks.
+    ///
+    /// # Errors
+    /// `Io` when there is no store in the folder, `Format` when a newer version wrote it.
+    pub fn open_to_read(folder: &Path) -> Result<Self, StorageError> {
+        let database = folder.join(DATABASE);
+        let readers = Readers::open(&database)?;
+        let nothing = TreeHead {
+            size: 0,
+            root: tlog_tiles::Hash([0; tlog_tiles::HASH_SIZE]),
+        };
+        Ok(Self {
+            readers,
+            public_key: String::new(),
+            requests: Mutex::new(None),
+            room: Arc::new(Semaphore::new(QUEUE_KIB)),
+            bell: Bell::new(nothing),
+            threads: Mutex::new(Vec::new()),
+        })
+    }
+
     /// The public key of the log, as verifiers are given it.
     pub fn public_key(&self) -> &str {
         &self.public_key

@@ -1,0 +1,54 @@
+//! The composition root: the only place that knows which concrete types make up a Cordon.
+
+use std::sync::Arc;
+
+use cordon_policy::evaluate::Ruleset;
+use cordon_storage::blob::MemoryBlobs;
+use cordon_storage::cache::MemoryIndex;
+use cordon_storage::evidence::{Evidence, MemoryEvidence};
+
+use crate::config::Config;
+use crate::data;
+use crate::engine::{Engine, Parts, RandomIds, Stores, SystemClock};
+use crate::registry;
+use crate::telemetry::Metrics;
+use crate::upstream::{UpstreamError, Upstreams};
+
+/// An engine for commands that look without touching: what it fetches stays in memory, and what
+/// is remembered is read from the data folder if there is one.
+///
+/// # Errors
+/// If the upstream clients cannot be made.
+pub fn observing_engine(
+    config: Config,
+    ruleset: Arc<Ruleset>,
+) -> Result<Arc<Engine>, UpstreamError> {
+    let evidence: Arc<dyn Evidence> = match data::open_reader(&config.data) {
+        Ok(evidence) => evidence,
+        // No data folder yet: nothing is remembered.
+        Err(_) => Arc::new(MemoryEvidence::new()),
+    };
+    let stores = Stores {
+        blobs: Arc::new(MemoryBlobs::new()),
+        cache: Arc::new(MemoryIndex::new()),
+        evidence,
+    };
+    let upstreams = Upstreams::new(&config.upstreams, &config.limits)?;
+    let public_url = config.public_url(config.listen);
+    Ok(Engine::new(Parts {
+        config: Arc::new(config),
+        public_url,
+        ruleset,
+        stores,
+        upstreams,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        metrics: Arc::new(metrics()),
+    }))
+}
+
+/// The meters, with a label for every mount.
+pub fn metrics() -> Metrics {
+    let mounts = registry::all().map(|registry| registry.scheme().ecosystem().as_str());
+    Metrics::new(&mounts)
+}

@@ -1,0 +1,178 @@
+//! `cordon explain`: what would be decided, and from which facts.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use cordon_policy::ecosystem::schemes;
+use cordon_policy::facts::{Fact, VersionFacts};
+use cordon_policy::model::{Timestamp, parse_purl};
+
+use super::output::{self, printable};
+use super::{Common, unusable};
+use crate::engine::Explanation;
+use crate::{app, policy_files, registry};
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// A package or version: pkg:npm/left-pad@1.3.0
+    purl: String,
+    /// Judge for this instant (RFC 3339) instead of now
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Facts and evaluation as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Explain {
+    pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
+        let refuse = |message: String| {
+            eprintln!("cordon: {}", printable(&message));
+            unusable()
+        };
+        let target =
+            parse_purl(&self.purl, &schemes()).map_err(|error| refuse(error.to_string()))?;
+        let at = match &self.at {
+            None => None,
+            Some(text) => Some(Timestamp::parse(text).map_err(|error| refuse(error.to_string()))?),
+        };
+        let config = common.load(&common.overrides())?;
+        let policy = policy_files::load(&config.policy_files).map_err(|rejected| {
+            output::diagnostics(&rejected.problems, &rejected.sources);
+            unusable()
+        })?;
+        let ecosystem = target.name.ecosystem().clone();
+        let registry = registry::all()
+            .into_iter()
+            .find(|registry| *registry.scheme().ecosystem() == ecosystem)
+            .ok_or_else(|| refuse(format!("no registry serves {ecosystem}")))?;
+        super::block_on(async {
+            let ruleset = Arc::clone(&policy.ruleset);
+            let engine = app::observing_engine(config, ruleset).map_err(|e| super::fail(&e))?;
+            let explanation = engine
+                .explain(registry, &target.name, target.version.as_ref(), at)
+                .await
+                .map_err(|error| super::fail(&error))?;
+            if self.json {
+                println!("{}", json(&explanation));
+            } else if target.version.is_some() {
+                print_full(&explanation);
+            } else {
+                print_list(&explanation);
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+fn json(explanation: &Explanation) -> String {
+    let candidates: Vec<serde_json::Value> = explanation
+        .candidates
+        .iter()
+        .map(|one| serde_json::json!({ "facts": one.facts, "evaluation": one.evaluation }))
+        .collect();
+    serde_json::json!({
+        "at": explanation.at.to_string(),
+        "upstream": explanation.upstream,
+        "is_stale": explanation.is_stale,
+        "best_allowed": explanation.best_allowed,
+        "candidates": candidates,
+    })
+    .to_string()
+}
+
+fn print_list(explanation: &Explanation) {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(["version", "file", "published", "verdict", "reason"]);
+    for one in &explanation.candidates {
+        let id = &one.facts.artifact;
+        let reason = one
+            .evaluation
+            .deciding()
+            .map_or("", |finding| finding.reason.as_str());
+        table.add_row([
+            printable(id.subject.version.as_str()),
+            printable(id.file.as_str()),
+            fact(&one.facts.published_at, ToString::to_string),
+            one.evaluation.effect().to_string(),
+            printable(reason),
+        ]);
+    }
+    println!("{table}");
+    print_best(explanation);
+}
+
+fn print_full(explanation: &Explanation) {
+    for one in &explanation.candidates {
+        println!("{}", printable(&one.facts.artifact.subject.to_string()));
+        println!("  file       {}", one.facts.artifact.file);
+        println!(
+            "  upstream   {}{}",
+            explanation.upstream,
+            stale(explanation)
+        );
+        println!("  judged for {}", explanation.at);
+        print_facts(&one.facts);
+        println!("  verdict    {}", one.evaluation.effect());
+        output::evaluation(&one.evaluation);
+    }
+    print_best(explanation);
+}
+
+fn stale(explanation: &Explanation) -> &'static str {
+    if explanation.is_stale {
+        " (an old document: upstream does not answer)"
+    } else {
+        ""
+    }
+}
+
+fn print_best(explanation: &Explanation) {
+    match &explanation.best_allowed {
+        Some(version) => println!("newest allowed version: {}", printable(version)),
+        None => println!("no version of it is allowed"),
+    }
+}
+
+fn print_facts(facts: &VersionFacts) {
+    let row = |name: &str, value: String| println!("  {name:10} {value}");
+    row("published", fact(&facts.published_at, ToString::to_string));
+    row(
+        "name since",
+        fact(&facts.package.first_published_at, ToString::to_string),
+    );
+    let digests = |digests: &cordon_policy::model::Digests| {
+        let all: Vec<String> = digests.iter().map(ToString::to_string).collect();
+        all.join(", ")
+    };
+    row("declared", fact(&facts.declared, digests));
+    let yanked = |reason: &Option<smol_str::SmolStr>| match reason {
+        None => "no".to_owned(),
+        Some(reason) => format!("yes ({})", printable(reason)),
+    };
+    row("yanked", fact(&facts.is_yanked, yanked));
+    row(
+        "deprecated",
+        fact(&facts.deprecated, |text| printable(text)),
+    );
+    row("licence", fact(&facts.license, |text| printable(text)));
+    row(
+        "at install",
+        fact(&facts.install_hooks, |hooks| printable(&hooks.join(", "))),
+    );
+    row("publisher", fact(&facts.publisher, |text| printable(text)));
+    if let Some(seen) = facts.history.first_seen_at {
+        row("first seen", seen.to_string());
+    }
+}
+
+fn fact<T>(fact: &Fact<T>, show: impl FnOnce(&T) -> String) -> String {
+    match fact {
+        Fact::Known(value) => show(value),
+        Fact::Absent => "none".to_owned(),
+        Fact::Unavailable(why) => format!("unavailable: {}", printable(why)),
+        Fact::NotYet => "not asked".to_owned(),
+    }
+}

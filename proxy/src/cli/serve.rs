@@ -1,0 +1,59 @@
+//! `cordon serve`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Addresses, Common, fail, output, unusable};
+use crate::config::Overrides;
+use crate::telemetry::log;
+use crate::{policy_files, serve};
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    addresses: Addresses,
+    /// Write the addresses here as JSON once both listeners answer
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+impl Serve {
+    pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
+        let overrides = Overrides {
+            listen: self.addresses.listen,
+            admin_listen: self.addresses.admin_listen,
+            public_url: self.addresses.public_url.clone(),
+            ..common.overrides()
+        };
+        let config = common.load(&overrides)?;
+        let policy = policy_files::load(&config.policy_files).map_err(|rejected| {
+            output::diagnostics(&rejected.problems, &rejected.sources);
+            unusable()
+        })?;
+        output::diagnostics(&policy.warnings, &policy.sources);
+        log::init(&config.log).map_err(|error| fail(&error))?;
+        let data = config.data.display().to_string();
+        let policy_name = match config.policy_files.is_empty() {
+            true => "built-in (cordon policy show)".to_owned(),
+            false => format!("{} file(s)", config.policy_files.len()),
+        };
+        let announce = |addresses: &serve::Addresses| {
+            println!("{}", addresses.client_setup().trim_end());
+            println!();
+            println!("registries  {}", addresses.registry);
+            println!(
+                "admin       {} (healthz, readyz, metrics, status)",
+                addresses.admin
+            );
+            println!("data        {data}");
+            println!("policy      {policy_name}");
+        };
+        super::block_on(async {
+            let serving = serve::serve(config, policy, self.ready_file.as_deref(), announce);
+            serving.await.map_err(|error| fail(&error))?;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}

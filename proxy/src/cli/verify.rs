@@ -1,0 +1,64 @@
+//! `cordon log verify`: the proof that nothing was changed, from the published files alone.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use cordon_storage::evidence::log::{PUBLIC_KEY, verify};
+
+use super::output::printable;
+use super::{Common, unusable};
+use crate::data;
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// The folder with the published log; without it, the one of the data folder
+    #[arg(long, value_name = "FOLDER")]
+    log: Option<PathBuf>,
+    /// File with the log's public key; without it, the one beside the log
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// A checkpoint kept from earlier or later: the log must be consistent with it
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+}
+
+impl Verify {
+    pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
+        let log = match &self.log {
+            Some(log) => log.clone(),
+            None => data::log_folder(&common.load(&common.overrides())?.data),
+        };
+        let key_file = self.key.clone().unwrap_or_else(|| log.join(PUBLIC_KEY));
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).map_err(|error| {
+                eprintln!("cordon: reading {}: {error}", path.display());
+                unusable()
+            })
+        };
+        let key = read(&key_file)?;
+        let against = self.against.as_ref().map(read).transpose()?;
+        match verify(&log, key.trim(), against.as_deref()) {
+            Ok(report) => {
+                println!(
+                    "good: {} entries, {} bytes, root {}",
+                    report.entries, report.entry_bytes, report.root
+                );
+                if let Some(size) = report.extends {
+                    println!("consistent with the other checkpoint, over {size} entries");
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(error) => {
+                eprintln!(
+                    "cordon: the log is not what was signed: {}",
+                    printable(&error.to_string())
+                );
+                if let Some(index) = error.first_bad {
+                    eprintln!("cordon: first bad entry: {index}");
+                }
+                Err(ExitCode::FAILURE)
+            }
+        }
+    }
+}

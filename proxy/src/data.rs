@@ -1,0 +1,65 @@
+//! The data folder: which store is where.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cordon_policy::model::Timestamp;
+use cordon_storage::StorageError;
+use cordon_storage::blob::FilesystemBlobs;
+use cordon_storage::cache::SledIndex;
+use cordon_storage::evidence::{Evidence, SqliteEvidence, SqliteOptions};
+
+use crate::engine::Stores;
+
+/// Bytes, below the data folder.
+const BLOBS: &str = "blobs";
+/// The cache index, below the data folder.
+const CACHE: &str = "cache";
+
+/// The stores of a running Cordon, which holds the folder alone.
+pub struct OpenData {
+    /// For the engine.
+    pub stores: Stores,
+    /// The evidence store, to be closed at the end.
+    pub evidence: Arc<SqliteEvidence>,
+    /// Whether records may be missing from the cache index.
+    pub wants_rebuild: bool,
+}
+
+/// Opens every store for writing. Blocks.
+///
+/// # Errors
+/// If another process holds the folder or a store cannot be used.
+pub fn open(folder: &Path, now: Timestamp) -> Result<OpenData, StorageError> {
+    let options = SqliteOptions {
+        opened_at: Some(now),
+        ..SqliteOptions::default()
+    };
+    let evidence = Arc::new(SqliteEvidence::open(folder, &options)?);
+    let blobs = Arc::new(FilesystemBlobs::open(folder.join(BLOBS))?);
+    let (cache, opened) = SledIndex::open(folder.join(CACHE))?;
+    let wants_rebuild = opened.wants_rebuild();
+    let stores = Stores {
+        blobs,
+        cache: Arc::new(cache),
+        evidence: Arc::clone(&evidence) as _,
+    };
+    Ok(OpenData {
+        stores,
+        evidence,
+        wants_rebuild,
+    })
+}
+
+/// Opens the evidence for reading only, beside a running Cordon or without one.
+///
+/// # Errors
+/// If there is none, or it cannot be read.
+pub fn open_reader(folder: &Path) -> Result<Arc<dyn Evidence>, StorageError> {
+    Ok(Arc::new(SqliteEvidence::open_to_read(folder)?))
+}
+
+/// Where the published log is.
+pub fn log_folder(folder: &Path) -> PathBuf {
+    folder.join("log")
+}

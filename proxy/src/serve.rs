@@ -1,0 +1,383 @@
+//! Running: from a configuration to listeners, and back down in order.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cordon_policy::model::Digest;
+use cordon_storage::StorageError;
+use cordon_storage::evidence::{Entry, Notice, PolicyChange};
+use http::uri::Authority;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::admin::{Admin, AdminSettings};
+use crate::config::Config;
+use crate::data::{self, OpenData};
+use crate::engine::{Clock, Engine, Parts, RandomIds, SystemClock};
+use crate::http::body::DamageReport;
+use crate::http::respond::Responder;
+use crate::maintenance;
+use crate::policy_files::LoadedPolicy;
+use crate::reload::Reloader;
+use crate::server::{Certificates, Registries, Server, ServerSettings, Shutdown, tls};
+use crate::telemetry::{Metrics, log};
+use crate::upstream::{UpstreamError, Upstreams};
+use crate::{app, registry};
+
+/// How often a checkpoint of the log is signed and published, at the least.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
+
+/// A start that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address cannot be listened on.
+    #[error("listening on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error("opening the data folder {}", folder.display())]
+    Data {
+        /// The folder.
+        folder: PathBuf,
+        /// What the store said.
+        #[source]
+        error: StorageError,
+    },
+    /// The evidence store refused the first record.
+    #[error("recording the start")]
+    Record(#[source] StorageError),
+    /// An upstream client cannot be made.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    /// Logging cannot be started.
+    #[error(transparent)]
+    Log(#[from] log::LogError),
+    /// The ready file cannot be written.
+    #[error("writing the ready file {}: {error}", path.display())]
+    ReadyFile {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The operating system refused something a service needs.
+    #[error("setting up the process: {0}")]
+    System(#[source] io::Error),
+}
+
+/// Serves until told to stop. `announce` is told the addresses once both listeners answer.
+///
+/// # Errors
+/// If it cannot start. Once it serves it ends in order.
+pub async fn serve(
+    config: Config,
+    policy: LoadedPolicy,
+    ready_file: Option<&Path>,
+    announce: impl FnOnce(&Addresses),
+) -> Result<(), ServeError> {
+    tls::install_crypto_provider();
+    let config = Arc::new(config);
+    let metrics = Arc::new(app::metrics());
+    let listener = bind(config.listen).await?;
+    let admin_listener = bind(config.admin_listen).await?;
+    let bound = listener.local_addr().map_err(ServeError::System)?;
+    let public_url = config.public_url(bound);
+    let open = open(&config).await?;
+    let engine = engine(&config, &policy, &open, public_url.clone(), &metrics)?;
+    record_policy(&engine, &policy, "start")
+        .await
+        .map_err(ServeError::Record)?;
+    if open.wants_rebuild {
+        rebuild(&open).await;
+    }
+
+    let shutdown = Shutdown::new();
+    let certificates = certificates(config.tls.clone())?;
+    let admin_certificates = certificates_of_admin(&config)?;
+    let reloader = Reloader::new(
+        Arc::clone(&engine),
+        Arc::clone(&config),
+        Arc::clone(&metrics),
+    );
+    let responder = Responder::new(damage_report(&engine));
+    let registries = Registries::new(Arc::clone(&engine), responder, Arc::clone(&metrics));
+    let settings = ServerSettings::new(&config.limits, authorities(&public_url));
+    let server = Server::on(
+        listener,
+        settings.clone(),
+        certificates.clone(),
+        registries,
+        Arc::clone(&metrics),
+    )
+    .map_err(ServeError::System)?;
+    let admin = Admin::new(
+        Arc::new(reloader.clone()),
+        AdminSettings::new(&config),
+        Arc::clone(&metrics),
+    );
+    let admin_server = Server::on(
+        admin_listener,
+        settings,
+        admin_certificates.clone(),
+        admin,
+        Arc::clone(&metrics),
+    )
+    .map_err(ServeError::System)?;
+    let addresses = Addresses {
+        admin: admin_url(&config, admin_server.address()),
+        registry: public_url,
+    };
+
+    let mut helpers = JoinSet::new();
+    for certificates in [certificates, admin_certificates].into_iter().flatten() {
+        helpers.spawn(certificates.watch(Arc::clone(&metrics), shutdown.drain()));
+    }
+    helpers.spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.write_servings().await }
+    });
+    helpers.spawn(publish_checkpoints(Arc::clone(&engine)));
+    helpers.spawn(reloader.clone().watch_files(shutdown.drain()));
+    let serving = tokio::spawn(server.run(shutdown.drain()));
+    let administering = tokio::spawn(admin_server.run(shutdown.drain()));
+
+    if let Some(path) = ready_file {
+        write_ready_file(path, &addresses)?;
+    }
+    announce(&addresses);
+    wait_for_the_end(&reloader, &shutdown).await?;
+    let drained = serving
+        .await
+        .map_err(|error| ServeError::System(io::Error::other(error)))?;
+    shutdown.abort();
+    let _ = administering.await;
+    helpers.shutdown().await;
+    engine.finish().await;
+    if let Err(error) = engine.stores().cache.flush().await {
+        tracing::warn!(%error, "writing out the cache index failed");
+    }
+    open.evidence.close().await;
+    tracing::info!(aborted_connections = drained.aborted, "stopped");
+    Ok(())
+}
+
+/// Where a running Cordon answers.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// The address clients use, ending in `/`.
+    pub registry: Url,
+    /// The admin listener, ending in `/`.
+    pub admin: Url,
+}
+
+impl Addresses {
+    /// The lines to paste, for each registry.
+    pub fn client_setup(&self) -> String {
+        registry::all()
+            .iter()
+            .map(|registry| {
+                let mount = format!("{}/", registry.scheme().ecosystem());
+                let base = self
+                    .registry
+                    .join(&mount)
+                    .expect("a mount is a relative address");
+                registry.client_setup(&base)
+            })
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| ServeError::Listen { address, error })
+}
+
+async fn open(config: &Config) -> Result<OpenData, ServeError> {
+    let folder = config.data.clone();
+    let opened = tokio::task::spawn_blocking(move || data::open(&folder, SystemClock.now()));
+    opened
+        .await
+        .map_err(|error| ServeError::System(io::Error::other(error)))?
+        .map_err(|error| ServeError::Data {
+            folder: config.data.clone(),
+            error,
+        })
+}
+
+fn engine(
+    config: &Arc<Config>,
+    policy: &LoadedPolicy,
+    open: &OpenData,
+    public_url: Url,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<Engine>, ServeError> {
+    Ok(Engine::new(Parts {
+        config: Arc::clone(config),
+        public_url,
+        ruleset: Arc::clone(&policy.ruleset),
+        stores: open.stores.clone(),
+        upstreams: Upstreams::new(&config.upstreams, &config.limits)?,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        metrics: Arc::clone(metrics),
+    }))
+}
+
+/// Keeps the text of a policy and records that it came into force.
+pub(crate) async fn record_policy(
+    engine: &Engine,
+    policy: &LoadedPolicy,
+    cause: &'static str,
+) -> Result<(), StorageError> {
+    let evidence = &engine.stores().evidence;
+    let text = policy.text();
+    let digest: Digest = evidence.put_text(text.into()).await?;
+    let change = PolicyChange {
+        at: SystemClock.now(),
+        ruleset: policy.ruleset.hash().0.clone(),
+        text: digest,
+        cause: cause.into(),
+    };
+    evidence.append(vec![Entry::Policy(change)]).await.map(drop)
+}
+
+/// A cache index that started empty is filled from the evidence, so that what is in the store need
+/// not be fetched again. Failing at it costs time only.
+async fn rebuild(open: &OpenData) {
+    let done = maintenance::rebuild(&open.stores, |_| ()).await;
+    match done {
+        Ok(done) if done.artifacts + done.missing == 0 => {}
+        Ok(done) => {
+            tracing::warn!(
+                artifacts = done.artifacts,
+                missing = done.missing,
+                "the cache index was made again from the evidence"
+            );
+            let notice = Notice {
+                at: SystemClock.now(),
+                code: "cache-index-rebuilt".into(),
+                text: format!("{} artifact records made again", done.artifacts),
+            };
+            if let Err(error) = open
+                .stores
+                .evidence
+                .append(vec![Entry::Notice(notice)])
+                .await
+            {
+                tracing::error!(%error, "recording the rebuild failed");
+            }
+        }
+        Err(error) => tracing::error!(%error, "making the cache index again failed"),
+    }
+}
+
+fn certificates(
+    files: Option<crate::config::TlsFiles>,
+) -> Result<Option<Arc<Certificates>>, ServeError> {
+    Ok(files.map(Certificates::load).transpose()?.map(Arc::new))
+}
+
+fn certificates_of_admin(config: &Config) -> Result<Option<Arc<Certificates>>, ServeError> {
+    certificates(config.admin_tls.clone())
+}
+
+fn authorities(public_url: &Url) -> Vec<Authority> {
+    let authority = match (public_url.host_str(), public_url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => return Vec::new(),
+    };
+    authority.parse().into_iter().collect()
+}
+
+fn admin_url(config: &Config, address: std::net::SocketAddr) -> Url {
+    let scheme = if config.admin_tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    Url::parse(&format!("{scheme}://{address}/")).expect("a socket address is a URL authority")
+}
+
+fn damage_report(engine: &Arc<Engine>) -> DamageReport {
+    let engine = Arc::downgrade(engine);
+    let runtime = tokio::runtime::Handle::current();
+    Arc::new(move |cleared, error| {
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        if error.kind == cordon_storage::StorageErrorKind::Corrupt {
+            let (artifact, sha256) = (
+                cleared.permit().artifact().clone(),
+                cleared.permit().sha256().clone(),
+            );
+            runtime.spawn(async move { engine.damaged(&artifact, &sha256).await });
+        }
+    })
+}
+
+async fn publish_checkpoints(engine: Arc<Engine>) {
+    loop {
+        tokio::time::sleep(CHECKPOINT_EVERY).await;
+        if let Err(error) = engine.stores().evidence.checkpoint().await {
+            tracing::error!(%error, "publishing a checkpoint of the log failed");
+        }
+    }
+}
+
+fn write_ready_file(path: &Path, addresses: &Addresses) -> Result<(), ServeError> {
+    let text = serde_json::json!({
+        "registry": addresses.registry.as_str().trim_end_matches('/'),
+        "admin": addresses.admin.as_str().trim_end_matches('/'),
+    })
+    .to_string();
+    let failed = |error| ServeError::ReadyFile {
+        path: path.to_owned(),
+        error,
+    };
+    // Whoever waits for the file must never see half of it.
+    let staged = path.with_extension("tmp");
+    std::fs::write(&staged, text).map_err(failed)?;
+    std::fs::rename(&staged, path).map_err(failed)
+}
+
+/// Until SIGTERM or SIGINT; SIGHUP reads the policy again. A second signal ends running requests.
+async fn wait_for_the_end(reloader: &Reloader, shutdown: &Shutdown) -> Result<(), ServeError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let on = |kind| signal(kind).map_err(ServeError::System);
+    let mut terminate = on(SignalKind::terminate())?;
+    let mut interrupt = on(SignalKind::interrupt())?;
+    let mut hang_up = on(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => reloader.reload().await,
+        }
+    }
+    tracing::info!("stopping: finishing running requests");
+    shutdown.begin();
+    let shutdown = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        shutdown.abort();
+    });
+    Ok(())
+}
