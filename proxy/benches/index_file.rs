@@ -1,11 +1,6 @@
 //! What a large index file costs: to parse, and to render again after a verdict changed
 //! (performance.md). As large as the largest real ones, with lines as long as theirs.
 
-#![expect(
-    missing_docs,
-    reason = "the macros of the bench harness make undocumented items"
-)]
-
 use std::hint::black_box;
 
 use bytes::Bytes;

@@ -1,6 +1,7 @@
 //! Clients: plain sockets for exact bytes, and the real package managers.
 
 pub mod http;
+pub mod listing;
 pub mod sandbox;
 pub mod tools;
 
