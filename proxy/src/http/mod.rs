@@ -12,3 +12,4 @@ pub mod reply;
 pub mod respond;
 pub mod service;
 pub mod target;
+pub mod why;

@@ -1,7 +1,11 @@
 //! Header names and values that are the same for every answer.
 
+use std::sync::LazyLock;
+
 use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::http::why;
 
 /// The decision an artifact or a refusal rests on.
 pub const X_CORDON_DECISION: HeaderName = HeaderName::from_static("x-cordon-decision");
@@ -56,14 +60,17 @@ pub(super) fn printable(text: &str, most: usize) -> String {
 
 /// What an HTML page of Cordon's may do: show its own inline style sheet. No scripts, no requests,
 /// no frames, no forms.
+static PAGE_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let style = why::STYLE_SOURCE.as_str();
+    value(&format!(
+        "default-src 'none'; style-src {style}; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
+    ))
+});
+
+/// Keeps an HTML page of Cordon's to what [`PAGE_POLICY`] says.
 pub fn page_policy(headers: &mut HeaderMap) {
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
-             frame-ancestors 'none'",
-        ),
-    );
+    headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY.clone());
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
 }
