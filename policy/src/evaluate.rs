@@ -161,7 +161,8 @@ impl Ruleset {
     }
 }
 
-/// The order findings are kept and shown in: what counts first, then the strictest, then by name.
+/// The order findings are kept and shown in: what counts first, then the strictest, then by name,
+/// then what lasts longest.
 fn severity(finding: &Finding) -> impl Ord + '_ {
     (
         finding.mode == Mode::Monitor,
@@ -169,7 +170,10 @@ fn severity(finding: &Finding) -> impl Ord + '_ {
         &finding.rule,
         &finding.code,
         &finding.evidence,
+        finding.until.is_some(),
+        Reverse(finding.until),
         &finding.reason,
+        &finding.source,
     )
 }
 

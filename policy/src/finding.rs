@@ -71,7 +71,7 @@ pub enum Mode {
 }
 
 /// Where a setting was written: file, 1-based line and column.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConfigSpan {
     /// The file as named on the command line or in the configuration; `built-in` for defaults.
     pub file: SmolStr,

@@ -149,8 +149,25 @@ impl Evaluation {
 /// constructor: whoever holds one went through an evaluation that allowed exactly these bytes.
 /// The function that streams an artifact demands it, so forgetting to decide does not compile.
 ///
-/// ```compile_fail
-/// let permit = cordon_policy::verdict::ServePermit { };
+/// ```compile_fail,E0451
+/// use cordon_policy::model::{ArtifactId, Digest};
+/// use cordon_policy::verdict::ServePermit;
+///
+/// fn forge(artifact: ArtifactId, sha256: Digest) -> ServePermit {
+///     ServePermit { artifact, sha256, valid_until: None }
+/// }
+/// ```
+///
+/// Nor can one be copied or read from a record:
+///
+/// ```compile_fail,E0599
+/// fn twice(permit: &cordon_policy::verdict::ServePermit) -> cordon_policy::verdict::ServePermit {
+///     permit.clone().to_owned()
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// let permit: cordon_policy::verdict::ServePermit = serde_json::from_str("{}").unwrap();
 /// ```
 #[derive(Debug)]
 pub struct ServePermit {

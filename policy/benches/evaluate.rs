@@ -1,0 +1,116 @@
+//! What judging one version costs: age, a deny list of 200,000 names, and four version ranges on
+//! the very package judged.
+//!
+//! `cargo bench -p cordon-policy --bench evaluate`; the time of an element is that of one version.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use cordon_policy::config::{PolicySource, load};
+use cordon_policy::ecosystem::{Cargo, Npm, PyPi};
+use cordon_policy::evaluate::Ruleset;
+use cordon_policy::facts::{Fact, PackageFacts, VersionFacts};
+use cordon_policy::model::{
+    ArtifactId, ArtifactKind, FileName, PackageVersion, Scheme, Timestamp, Version,
+};
+use cordon_policy::verdict::Effect;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+const VERSIONS: u64 = 2_627;
+
+/// A policy with 200,000 denied names and four ranges of `bench-package`.
+fn policy(ecosystem: &str, ranges: [&str; 4]) -> Ruleset {
+    let mut text =
+        String::from("[rules.minimum-age]\n[rules.integrity]\n[rules.deny]\npurls = [\n");
+    for number in 0..200_000 {
+        writeln!(text, "\"pkg:{ecosystem}/denied-package-{number}\",").expect("memory");
+    }
+    text.push_str("]\n");
+    for range in ranges {
+        writeln!(
+            text,
+            "[[rules.deny.match]]\necosystem = \"{ecosystem}\"\nnames = [\"bench-package\"]\nversions = \"{range}\""
+        )
+        .expect("memory");
+    }
+    let name = "bench.toml".to_owned();
+    load(&[PolicySource { name, text }])
+        .expect("the policy is valid")
+        .ruleset
+}
+
+/// Versions as a large package has them, all old enough.
+fn versions(scheme: &dyn Scheme) -> Vec<VersionFacts> {
+    let name = scheme.package("bench-package").expect("a valid name");
+    let published = Fact::Known(Timestamp::from_millis(1_600_000_000_000));
+    let package = Arc::new(PackageFacts {
+        name: name.clone(),
+        first_published_at: published.clone(),
+        status: Fact::Absent,
+        upstream: "bench".into(),
+    });
+    (0..VERSIONS)
+        .map(|number| {
+            let version = format!("{}.{}.{}", number / 100, number / 10 % 10, number % 10);
+            let artifact = ArtifactId {
+                file: FileName::new(format!("bench-package-{version}.tgz")).expect("a valid name"),
+                subject: PackageVersion {
+                    name: name.clone(),
+                    version: Version::verbatim(version),
+                },
+                kind: ArtifactKind::Archive,
+            };
+            let mut facts = VersionFacts::unknown(artifact, Arc::clone(&package));
+            facts.published_at = published.clone();
+            facts
+        })
+        .collect()
+}
+
+fn evaluate(criterion: &mut Criterion) {
+    let npm = [">=90.0.0 <91", "^95.1.2", "~99.1.0 || 98.x", ">100 <101"];
+    let pypi = [">=90,<91", "~=95.1", "==99.1.*", ">100,<101"];
+    let cargo = [">=90.0.0, <91", "^95.1.2", "~99.1.0", ">100, <101"];
+    let mut group = criterion.benchmark_group("evaluate");
+    group.throughput(Throughput::Elements(VERSIONS));
+    let cases: [(&str, &dyn Scheme, [&str; 4]); 3] = [
+        ("npm", &Npm, npm),
+        ("pypi", &PyPi, pypi),
+        ("cargo", &Cargo, cargo),
+    ];
+    for (name, scheme, ranges) in cases {
+        let ruleset = policy(name, ranges);
+        let facts = versions(scheme);
+        group.bench_function(format!("{name}-age-deny200k-ranges"), |bencher| {
+            bencher.iter(|| judge(&ruleset, &facts));
+        });
+    }
+    let ruleset = policy("npm", npm);
+    let mut facts = versions(&Npm);
+    for (number, facts) in facts.iter_mut().enumerate() {
+        facts.artifact.subject.name = Npm
+            .package(&format!("other-package-{number}"))
+            .expect("a valid name");
+    }
+    group.bench_function("npm-other-name-each", |bencher| {
+        bencher.iter(|| judge(&ruleset, &facts));
+    });
+    let ruleset = load(&[]).expect("the built-in policy is valid").ruleset;
+    let facts = versions(&Npm);
+    group.bench_function("npm-built-in-policy", |bencher| {
+        bencher.iter(|| judge(&ruleset, &facts));
+    });
+    group.finish();
+}
+
+fn judge(ruleset: &Ruleset, facts: &[VersionFacts]) {
+    for facts in facts {
+        let evaluation = ruleset.evaluate(black_box(facts), NOW);
+        assert_eq!(black_box(evaluation).effect(), Effect::Allow);
+    }
+}
+
+criterion_group!(benches, evaluate);
+criterion_main!(benches);

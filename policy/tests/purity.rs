@@ -1,0 +1,70 @@
+//! The core cannot reach the outside: nothing in its dependency tree could take it there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+const MANIFEST: &str = include_str!("../Cargo.toml");
+const LOCK: &str = include_str!("../../Cargo.lock");
+
+/// Runtimes, sockets, stores, randomness.
+const FORBIDDEN: [&str; 12] = [
+    "async-std",
+    "getrandom",
+    "hyper",
+    "mio",
+    "rand",
+    "reqwest",
+    "rusqlite",
+    "rustls",
+    "sled",
+    "socket2",
+    "tokio",
+    "ureq",
+];
+
+#[test]
+fn the_dependency_tree_holds_no_runtime_socket_store_or_randomness() {
+    let manifest = toml_span::parse(MANIFEST).unwrap();
+    let direct: Vec<String> = manifest
+        .pointer("/dependencies")
+        .and_then(|table| table.as_table())
+        .unwrap()
+        .keys()
+        .map(|key| key.name.to_string())
+        .collect();
+    let tree = closure(direct);
+    assert!(tree.len() > 20, "the tree was not read: {tree:?}");
+    let reached: Vec<&str> = FORBIDDEN
+        .into_iter()
+        .filter(|name| tree.contains(*name))
+        .collect();
+    assert!(reached.is_empty(), "{reached:?}");
+}
+
+/// Everything the lock file says these packages need, over all features the workspace uses.
+fn closure(mut open: Vec<String>) -> BTreeSet<String> {
+    let lock = toml_span::parse(LOCK).unwrap();
+    let mut needs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for package in lock.pointer("/package").unwrap().as_array().unwrap() {
+        let name = package.pointer("/name").unwrap().as_str().unwrap();
+        let dependencies = package
+            .pointer("/dependencies")
+            .and_then(|list| list.as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.as_str())
+            // `name version` where several versions are locked.
+            .filter_map(|entry| entry.split(' ').next())
+            .map(str::to_owned);
+        needs
+            .entry(name.to_owned())
+            .or_default()
+            .extend(dependencies);
+    }
+    let mut seen = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if seen.insert(name.clone()) {
+            open.extend(needs.get(&name).into_iter().flatten().cloned());
+        }
+    }
+    seen
+}
