@@ -160,10 +160,9 @@ impl Evaluation {
 ///
 /// Nor can one be copied or read from a record:
 ///
-/// ```compile_fail,E0599
-/// fn twice(permit: &cordon_policy::verdict::ServePermit) -> cordon_policy::verdict::ServePermit {
-///     permit.clone().to_owned()
-/// }
+/// ```compile_fail,E0277
+/// fn copies<T: Clone>() {}
+/// copies::<cordon_policy::verdict::ServePermit>();
 /// ```
 ///
 /// ```compile_fail,E0277
