@@ -1,12 +1,6 @@
 //! Judging a candidate nobody objects to allocates nothing: documents of thousands of versions are
 //! judged on the request path.
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "shared between test binaries"
-)]
 mod support;
 
 use allocation_counter::measure;

@@ -23,11 +23,11 @@ const FORBIDDEN: [&str; 12] = [
 
 #[test]
 fn the_dependency_tree_holds_no_runtime_socket_store_or_randomness() {
-    let manifest = toml_span::parse(MANIFEST).unwrap();
+    let manifest = toml_span::parse(MANIFEST).expect("the manifest is TOML");
     let direct: Vec<String> = manifest
         .pointer("/dependencies")
         .and_then(|table| table.as_table())
-        .unwrap()
+        .expect("the manifest lists dependencies")
         .keys()
         .map(|key| key.name.to_string())
         .collect();
@@ -42,10 +42,12 @@ fn the_dependency_tree_holds_no_runtime_socket_store_or_randomness() {
 
 /// Everything the lock file says these packages need, over all features the workspace uses.
 fn closure(mut open: Vec<String>) -> BTreeSet<String> {
-    let lock = toml_span::parse(LOCK).unwrap();
+    let lock = toml_span::parse(LOCK).expect("the lock file is TOML");
     let mut needs: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for package in lock.pointer("/package").unwrap().as_array().unwrap() {
-        let name = package.pointer("/name").unwrap().as_str().unwrap();
+    let packages = lock.pointer("/package").and_then(|list| list.as_array());
+    for package in packages.expect("a lock file lists packages") {
+        let name = package.pointer("/name").and_then(|name| name.as_str());
+        let name = name.expect("a locked package has a name");
         let dependencies = package
             .pointer("/dependencies")
             .and_then(|list| list.as_array())

@@ -1,4 +1,4 @@
-//! Policy files: text in, a [`Ruleset`](crate::evaluate::Ruleset) or every problem out.
+//! Policy files: text in, a [`Ruleset`] or every problem out.
 //!
 //! [`source`] and [`reader`] read any TOML file key by key and keep every place; [`load`] turns
 //! policy files into a ruleset; [`canonical`] writes a ruleset back; [`diagnostic`] draws problems.
