@@ -5,6 +5,8 @@
 
 mod format;
 mod real;
+#[cfg(test)]
+pub(crate) mod simulated;
 
 use std::fmt::Debug;
 use std::io;

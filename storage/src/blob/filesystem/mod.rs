@@ -15,10 +15,14 @@
 //! whole blob or none. All 256 folders exist from the start, so that no commit depends on a folder
 //! that is not durable yet.
 
+#[cfg(test)]
+mod crash_tests;
 mod open;
 mod read;
 mod stage;
 mod sums;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};

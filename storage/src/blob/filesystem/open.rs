@@ -1,5 +1,6 @@
 //! Opening the folder: format, lock, folders, left-overs.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -76,7 +77,7 @@ fn locked(root: &Path) -> StorageError {
 /// Makes what is missing of the folders, durable before the first commit relies on them.
 fn make_folders(disk: &dyn Disk, root: &Path) -> Result<(), StorageError> {
     let make = |folder: &Path, names: &mut dyn Iterator<Item = String>| {
-        let present = disk.list(folder)?;
+        let present: HashSet<String> = disk.list(folder)?.into_iter().collect();
         for name in names {
             if !present.contains(&name) {
                 match disk.create_folder(&folder.join(name)) {
