@@ -96,6 +96,11 @@ impl Tree {
         }
     }
 
+    /// The hashes of the entries after the last full bundle, concatenated.
+    pub fn edge(&self) -> &[u8] {
+        self.levels.first().map_or(&[], Vec::as_slice)
+    }
+
     /// The tiles being filled, lowest first: level, number, hashes. Empty ones are left out.
     pub fn partial(&self) -> impl Iterator<Item = (u8, u64, &[u8])> {
         self.levels

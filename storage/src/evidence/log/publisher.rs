@@ -111,6 +111,9 @@ impl Publisher {
             if level > 0 && is_written(&self.tree, level, tree.size()) {
                 continue;
             }
+            if self.tree.size() >> (8 * u32::from(level)) <= number * TILE_WIDTH {
+                self.remove_forms(&layout::tile(level, number, TILE_WIDTH), 0)?;
+            }
             self.write(Output {
                 path: layout::tile(level, number, width),
                 bytes: data.to_vec(),
@@ -157,7 +160,19 @@ impl Publisher {
             )));
         }
         let hashes: Vec<Hash> = leaves.iter().map(|leaf| record_hash(leaf)).collect();
+        let skip = usize::try_from(tree.size() - start).expect("less than a bundle");
+        // The part of the bundle that is published already must still be the same.
+        let edge = tree.edge().chunks_exact(HASH_SIZE);
+        if let Some(changed) = edge.zip(&hashes).position(|(known, hash)| *known != hash.0) {
+            let index = start + changed as u64;
+            return Err(corrupt(format!(
+                "entry {index} changed after it was published"
+            )));
+        }
         let path = layout::bundle(number, end - start);
+        if tree.size() == start {
+            self.remove_forms(&layout::bundle(number, TILE_WIDTH), 0)?;
+        }
         self.write(Output {
             path: path.clone(),
             bytes: layout::bundle_bytes(&leaves),
@@ -166,7 +181,6 @@ impl Publisher {
         if end - start == TILE_WIDTH {
             full.push(path);
         }
-        let skip = usize::try_from(tree.size() - start).expect("less than a bundle");
         let mut completed = Vec::new();
         for hash in hashes.into_iter().skip(skip) {
             tree.push(hash, |tile| completed.push(tile));
@@ -218,7 +232,7 @@ impl Publisher {
                 .map_err(io(OPERATION)),
             Ok(Opened::Missing | Opened::Irregular) => Ok(None),
             // A file stands where a folder should: nothing is there either.
-            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(None),
+            Err(error) if is_absence(&error) => Ok(None),
             Err(error) => Err(StorageError::io(STORE, OPERATION, error)),
         }
     }
@@ -263,12 +277,41 @@ impl Publisher {
         for path in full {
             let folder = self.folders.log.join(layout::partial_folder(path));
             match self.disk.remove(&folder) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if !is_absence(&error) => {
                     tracing::warn!(folder = %folder.display(), error = %error, "removing partial tiles failed");
                 }
                 _ => {}
             }
         }
+    }
+
+    /// Removes the forms of a tile or bundle that are wider than what is published of it. No
+    /// checkpoint covers them: they are left from a crash, and should the entries behind them be
+    /// lost as well (S-07), they would contradict what takes their place.
+    fn remove_forms(&self, full: &Path, published: u64) -> Result<(), StorageError> {
+        let folder = self.folders.log.join(layout::partial_folder(full));
+        let mut forms = vec![self.folders.log.join(full)];
+        if published == 0 {
+            forms.push(folder);
+        } else {
+            let names = self.disk.list(&folder).unwrap_or_default();
+            let wider = |name: &String| name.parse::<u64>().is_ok_and(|width| width > published);
+            forms.extend(
+                names
+                    .into_iter()
+                    .filter(wider)
+                    .map(|name| folder.join(name)),
+            );
+        }
+        for form in forms {
+            match self.disk.remove(&form) {
+                Err(error) if !is_absence(&error) => {
+                    return Err(StorageError::io(STORE, OPERATION, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The files the published checkpoint ends with.
@@ -279,28 +322,38 @@ impl Publisher {
         if !size.is_multiple_of(TILE_WIDTH) {
             let number = size / TILE_WIDTH;
             let leaves = source.leaves(number * TILE_WIDTH, size)?;
-            let path = layout::bundle(number, size - number * TILE_WIDTH);
-            edge.push(Output {
-                path,
-                bytes: layout::bundle_bytes(&leaves),
-            });
+            let path = layout::bundle(number, size % TILE_WIDTH);
+            let bytes = layout::bundle_bytes(&leaves);
+            self.remove_forms(&layout::bundle(number, TILE_WIDTH), size % TILE_WIDTH)?;
+            edge.push(Output { path, bytes });
         }
         for (level, number, data) in self.tree.partial() {
             let width = (data.len() / HASH_SIZE) as u64;
+            self.remove_forms(&layout::tile(level, number, TILE_WIDTH), width)?;
+            let path = layout::tile(level, number, width);
             edge.push(Output {
-                path: layout::tile(level, number, width),
+                path,
                 bytes: data.to_vec(),
             });
         }
         for output in edge {
             let path = self.folders.log.join(&output.path);
             if self.read(&path)?.as_deref() != Some(output.bytes.as_slice()) {
-                tracing::error!(file = %path.display(), "a published file was damaged or missing and is written again");
+                tracing::error!(
+                    file = %path.display(),
+                    "a published file was damaged or missing and is written again"
+                );
                 self.write(output)?;
             }
         }
         Ok(())
     }
+}
+
+/// Nothing is at a path, or a file stands where one of its folders should be.
+fn is_absence(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// Whether the partial tile of a level is the same at the published size as at `size`.

@@ -53,13 +53,26 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StorageError> {
     }
 }
 
+/// Moves the write-ahead log into the database file, so that a store at rest is one file. Readers
+/// in the middle of a question may prevent it; then the next opening does it.
+pub(super) fn settle(connection: &Connection) {
+    let settled = connection
+        .busy_timeout(std::time::Duration::from_millis(100))
+        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+    if let Err(error) = settled {
+        tracing::warn!(error = %error, "the write-ahead log was not moved into the database");
+    }
+}
+
+/// Foreign keys are declared for the reader: the writer inserts what it has just looked up or
+/// written, so checking it again finds nothing and costs time.
 fn configure(connection: &Connection) -> Result<(), StorageError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection
         .busy_timeout(std::time::Duration::from_secs(5))
         .and_then(|()| {
             connection.execute_batch(
-                "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;",
+                "PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;",
             )
         })
         .map_err(sql("opening the database"))

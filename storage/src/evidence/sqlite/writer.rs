@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::project::{self, KnownRows, number};
 use super::publish::{Bell, Stopped};
-use super::schema::{kind_of, sql};
+use super::schema::{kind_of, settle, sql};
 use crate::evidence::encoding::Encoded;
 use crate::evidence::key::TreeHead;
 use crate::evidence::memory::{bad_text, missing_text};
@@ -76,6 +76,7 @@ impl Writer {
             }
             self.commit(batch);
         }
+        settle(&self.connection);
     }
 
     fn commit(&mut self, batch: Vec<Request>) {

@@ -1,0 +1,463 @@
+//! The data folder of the evidence store after things happened to it (reliability.md S-03 to S-15).
+//! Whatever it was, nothing is signed that contradicts what was signed before.
+
+#![expect(clippy::unwrap_used, reason = "a failure is to stop the test")]
+
+use std::error::Error as _;
+use std::fs;
+use std::path::Path;
+
+use cordon_policy::decision::DecisionId;
+use cordon_policy::model::Digest;
+use cordon_storage::conformance::sample::{Sample, artifact, at, notice, package};
+use cordon_storage::evidence::log::verify::verify;
+use cordon_storage::evidence::{Entry, Evidence, LogFilter, Pin, SqliteEvidence, SqliteOptions};
+use cordon_storage::{StorageError, StorageErrorKind};
+use rusqlite::Connection;
+
+fn open(folder: &Path) -> Result<SqliteEvidence, StorageError> {
+    SqliteEvidence::open(folder, &SqliteOptions::default())
+}
+
+/// A data folder with a closed store of `entries` notices.
+async fn closed(entries: u64) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    store
+        .append((0..entries).map(notice).collect())
+        .await
+        .unwrap();
+    store.close().await;
+    folder
+}
+
+/// The database in the hands of someone who follows no rules.
+fn database(folder: &Path) -> Connection {
+    let connection = Connection::open(folder.join("evidence.db")).unwrap();
+    connection
+        .pragma_update(None, "foreign_keys", false)
+        .unwrap();
+    connection
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The kind of an error and its cause in words.
+fn told(error: &StorageError) -> (StorageErrorKind, String) {
+    (
+        error.kind,
+        error.source().map(ToString::to_string).unwrap_or_default(),
+    )
+}
+
+fn refusal(folder: &Path) -> (StorageErrorKind, String) {
+    told(&open(folder).unwrap_err())
+}
+
+/// Opens, appends and publishes: the log verifies and extends `checkpoint`.
+async fn goes_on(folder: &Path, checkpoint: &str) -> u64 {
+    let store = open(folder).unwrap();
+    let index = store.append(vec![notice(1_000_000)]).await.unwrap();
+    let key = store.public_key().to_owned();
+    store.close().await;
+    let report = verify(&folder.join("log"), &key, Some(checkpoint)).unwrap();
+    assert_eq!(report.entries, index + 1);
+    report.entries
+}
+
+fn checkpoint(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log/checkpoint")).unwrap()
+}
+
+#[tokio::test]
+async fn s_14_second_opening_is_refused_and_a_stale_lock_file_is_not_in_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("lock"), "12345").unwrap();
+    let store = open(folder.path()).unwrap();
+    let (kind, text) = refusal(folder.path());
+    assert_eq!(kind, StorageErrorKind::Unavailable);
+    assert!(text.contains("held by another process"), "{text}");
+    store.close().await;
+    open(folder.path()).unwrap().close().await;
+}
+
+/// INV-26: where locks do not work, the counter takes the right to write away.
+#[tokio::test]
+async fn inv_26_writer_overtaken_by_another_neither_appends_nor_signs() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(folder.path()).unwrap();
+    first.append(vec![notice(0)]).await.unwrap();
+    first.checkpoint().await.unwrap();
+    fs::remove_file(folder.path().join("lock")).unwrap();
+    let second = open(folder.path()).unwrap();
+    second.append(vec![notice(1)]).await.unwrap();
+    let text = second.checkpoint().await.unwrap();
+    let refused = first.append(vec![notice(2)]).await.unwrap_err();
+    assert_eq!(refused.kind, StorageErrorKind::Unavailable);
+    first.close().await;
+    second.close().await;
+    assert_eq!(checkpoint(folder.path()), text);
+    goes_on(folder.path(), &text).await;
+}
+
+#[tokio::test]
+async fn s_12_data_folder_of_yesterday_beside_the_key_of_today_is_refused() {
+    let folder = closed(300).await;
+    let backup = tempfile::tempdir().unwrap();
+    copy(folder.path(), backup.path());
+    let store = open(folder.path()).unwrap();
+    store
+        .append((300..310).map(notice).collect())
+        .await
+        .unwrap();
+    store.close().await;
+    let newer = checkpoint(folder.path());
+    // Restored: everything but the keys.
+    let restored = tempfile::tempdir().unwrap();
+    copy(backup.path(), restored.path());
+    fs::remove_dir_all(restored.path().join("keys")).unwrap();
+    copy(&folder.path().join("keys"), &restored.path().join("keys"));
+    let before = checkpoint(restored.path());
+    let (kind, text) = refusal(restored.path());
+    assert_eq!(kind, StorageErrorKind::Corrupt);
+    assert!(
+        text.contains("covers 310 entries, the database has 300"),
+        "{text}"
+    );
+    assert_eq!(checkpoint(restored.path()), before);
+    // Everything restored, and a checkpoint kept elsewhere.
+    let known = SqliteOptions {
+        known_checkpoint: Some(newer),
+        ..SqliteOptions::default()
+    };
+    let (kind, text) = told(&SqliteEvidence::open(backup.path(), &known).unwrap_err());
+    assert_eq!(kind, StorageErrorKind::Corrupt);
+    assert!(
+        text.starts_with("the checkpoint given covers 310"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn s_12_other_entries_under_the_same_number_are_refused() {
+    let folder = closed(300).await;
+    let fork = tempfile::tempdir().unwrap();
+    let store = open(fork.path()).unwrap();
+    store.append((5..305).map(notice).collect()).await.unwrap();
+    store.close().await;
+    // At rest, all of the database is in its one file.
+    fs::copy(
+        fork.path().join("evidence.db"),
+        folder.path().join("evidence.db"),
+    )
+    .unwrap();
+    let (kind, text) = refusal(folder.path());
+    assert_eq!(kind, StorageErrorKind::Corrupt);
+    assert!(text.contains("contradicts the first 300 entries"), "{text}");
+}
+
+#[tokio::test]
+async fn s_09_older_checkpoint_is_extended_and_a_newer_one_refused() {
+    let folder = closed(100).await;
+    let older = checkpoint(folder.path());
+    let store = open(folder.path()).unwrap();
+    store
+        .append((100..700).map(notice).collect())
+        .await
+        .unwrap();
+    store.close().await;
+    let newer = checkpoint(folder.path());
+    fs::write(folder.path().join("log/checkpoint"), &older).unwrap();
+    assert_eq!(goes_on(folder.path(), &newer).await, 701);
+    let newest = checkpoint(folder.path());
+    let behind = closed(100).await;
+    fs::write(behind.path().join("log/checkpoint"), newest).unwrap();
+    let (kind, text) = refusal(behind.path());
+    assert_eq!(kind, StorageErrorKind::Corrupt, "{text}");
+}
+
+#[tokio::test]
+async fn s_10_wrong_signature_changed_key_and_missing_key_are_refused() {
+    let folder = closed(10).await;
+    let good = checkpoint(folder.path());
+    let path = folder.path().join("log/checkpoint");
+    fs::write(&path, good.replace("\n10\n", "\n11\n")).unwrap();
+    let (kind, text) = refusal(folder.path());
+    assert_eq!(kind, StorageErrorKind::Corrupt);
+    assert!(text.contains("the signature of the checkpoint"), "{text}");
+    fs::write(&path, &good).unwrap();
+
+    let key = folder.path().join("keys/log.key");
+    let kept = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    let (kind, text) = refusal(folder.path());
+    assert_eq!(kind, StorageErrorKind::Corrupt);
+    assert!(text.contains("log.key is missing"), "{text}");
+    assert!(!key.exists(), "no new key is made beside an old log");
+
+    let other = closed(1).await;
+    fs::copy(other.path().join("keys/log.key"), &key).unwrap();
+    let (kind, text) = refusal(folder.path());
+    assert_eq!(kind, StorageErrorKind::Corrupt);
+    assert!(text.contains("another key"), "{text}");
+
+    fs::write(&key, kept).unwrap();
+    goes_on(folder.path(), &good).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn key_is_readable_by_its_owner_only_and_nothing_published_holds_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = closed(300).await;
+    let key = folder.path().join("keys/log.key");
+    assert_eq!(
+        fs::metadata(&key).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let secret = fs::read_to_string(&key).unwrap();
+    let secret = secret.trim_end().splitn(5, '+').nth(4).unwrap();
+    for name in [
+        "log/log.pub",
+        "log/checkpoint",
+        "keys/log.last",
+        "log/tile/entries/000",
+    ] {
+        let bytes = fs::read(folder.path().join(name)).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains(secret), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn s_07_entries_cut_off_the_end_before_any_checkpoint_are_noted_in_the_log() {
+    let folder = closed(300).await;
+    let signed = checkpoint(folder.path());
+    let store = open(folder.path()).unwrap();
+    let pinned = artifact("a", "1.0.0");
+    let pin = Pin {
+        artifact: pinned.clone(),
+        sha256: Digest::of(b"x"),
+        at: at(0),
+    };
+    let entries = vec![Sample::allow(1, pinned.clone()).entry(), Entry::Pin(pin)];
+    store.append(entries).await.unwrap();
+    store.append((0..300).map(notice).collect()).await.unwrap();
+    store.close().await;
+    // As if nothing of it had been published, and the last 301 entries were lost.
+    for name in ["log/checkpoint", "keys/log.last"] {
+        fs::write(folder.path().join(name), &signed).unwrap();
+    }
+    database(folder.path())
+        .execute("DELETE FROM entries WHERE idx > 300", [])
+        .unwrap();
+    let store = open(folder.path()).unwrap();
+    let page = store.entries(299, 10).await.unwrap();
+    assert_eq!(page.len(), 3);
+    let (301, Entry::Notice(gap)) = &page[2] else {
+        panic!("{page:?}")
+    };
+    assert_eq!(gap.code, "log-gap");
+    assert!(
+        gap.text.starts_with("301 entries from 301 on were missing"),
+        "{}",
+        gap.text
+    );
+    assert_eq!(store.pin(&pinned).await.unwrap(), None, "its entry is gone");
+    assert!(
+        store.latest(&pinned).await.unwrap().is_some(),
+        "its entry is there"
+    );
+    store.close().await;
+    goes_on(folder.path(), &signed).await;
+}
+
+#[tokio::test]
+async fn s_08_entries_cut_off_below_a_checkpoint_are_refused() {
+    let folder = closed(300).await;
+    database(folder.path())
+        .execute("DELETE FROM entries WHERE idx > 298", [])
+        .unwrap();
+    let (kind, text) = refusal(folder.path());
+    assert_eq!(kind, StorageErrorKind::Corrupt);
+    assert!(
+        text.contains("covers 300 entries, the database has 299"),
+        "{text}"
+    );
+    let present: u64 = database(folder.path())
+        .query_row("SELECT count(*) FROM entries", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(present, 299, "nothing was written");
+}
+
+#[tokio::test]
+async fn s_04_pin_row_that_differs_from_its_entry_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let pinned = artifact("a", "1.0.0");
+    let pin = Pin {
+        artifact: pinned.clone(),
+        sha256: Digest::of(b"good"),
+        at: at(0),
+    };
+    store.append(vec![Entry::Pin(pin)]).await.unwrap();
+    store.close().await;
+    let bad = Digest::of(b"bad").to_string();
+    database(folder.path())
+        .execute("UPDATE artifacts SET pinned = ?1", [bad])
+        .unwrap();
+    let store = open(folder.path()).unwrap();
+    assert_eq!(
+        store.pin(&pinned).await.unwrap_err().kind,
+        StorageErrorKind::Corrupt
+    );
+    store.close().await;
+}
+
+#[tokio::test]
+async fn s_05_decision_edited_in_the_database_is_refused_and_never_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let denied = Sample::hide(1, artifact("a", "1.0.0"));
+    store.append(vec![denied.entry()]).await.unwrap();
+    store.append((0..600).map(notice).collect()).await.unwrap();
+    store.close().await;
+    database(folder.path())
+        .execute(
+            "UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), '\"hide\"', '\"allow\"') AS BLOB)
+             WHERE idx = 0",
+            [],
+        )
+        .unwrap();
+    let store = open(folder.path()).unwrap();
+    let edited = store
+        .decision(&DecisionId::from_random(1))
+        .await
+        .unwrap_err();
+    assert_eq!(edited.kind, StorageErrorKind::Corrupt);
+    assert!(store.decisions(&LogFilter::default()).await.is_err());
+    store.close().await;
+}
+
+/// An edit between commit and publication: the checkpoint is not signed, and writing stops.
+#[tokio::test]
+async fn entry_that_changed_before_it_was_published_is_not_signed() {
+    let folder = closed(10).await;
+    let signed = checkpoint(folder.path());
+    let store = open(folder.path()).unwrap();
+    store.append(vec![notice(10)]).await.unwrap();
+    let edit = database(folder.path());
+    // The publisher may have been faster; then there is nothing unpublished to edit. So edit the
+    // store at rest, in the way the publisher reads it: from the row.
+    edit.execute("UPDATE entries SET bytes = x'7b7d' WHERE idx = 10", [])
+        .unwrap();
+    store.append(vec![notice(11)]).await.unwrap();
+    let refused = store.checkpoint().await.unwrap_err();
+    assert_eq!(refused.kind, StorageErrorKind::Corrupt);
+    assert_eq!(
+        store.append(vec![notice(12)]).await.unwrap_err().kind,
+        StorageErrorKind::Unavailable
+    );
+    let key = store.public_key().to_owned();
+    store.close().await;
+    assert!(verify(&folder.path().join("log"), &key, Some(&signed)).is_ok());
+}
+
+#[tokio::test]
+async fn s_11_damaged_tiles_at_the_edge_are_written_again() {
+    let folder = closed(300).await;
+    let signed = checkpoint(folder.path());
+    let log = folder.path().join("log");
+    fs::write(log.join("tile/0/001.p/44"), b"garbage").unwrap();
+    fs::remove_file(log.join("tile/1/000.p/1")).unwrap();
+    fs::create_dir(log.join("tile/1/000.p/1")).unwrap();
+    fs::remove_file(log.join("tile/entries/001.p/44")).unwrap();
+    goes_on(folder.path(), &signed).await;
+}
+
+#[tokio::test]
+async fn missing_checkpoint_is_signed_again_over_the_same_entries() {
+    let folder = closed(700).await;
+    let signed = checkpoint(folder.path());
+    fs::remove_file(folder.path().join("log/checkpoint")).unwrap();
+    fs::remove_dir_all(folder.path().join("log/tile")).unwrap();
+    goes_on(folder.path(), &signed).await;
+}
+
+#[tokio::test]
+async fn s_15_store_of_a_newer_version_and_a_foreign_database_are_refused() {
+    let folder = closed(1).await;
+    database(folder.path())
+        .pragma_update(None, "user_version", 2)
+        .unwrap();
+    let (kind, text) = refusal(folder.path());
+    assert_eq!(kind, StorageErrorKind::Format);
+    assert!(text.contains("has schema 2"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    database(folder.path())
+        .pragma_update(None, "user_version", 1)
+        .unwrap();
+    assert_eq!(refusal(folder.path()).0, StorageErrorKind::Format);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("evidence.db"), [7; 5_000]).unwrap();
+    assert_eq!(refusal(folder.path()).0, StorageErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn closed_store_answers_questions_and_refuses_appends() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    store
+        .append(vec![Sample::allow(1, artifact("a", "1.0.0")).entry()])
+        .await
+        .unwrap();
+    store.close().await;
+    assert_eq!(
+        store.append(Vec::new()).await.unwrap_err().kind,
+        StorageErrorKind::Unavailable
+    );
+    assert_eq!(
+        store.checkpoint().await.unwrap_err().kind,
+        StorageErrorKind::Unavailable
+    );
+    assert_eq!(
+        store.decisions(&LogFilter::default()).await.unwrap().len(),
+        1
+    );
+    assert_eq!(store.remembered(&package("a")).await.unwrap().len(), 1);
+    assert_eq!((store.size(), store.published_size()), (1, 1));
+}
+
+/// Entries are published without anyone asking, at most a second after they were appended.
+#[tokio::test]
+async fn checkpoint_follows_the_last_entry_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    store.append((0..3).map(notice).collect()).await.unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while store.published_size() < 3 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "nothing was published"
+        );
+        tokio::task::yield_now().await;
+    }
+    let key = store.public_key().to_owned();
+    assert_eq!(
+        verify(&folder.path().join("log"), &key, None)
+            .unwrap()
+            .entries,
+        3
+    );
+    store.close().await;
+}
