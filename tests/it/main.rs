@@ -1,3 +1,4 @@
 //! One binary for all black-box tests: files are named by the behaviour they hold Cordon to.
 
 mod fake_registry_is_honest;
+mod smoke;
