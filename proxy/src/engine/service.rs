@@ -1,13 +1,20 @@
 //! The engine behind the server's seam.
 
+use cordon_policy::finding::RuleId;
+use cordon_policy::rules::kind;
+use http::{Method, StatusCode};
+
 use super::Engine;
 use crate::http::reply::Reply;
 use crate::http::service::{Request, Service};
+use crate::http::why::{self, Question};
 use crate::registry::{self, Registry, RequestHead};
 
 /// npm resolves attestation addresses against the host root, without the mount (protocols.md
 /// §2.1), so this root segment leads to npm's adapter as well.
 const NPM_ROOT: &str = "-";
+/// Below it, the documentation of each rule.
+const RULES: &str = "rules";
 
 impl Service for Engine {
     async fn answer(&self, request: Request) -> Reply {
@@ -48,12 +55,65 @@ fn mounted(mount: &str) -> Option<&'static dyn Registry> {
 }
 
 impl Engine {
-    /// Cordon's own pages on the registry port: what to paste, and the records behind refusals.
-    async fn own_page(&self, _request: &Request) -> Reply {
-        Reply::Page {
-            status: http::StatusCode::NOT_FOUND,
-            content_type: "text/plain; charset=utf-8",
-            body: bytes::Bytes::from_static(b"there is nothing here\n"),
+    /// Cordon's own pages on the registry port: what to paste, the records behind refusals, what
+    /// the rules are about.
+    async fn own_page(&self, request: &Request) -> Reply {
+        if let Some(question) = Question::of(request) {
+            return self.why(&question).await;
+        }
+        let is_read = matches!(request.method, Method::GET | Method::HEAD);
+        match (request.target.mount(), request.target.segments()) {
+            _ if !is_read => text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".into()),
+            ("", []) => text(StatusCode::OK, self.front_page()),
+            (RULES, [id]) => match kind(id) {
+                Some(rule) => text(StatusCode::OK, rule.page.to_owned()),
+                None => nothing_here(),
+            },
+            _ => nothing_here(),
         }
     }
+
+    async fn why(&self, question: &Question) -> Reply {
+        let Some(id) = &question.decision else {
+            return why::unknown(question);
+        };
+        let record = match self.stores.evidence.decision(id).await {
+            Ok(Some(record)) => record,
+            Ok(None) => return why::unknown(question),
+            Err(error) => {
+                self.metrics.store_failed(&error);
+                tracing::error!(%error, "reading a decision failed");
+                let message = "the record cannot be read now\n".to_owned();
+                return text(StatusCode::SERVICE_UNAVAILABLE, message);
+            }
+        };
+        let documentation = |rule: &RuleId| {
+            kind(rule.as_str()).map(|_| format!("{}{RULES}/{rule}", self.public_url))
+        };
+        let around = why::Surroundings {
+            contact: self.config.contact.as_deref(),
+            documentation: &documentation,
+        };
+        why::answer(&record, &around, question.form)
+    }
+
+    fn front_page(&self) -> String {
+        let setups: Vec<String> = registry::all()
+            .iter()
+            .map(|registry| registry.client_setup(&self.links(*registry).base))
+            .collect();
+        format!("Cordon, a dependency firewall.\n\n{}\n", setups.join("\n"))
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Reply {
+    Reply::Page {
+        status,
+        content_type: "text/plain; charset=utf-8",
+        body: body.into(),
+    }
+}
+
+fn nothing_here() -> Reply {
+    text(StatusCode::NOT_FOUND, "there is nothing here\n".to_owned())
 }
