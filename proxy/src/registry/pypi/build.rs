@@ -19,7 +19,7 @@ use url::Url;
 
 use super::SCHEME;
 use super::file_name::FileNames;
-use super::page::{File, Head, JsonSource, Page, Sibling, Source, Status, malformed, resolve};
+use super::page::{File, Head, JsonSource, Page, Source, Status, malformed, resolve};
 use super::versions::Versions;
 use crate::registry::MetadataError;
 
@@ -40,7 +40,8 @@ pub(super) struct Found<'a> {
     pub(super) published_at: Fact<Timestamp>,
     pub(super) is_yanked: Fact<Option<SmolStr>>,
     pub(super) requires_python: Option<SmolStr>,
-    pub(super) metadata: Sibling,
+    /// As [`File::metadata`].
+    pub(super) metadata: Option<Digests>,
     /// Where it stands in a JSON page; `None` in HTML.
     pub(super) json: Option<JsonSource>,
 }
@@ -128,10 +129,11 @@ impl<'a> PageBuilder<'a> {
             source,
             version: self.versions.index_of(&version),
         });
-        let version = self.versions.at(self.files.last().map_or(0, |f| f.version));
+        // From the file name alone: if the page's list had a say, a page that spells a version
+        // anew would make the same file another one, without its pin (reliability.md INV-6).
         let subject = PackageVersion {
             name: self.package.clone(),
-            version: Version::verbatim(version),
+            version: canonical(&version),
         };
         let artifact = ArtifactId {
             subject,
@@ -189,6 +191,15 @@ impl<'a> PageBuilder<'a> {
             page.has_dropped_files = true;
         }
         page
+    }
+}
+
+/// One spelling for the files of a version: PEP 440's normal form, so that `1.0-rc1` in an sdist's
+/// name and `1.0rc1` in a wheel's are the same; what is not PEP 440 stays.
+fn canonical(spelled: &str) -> Version {
+    match spelled.parse::<pep440_rs::Version>() {
+        Ok(version) if SCHEME.version(spelled).is_ok() => Version::verbatim(version.to_string()),
+        _ => Version::verbatim(spelled),
     }
 }
 

@@ -93,21 +93,12 @@ impl Value {
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) requires_python: Option<SmolStr>,
-    pub(super) metadata: Sibling,
+    /// Digests of the core metadata upstream offers as a file of its own; never empty. Offered
+    /// without a digest it could not be verified, so that clients are told to read the archive.
+    pub(super) metadata: Option<Digests>,
     pub(super) source: Source,
     /// Index into [`Page::versions`].
     pub(super) version: u32,
-}
-
-/// Whether upstream offers a wheel's core metadata as a file of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Sibling {
-    /// No.
-    None,
-    /// Yes, with these digests (possibly none).
-    Offered(Digests),
-    /// Yes, with a digest nobody can check.
-    Unusable,
 }
 
 /// Where a file stands in the upstream document.
@@ -131,6 +122,8 @@ pub(super) struct JsonSource {
     /// Only if it is an address.
     pub(super) provenance: Option<Span>,
     pub(super) yanked: Option<Span>,
+    /// Offers of core metadata that are taken back.
+    pub(super) withdrawn: [Option<Span>; 3],
 }
 
 /// Resolves an address of a page, refusing what no honest page holds: other schemes, credentials,
@@ -266,18 +259,13 @@ impl Document for Page {
         };
         match kind {
             ArtifactKind::Archive => None,
-            ArtifactKind::CoreMetadata => match &self.files.get(index)?.metadata {
-                Sibling::None => None,
-                Sibling::Unusable => Some(Err(malformed(
-                    "simple page",
-                    &self.package,
-                    "the digest of a core metadata file is not one",
-                ))),
-                Sibling::Offered(digests) => Some(self.file_url(index).map(|mut url| {
+            ArtifactKind::CoreMetadata => {
+                let digests = self.files.get(index)?.metadata.clone()?;
+                Some(self.file_url(index).map(|mut url| {
                     url.set_path(&format!("{}.metadata", url.path()));
-                    source(url, digests.clone())
-                })),
-            },
+                    source(url, digests)
+                }))
+            }
             ArtifactKind::Provenance => Some(
                 self.provenance_url(index)?
                     .map(|url| source(url, Digests::none())),

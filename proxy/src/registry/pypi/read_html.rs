@@ -17,7 +17,7 @@ use url::Url;
 
 use super::SCHEME;
 use super::build::{Found, PageBuilder};
-use super::page::{Head, Page, Sibling, Status, malformed};
+use super::page::{Head, Page, Status, malformed};
 use super::read_json::{check_api_version, digests_of};
 use super::versions::Versions;
 use crate::registry::{MetadataError, UpstreamDocument};
@@ -138,19 +138,12 @@ fn last_segment(address: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(segment).decode_utf8().ok()
 }
 
-fn sibling(attribute: Option<&str>) -> Sibling {
-    match attribute {
-        None | Some("false") => Sibling::None,
-        Some("" | "true") => Sibling::Offered(Digests::none()),
-        Some(text) => match digests_of(
-            text.split_once('=')
-                .map(|(name, value)| (name, Cow::Borrowed(value)))
-                .into_iter(),
-        ) {
-            Fact::Known(digests) => Sibling::Offered(digests),
-            Fact::Absent => Sibling::Offered(Digests::none()),
-            Fact::Unavailable(_) | Fact::NotYet => Sibling::Unusable,
-        },
+/// The digests of an offer that can be verified.
+fn sibling(attribute: Option<&str>) -> Option<Digests> {
+    let (name, value) = attribute?.split_once('=')?;
+    match digests_of(std::iter::once((name, Cow::Borrowed(value)))) {
+        Fact::Known(digests) => Some(digests),
+        Fact::Absent | Fact::Unavailable(_) | Fact::NotYet => None,
     }
 }
 

@@ -15,7 +15,7 @@ use smol_str::{SmolStr, format_smolstr};
 use super::SCHEME;
 use super::build::{Found, PageBuilder};
 use super::json::{Key, Members, Span, is_null, is_tame, string};
-use super::page::{Head, JsonSource, Member, Page, Sibling, Status, Value, malformed};
+use super::page::{Head, JsonSource, Member, Page, Status, Value, malformed};
 use super::versions::Versions;
 use crate::registry::{MetadataError, UpstreamDocument};
 
@@ -271,11 +271,13 @@ impl<'a> RawFile<'a> {
         })
     }
 
-    /// The first of the spellings that is there; later ones are for older clients.
-    fn metadata(&self) -> Option<&'a RawValue> {
-        self.core_metadata
-            .or(self.dist_info_metadata)
-            .or(self.data_dist_info_metadata)
+    /// The spellings of the offer of core metadata; clients read the first that is there.
+    fn metadata(&self) -> [Option<&'a RawValue>; 3] {
+        [
+            self.core_metadata,
+            self.dist_info_metadata,
+            self.data_dist_info_metadata,
+        ]
     }
 }
 
@@ -324,6 +326,14 @@ fn push(
     };
     let span = |raw: &RawValue| span_of(text, raw).map_err(fail);
     let provenance = file.provenance.and_then(string);
+    let metadata = read_sibling(file.metadata().into_iter().flatten().next());
+    let mut withdrawn = [None; 3];
+    if metadata.is_none() {
+        for (slot, raw) in withdrawn.iter_mut().zip(file.metadata()) {
+            let offer = raw.filter(|raw| !matches!(raw.get(), "false" | "null"));
+            *slot = offer.map(span).transpose()?;
+        }
+    }
     let json = JsonSource {
         object: span(object)?,
         url: span(raw_url)?,
@@ -332,6 +342,7 @@ fn push(
             _ => None,
         },
         yanked: file.yanked.map(span).transpose()?,
+        withdrawn,
     };
     builder.push(Found {
         name: &name,
@@ -342,7 +353,7 @@ fn push(
         published_at: read_time(file.upload_time),
         is_yanked: read_yanked(file.yanked),
         requires_python: file.requires_python.and_then(string).map(SmolStr::new),
-        metadata: read_sibling(file.metadata()),
+        metadata,
         json: Some(json),
     })
 }
@@ -418,18 +429,10 @@ fn read_yanked(raw: Option<&RawValue>) -> Fact<Option<SmolStr>> {
     }
 }
 
-fn read_sibling(raw: Option<&RawValue>) -> Sibling {
-    let Some(raw) = raw else {
-        return Sibling::None;
-    };
-    match raw.get() {
-        "false" | "null" => Sibling::None,
-        "true" => Sibling::Offered(Digests::none()),
-        text if text.starts_with('{') => match read_digests(Some(raw)) {
-            Fact::Known(digests) => Sibling::Offered(digests),
-            Fact::Absent => Sibling::Offered(Digests::none()),
-            Fact::Unavailable(_) | Fact::NotYet => Sibling::Unusable,
-        },
-        _ => Sibling::Unusable,
+/// The digests of an offer that can be verified.
+fn read_sibling(raw: Option<&RawValue>) -> Option<Digests> {
+    match read_digests(raw) {
+        Fact::Known(digests) => Some(digests),
+        Fact::Absent | Fact::Unavailable(_) | Fact::NotYet => None,
     }
 }

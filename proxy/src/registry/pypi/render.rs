@@ -5,13 +5,13 @@
 
 use bytes::Bytes;
 use cordon_policy::facts::{Fact, VersionFacts};
-use cordon_policy::model::{Digest, DigestAlgorithm};
+use cordon_policy::model::{Digest, DigestAlgorithm, Digests};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::accept::Representation;
 use super::html::{escape, push_escaped};
 use super::json::push_string;
-use super::page::{File, JsonSource, Member, Page, Sibling, Source};
+use super::page::{File, JsonSource, Member, Page, Source};
 use super::{FORM_HTML, FORM_HTML_V1, FORM_JSON, FORM_LEGACY, FORM_LEGACY_VERSION};
 use crate::registry::{Entry, Links, Listing, MetadataError, Rendered, View};
 
@@ -203,15 +203,21 @@ fn push_copied(
         Url,
         Provenance,
         Yanked,
+        Withdrawn,
     }
     let is_demoted = *entry == Entry::Demoted && !is_yanked(facts);
+    let withdrawn = |at: usize| {
+        let span = source.withdrawn.get(at).copied().flatten();
+        span.map(|span| (span, Piece::Withdrawn))
+    };
+    let yanked = source.yanked.filter(|_| is_demoted);
     let mut pieces = [
         Some((source.url, Piece::Url)),
         source.provenance.map(|span| (span, Piece::Provenance)),
-        source
-            .yanked
-            .filter(|_| is_demoted)
-            .map(|span| (span, Piece::Yanked)),
+        yanked.map(|span| (span, Piece::Yanked)),
+        withdrawn(0),
+        withdrawn(1),
+        withdrawn(2),
     ];
     pieces.sort_unstable_by_key(|piece| piece.map(|(span, _)| span.start));
     let mut rest = source.object;
@@ -225,6 +231,7 @@ fn push_copied(
             Piece::Url => push_url(out, base, facts, ""),
             Piece::Provenance => push_url(out, base, facts, ".provenance"),
             Piece::Yanked => push_string(out, DEMOTED),
+            Piece::Withdrawn => out.extend_from_slice(b"false"),
         }
         rest.start = span.end;
     }
@@ -265,15 +272,9 @@ fn push_made(
         out.extend_from_slice(b",\"requires-python\":");
         push_string(out, requires);
     }
-    match &file.metadata {
-        Sibling::None | Sibling::Unusable => {}
-        Sibling::Offered(digests) if digests.is_empty() => {
-            out.extend_from_slice(b",\"core-metadata\":true");
-        }
-        Sibling::Offered(digests) => {
-            out.extend_from_slice(b",\"core-metadata\":");
-            push_digests(out, digests.iter());
-        }
+    if let Some(digests) = &file.metadata {
+        out.extend_from_slice(b",\"core-metadata\":");
+        push_digests(out, digests.iter());
     }
     match yanked_text(facts, entry) {
         None => {}
@@ -354,22 +355,21 @@ fn push_anchor(out: &mut String, file: &File, facts: &VersionFacts, entry: &Entr
     out.push_str("    <a href=\"");
     out.push_str(base);
     out.extend(segment(name));
-    if let Some(digest) = fragment_digest(facts) {
-        push_digest(out, '#', digest);
+    if let Some(digest) = facts.declared.known().and_then(strongest) {
+        out.push('#');
+        push_digest(out, digest);
     }
     out.push('"');
     if let Some(requires) = &file.requires_python {
         push_attribute(out, "data-requires-python", requires);
     }
-    if let Sibling::Offered(digests) = &file.metadata {
-        let digest = digests.get(DigestAlgorithm::Sha256);
+    if let Some(digest) = file.metadata.as_ref().and_then(strongest) {
         for name in ["data-dist-info-metadata", "data-core-metadata"] {
             out.push(' ');
             out.push_str(name);
-            match digest {
-                Some(digest) => push_digest_attribute(out, digest),
-                None => out.push_str("=\"true\""),
-            }
+            out.push_str("=\"");
+            push_digest(out, digest);
+            out.push('"');
         }
     }
     if let Some(reason) = yanked_text(facts, entry) {
@@ -401,24 +401,14 @@ fn push_attribute(out: &mut String, name: &str, value: &str) {
     out.push('"');
 }
 
-fn push_digest_attribute(out: &mut String, digest: &Digest) {
-    out.push_str("=\"");
-    out.push_str(digest.algorithm().name());
-    out.push('=');
-    out.push_str(&digest.hex());
-    out.push('"');
-}
-
-fn push_digest(out: &mut String, lead: char, digest: &Digest) {
-    out.push(lead);
+fn push_digest(out: &mut String, digest: &Digest) {
     out.push_str(digest.algorithm().name());
     out.push('=');
     out.push_str(&digest.hex());
 }
 
-/// The digest an anchor can carry: the strongest that clients compute.
-fn fragment_digest(facts: &VersionFacts) -> Option<&Digest> {
-    let digests = facts.declared.known()?;
+/// The digest an anchor can carry: SHA-256, or the strongest other that clients compute.
+fn strongest(digests: &Digests) -> Option<&Digest> {
     [
         DigestAlgorithm::Sha256,
         DigestAlgorithm::Sha512,

@@ -1,7 +1,8 @@
-//! The versions a page tells of, each under one spelling.
+//! The versions a page tells of, each under one spelling: which of them a file keeps listed.
 //!
-//! `foo-1.0.0-rc1.tar.gz` and `foo-1.0.0rc1-py3-none-any.whl` are files of one version. It goes by
-//! the spelling in the page's own list; without one, by that of the first file.
+//! `foo-1.0.tar.gz` and `foo-1.0.0-py3-none-any.whl` are files of one version. It goes by the
+//! spelling in the page's own list; without one, by that of the first file. This is for showing
+//! only: verdicts and records go by the file's name (`build`).
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -77,14 +78,6 @@ impl Versions {
         index
     }
 
-    /// The spelling at an index.
-    pub(super) fn at(&self, index: u32) -> SmolStr {
-        self.spelled
-            .get(index as usize)
-            .map(|version| SmolStr::new(version.as_str()))
-            .unwrap_or_default()
-    }
-
     /// All versions, in document order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Version> {
         self.spelled.iter()
@@ -156,7 +149,7 @@ mod tests {
         ] {
             assert_eq!(versions.index_of(&SmolStr::new(text)), index, "{text}");
         }
-        assert_eq!(versions.at(0), "1.0");
+        assert_eq!(versions.iter().next().map(Version::as_str), Some("1.0"));
         assert!(!versions.are_published());
         assert_eq!(versions.find(&Version::verbatim("1.0.0.0")), Some(0));
         assert_eq!(versions.find(&Version::verbatim("9")), None);

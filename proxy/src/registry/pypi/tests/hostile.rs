@@ -353,19 +353,53 @@ fn m_32_a_legacy_document_with_other_digests_is_refused_and_foreign_files_droppe
 }
 
 #[test]
-fn conformance_067_a_sibling_is_located_exactly_when_it_is_offered() {
-    for (members, offered) in [
-        (json!({"core-metadata": {"sha256": SHA}}), Some(1)),
-        (json!({"core-metadata": true}), Some(0)),
-        (json!({"data-dist-info-metadata": {"sha256": SHA}}), Some(1)),
+fn conformance_067_a_sibling_is_offered_exactly_when_it_can_be_verified() {
+    let sha = json!({"sha256": SHA});
+    for (members, expected, is_offered) in [
         (
-            json!({"core-metadata": false, "data-dist-info-metadata": true}),
-            None,
+            json!({"core-metadata": sha}),
+            json!({"core-metadata": sha}),
+            true,
         ),
-        (json!({"core-metadata": null}), None),
-        (json!({}), None),
+        (
+            json!({"data-dist-info-metadata": sha}),
+            json!({"data-dist-info-metadata": sha}),
+            true,
+        ),
+        (
+            json!({"core-metadata": true, "data-dist-info-metadata": sha}),
+            json!({"core-metadata": false, "data-dist-info-metadata": false}),
+            false,
+        ),
+        (
+            json!({"core-metadata": {"sha256": "x"}}),
+            json!({"core-metadata": false}),
+            false,
+        ),
+        (
+            json!({"core-metadata": {}}),
+            json!({"core-metadata": false}),
+            false,
+        ),
+        (
+            json!({"core-metadata": "yes"}),
+            json!({"core-metadata": false}),
+            false,
+        ),
+        (
+            json!({"core-metadata": false}),
+            json!({"core-metadata": false}),
+            false,
+        ),
+        (
+            json!({"core-metadata": null}),
+            json!({"core-metadata": null}),
+            false,
+        ),
+        (json!({}), json!({}), false),
     ] {
-        let mut entry = file("foo-1.0-py3-none-any.whl", "foo-1.0-py3-none-any.whl?sig=1");
+        let name = "foo-1.0-py3-none-any.whl";
+        let mut entry = file(name, "foo-1.0-py3-none-any.whl?sig=1");
         for (name, value) in members.as_object().unwrap() {
             entry[name] = value.clone();
         }
@@ -374,18 +408,20 @@ fn conformance_067_a_sibling_is_located_exactly_when_it_is_offered() {
             .locate_derived(0, ArtifactKind::CoreMetadata)
             .transpose()
             .unwrap();
-        assert_eq!(
-            source.as_ref().map(|s| s.digests.iter().count()),
-            offered,
-            "{members}"
-        );
+        assert_eq!(source.is_some(), is_offered, "{members}");
         if let Some(source) = source {
-            assert!(
-                source.url.path().ends_with(".whl.metadata"),
-                "{}",
-                source.url
-            );
+            assert_eq!(source.url.path(), format!("/simple/foo/{name}.metadata"));
+            assert_eq!(source.digests.iter().count(), 1);
         }
+        let body = all_of(document.as_ref(), FORM_JSON);
+        let page: Value = serde_json::from_slice(&body).unwrap();
+        let kept = ["core-metadata", "data-dist-info-metadata"]
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), page["files"][0].get(name)?.clone())))
+            .collect();
+        assert_eq!(Value::Object(kept), expected, "{members}");
+        let html = String::from_utf8(all_of(document.as_ref(), FORM_HTML)).unwrap();
+        assert_eq!(html.contains("data-core-metadata"), is_offered, "{members}");
         assert!(document.locate_derived(0, ArtifactKind::Archive).is_none());
         assert!(
             document
@@ -393,12 +429,20 @@ fn conformance_067_a_sibling_is_located_exactly_when_it_is_offered() {
                 .is_none()
         );
     }
-    let mut entry = file("foo-1.0-py3-none-any.whl", "foo-1.0-py3-none-any.whl");
-    entry["core-metadata"] = json!({"sha256": "nonsense"});
-    let document = read_value(&page_of(&json!([entry]))).unwrap();
-    let unusable = document.locate_derived(0, ArtifactKind::CoreMetadata);
-    assert!(matches!(
-        unusable,
-        Some(Err(MetadataError::Malformed { .. }))
-    ));
+}
+
+#[test]
+fn inv_6_a_page_cannot_give_a_file_another_identity_by_spelling_its_version_anew() {
+    let mut page = page_of(&json!([file("foo-1.0.0-rc1.zip", "foo-1.0.0-rc1.zip")]));
+    for versions in [
+        json!(["1.0rc1"]),
+        json!(["v1.0.0.RC1"]),
+        json!([]),
+        json!(["1.0.0-c1", "2"]),
+    ] {
+        page["versions"] = versions;
+        let document = read_value(&page).unwrap();
+        let subject = document.candidates()[0].subject().to_string();
+        assert_eq!(subject, "pkg:pypi/foo@1.0.0rc1", "{page}");
+    }
 }
