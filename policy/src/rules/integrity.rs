@@ -8,7 +8,7 @@ use crate::config::reader::TableReader;
 use crate::evaluate::Findings;
 use crate::facts::{ByteFacts, Fact, FactKind, FactSet, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
-use crate::model::Timestamp;
+use crate::model::{ArtifactKind, Timestamp};
 use crate::reason;
 use crate::verdict::Effect;
 
@@ -114,6 +114,11 @@ impl Rule for Integrity {
 
 impl Integrity {
     fn check_declared(&self, facts: &VersionFacts, out: &mut Findings<'_>) {
+        // No registry declares a digest for a provenance object; its reader checks its signature,
+        // and it is pinned like any file.
+        if facts.artifact.kind == ArtifactKind::Provenance && facts.declared == Fact::Absent {
+            return;
+        }
         let has_digest = match &facts.declared {
             Fact::Known(digests) => !digests.is_empty(),
             Fact::Absent => false,
@@ -189,4 +194,52 @@ fn unavailable(facts: &VersionFacts, fact: FactKind, cause: &str, out: &mut Find
 
 fn file(facts: &VersionFacts) -> String {
     reason::ascii(facts.artifact.file.as_str(), 80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+    use crate::facts::PackageFacts;
+    use crate::model::{ArtifactId, Digest, FileName, PackageVersion, Scheme, Version};
+
+    #[test]
+    fn only_provenance_needs_no_declared_digest() {
+        let ruleset = load(&[]).unwrap().ruleset;
+        let now = Timestamp::parse("2026-11-21T10:00:00Z").unwrap();
+        let long_ago = Timestamp::parse("2020-01-01T00:00:00Z").unwrap();
+        let name = crate::ecosystem::PyPi.package("foo").unwrap();
+        let package = Arc::new(PackageFacts {
+            name: name.clone(),
+            first_published_at: Fact::Known(long_ago),
+            status: Fact::Absent,
+            upstream: "test".into(),
+        });
+        for (kind, expected) in [
+            (ArtifactKind::Archive, Effect::Block),
+            (ArtifactKind::CoreMetadata, Effect::Block),
+            (ArtifactKind::Provenance, Effect::Allow),
+        ] {
+            let artifact = ArtifactId {
+                subject: PackageVersion {
+                    name: name.clone(),
+                    version: Version::verbatim("1.0"),
+                },
+                file: FileName::new("foo-1.0.zip").unwrap(),
+                kind,
+            };
+            let facts = VersionFacts {
+                published_at: Fact::Known(long_ago),
+                declared: Fact::Absent,
+                bytes: Fact::Known(ByteFacts {
+                    sha256: Digest::of(b"bytes"),
+                    size_bytes: 5,
+                    mismatches: Vec::new(),
+                    declared_size_bytes: None,
+                }),
+                ..VersionFacts::unknown(artifact, Arc::clone(&package))
+            };
+            assert_eq!(ruleset.evaluate(&facts, now).effect(), expected, "{kind:?}");
+        }
+    }
 }
