@@ -1,5 +1,5 @@
 //! What judging one version costs: age, a deny list of 200,000 names, and four version ranges on
-//! the very package judged.
+//! the very package judged; and what loading a million names costs.
 //!
 //! `cargo bench -p cordon-policy --bench evaluate`; the time of an element is that of one version.
 
@@ -112,5 +112,22 @@ fn judge(ruleset: &Ruleset, facts: &[VersionFacts]) {
     }
 }
 
-criterion_group!(benches, evaluate);
+/// What loading a policy of a million denied names costs.
+fn load_million(criterion: &mut Criterion) {
+    let mut text = String::from("[rules.deny]\npurls = [\n");
+    for number in 0..1_000_000 {
+        writeln!(text, "\"pkg:npm/denied-package-{number}\",").expect("memory");
+    }
+    text.push_str("]\n");
+    let name = "million.toml".to_owned();
+    let sources = [PolicySource { name, text }];
+    let mut group = criterion.benchmark_group("load");
+    group.sample_size(10);
+    group.bench_function("deny-1m", |bencher| {
+        bencher.iter(|| load(black_box(&sources)).expect("the policy is valid"));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, evaluate, load_million);
 criterion_main!(benches);

@@ -66,11 +66,19 @@ impl Scheme for Cargo {
     }
 
     fn range(&self, raw: &str) -> Result<Box<dyn VersionRange>, RangeError> {
-        check_range_text(&CARGO, raw)?;
-        match semver::VersionReq::parse(raw) {
-            Ok(requirement) => Ok(Box::new(CargoRange::new(&requirement))),
-            Err(error) => Err(range_error(CARGO, raw, error.to_string())),
-        }
+        self.any_range(&[raw])
+    }
+
+    fn any_range(&self, raws: &[&str]) -> Result<Box<dyn VersionRange>, RangeError> {
+        let requirement = |raw: &&str| {
+            check_range_text(&CARGO, raw)?;
+            match semver::VersionReq::parse(raw) {
+                Ok(requirement) => Ok(requirement_bounds(&requirement)),
+                Err(error) => Err(range_error(CARGO, raw, error.to_string())),
+            }
+        };
+        let alternatives = raws.iter().map(requirement).collect::<Result<_, _>>()?;
+        Ok(Box::new(CargoRange { alternatives }))
     }
 }
 
@@ -96,20 +104,19 @@ fn parse(text: &str) -> Option<semver::Version> {
     semver::Version::parse(text).ok()
 }
 
-/// A requirement as bounds that must all hold; none holds everything.
+/// Requirements of which one must hold, each as bounds that must all hold; no bound holds
+/// everything.
 #[derive(Debug)]
-struct CargoRange(Vec<Bound>);
+struct CargoRange {
+    alternatives: Vec<Vec<Bound>>,
+}
 
-impl CargoRange {
-    fn new(requirement: &semver::VersionReq) -> Self {
-        Self(
-            requirement
-                .comparators
-                .iter()
-                .flat_map(comparator_bounds)
-                .collect(),
-        )
-    }
+fn requirement_bounds(requirement: &semver::VersionReq) -> Vec<Bound> {
+    requirement
+        .comparators
+        .iter()
+        .flat_map(comparator_bounds)
+        .collect()
 }
 
 fn comparator_bounds(comparator: &semver::Comparator) -> Vec<Bound> {
@@ -144,15 +151,15 @@ fn comparator_bounds(comparator: &semver::Comparator) -> Vec<Bound> {
 
 impl VersionRange for CargoRange {
     fn contains(&self, version: &Version) -> bool {
-        match parse(version.as_str()) {
-            None => self.0.is_empty(),
-            Some(version) => {
-                let version = Precedence {
-                    core: [version.major, version.minor, version.patch],
-                    pre: version.pre.as_str(),
-                };
-                self.0.iter().all(|bound| bound.admits(&version))
-            }
-        }
+        let Some(version) = parse(version.as_str()) else {
+            return self.alternatives.iter().any(Vec::is_empty);
+        };
+        let version = Precedence {
+            core: [version.major, version.minor, version.patch],
+            pre: version.pre.as_str(),
+        };
+        self.alternatives
+            .iter()
+            .any(|bounds| bounds.iter().all(|bound| bound.admits(&version)))
     }
 }

@@ -73,6 +73,16 @@ impl Scheme for Npm {
             Err(why) => Err(range_error(NPM, raw, why)),
         }
     }
+
+    fn any_range(&self, raws: &[&str]) -> Result<Box<dyn VersionRange>, RangeError> {
+        let mut union = NpmRange::nothing();
+        for raw in raws {
+            check_range_text(&NPM, raw)?;
+            let range = NpmRange::parse(raw).map_err(|why| range_error(NPM, raw, why))?;
+            union.extend(range);
+        }
+        Ok(Box::new(union))
+    }
 }
 
 fn check_name(raw: &str) -> Result<(), &'static str> {

@@ -34,6 +34,18 @@ impl NpmRange {
             .collect::<Result<_, _>>()?;
         Ok(Self { alternatives })
     }
+
+    /// The range that holds no version.
+    pub(super) fn nothing() -> Self {
+        Self {
+            alternatives: Vec::new(),
+        }
+    }
+
+    /// Adds what another range holds.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.alternatives.extend(other.alternatives);
+    }
 }
 
 fn alternative_bounds(text: &str) -> Result<Vec<Bound>, String> {

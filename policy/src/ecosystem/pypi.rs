@@ -60,23 +60,36 @@ impl Scheme for PyPi {
     }
 
     fn range(&self, raw: &str) -> Result<Box<dyn VersionRange>, RangeError> {
-        check_range_text(&PYPI, raw)?;
-        if raw.trim() == "*" {
-            return Ok(Box::new(SpecifierSet(Vec::new())));
+        self.any_range(&[raw])
+    }
+
+    fn any_range(&self, raws: &[&str]) -> Result<Box<dyn VersionRange>, RangeError> {
+        let alternatives = raws
+            .iter()
+            .map(|raw| specifiers(raw))
+            .collect::<Result<_, _>>()?;
+        Ok(Box::new(PyPiRange { alternatives }))
+    }
+}
+
+/// The specifiers of a set, all of which must hold.
+fn specifiers(raw: &str) -> Result<Vec<Specifier>, RangeError> {
+    check_range_text(&PYPI, raw)?;
+    if raw.trim() == "*" {
+        return Ok(Vec::new());
+    }
+    let specifiers: Result<Vec<Specifier>, String> = raw
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(Specifier::parse)
+        .collect();
+    match specifiers {
+        Ok(specifiers) if specifiers.is_empty() => {
+            Err(range_error(PYPI, raw, "it holds no specifier"))
         }
-        let specifiers: Result<Vec<Specifier>, String> = raw
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(Specifier::parse)
-            .collect();
-        match specifiers {
-            Ok(specifiers) if specifiers.is_empty() => {
-                Err(range_error(PYPI, raw, "it holds no specifier"))
-            }
-            Ok(specifiers) => Ok(Box::new(SpecifierSet(specifiers))),
-            Err(why) => Err(range_error(PYPI, raw, why)),
-        }
+        Ok(specifiers) => Ok(specifiers),
+        Err(why) => Err(range_error(PYPI, raw, why)),
     }
 }
 
@@ -116,16 +129,20 @@ fn parse(text: &str) -> Option<pep440_rs::Version> {
     pep440_rs::Version::from_str(text.trim()).ok()
 }
 
-/// Specifiers that must all hold; none holds everything.
+/// Specifier sets of which one must hold; an empty set holds everything.
 #[derive(Debug)]
-struct SpecifierSet(Vec<Specifier>);
+struct PyPiRange {
+    alternatives: Vec<Vec<Specifier>>,
+}
 
-impl VersionRange for SpecifierSet {
+impl VersionRange for PyPiRange {
     fn contains(&self, version: &Version) -> bool {
-        match parse(version.as_str()) {
-            None => self.0.is_empty(),
-            Some(version) => self.0.iter().all(|specifier| specifier.contains(&version)),
-        }
+        let Some(version) = parse(version.as_str()) else {
+            return self.alternatives.iter().any(Vec::is_empty);
+        };
+        self.alternatives
+            .iter()
+            .any(|set| set.iter().all(|specifier| specifier.contains(&version)))
     }
 }
 

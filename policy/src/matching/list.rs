@@ -1,12 +1,14 @@
 //! Lists of packages and versions, as `deny` and `allow` have them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
 
 use super::{NameIndex, NamePattern, VersionSet};
+use crate::ecosystem::scheme_for;
 use crate::finding::ConfigSpan;
-use crate::model::{Ecosystem, PackageVersion};
+use crate::model::{Ecosystem, PackageVersion, VersionRange};
 
 /// One line of a list.
 #[derive(Debug)]
@@ -107,10 +109,12 @@ impl ListBuilder {
                 .enumerate()
                 .map(|(at, (name, _))| (name, u32::try_from(start + at).unwrap_or(u32::MAX)));
             let names = NameIndex::new(numbered)?;
+            let unions = unions(group, start);
             start += group.len();
             per_ecosystem.push(EcosystemNames {
                 ecosystem: first.ecosystem.clone(),
                 names,
+                unions,
                 are_patterns_unconditional: group
                     .iter()
                     .filter(|(_, entry)| entry.is_pattern)
@@ -125,6 +129,31 @@ impl ListBuilder {
     }
 }
 
+fn unions(group: &[(NamePattern, Entry)], start: usize) -> BTreeMap<u32, Box<dyn VersionRange>> {
+    let mut unions = BTreeMap::new();
+    let mut at = start;
+    for same in group.chunk_by(|(_, a), (_, b)| (a.is_pattern, &a.name) == (b.is_pattern, &b.name))
+    {
+        let number = u32::try_from(at).unwrap_or(u32::MAX);
+        at += same.len();
+        let texts: Option<Vec<&str>> = same
+            .iter()
+            .map(|(_, entry)| match &entry.versions {
+                VersionSet::Within { text, .. } => Some(text.as_str()),
+                VersionSet::Every | VersionSet::Exactly(_) => None,
+            })
+            .collect();
+        let is_worth_it = same.len() > 1 && !same.iter().any(|(_, entry)| entry.is_pattern);
+        if let Some((texts, (_, entry))) = texts.zip(same.first()).filter(|_| is_worth_it)
+            && let Some(Ok(union)) =
+                scheme_for(&entry.ecosystem).map(|scheme| scheme.any_range(&texts))
+        {
+            unions.insert(number, union);
+        }
+    }
+    unions
+}
+
 /// A compiled list.
 #[derive(Debug)]
 pub struct PackageList {
@@ -137,7 +166,25 @@ pub struct PackageList {
 struct EcosystemNames {
     ecosystem: Ecosystem,
     names: NameIndex,
+    /// For names whose entries are all ranges, the union of these, by the number of the first: one
+    /// reading of the version tells that none applies, which is nearly always so.
+    unions: BTreeMap<u32, Box<dyn VersionRange>>,
     are_patterns_unconditional: bool,
+}
+
+impl EcosystemNames {
+    /// The numbers of the entries of exactly this name, none when surely none holds the version.
+    fn exact(&self, subject: &PackageVersion) -> &[u32] {
+        let numbers = self.names.exact(subject.name.normalized());
+        let union = match numbers {
+            [first, _, ..] => self.unions.get(first),
+            _ => None,
+        };
+        match union {
+            Some(union) if !union.contains(&subject.version) => &[],
+            _ => numbers,
+        }
+    }
 }
 
 impl PackageList {
@@ -157,7 +204,7 @@ impl PackageList {
             self.entry(number)
                 .is_some_and(|entry| entry.versions.holds(subject))
         };
-        of.names.exact(name).iter().copied().any(is_in)
+        of.exact(subject).iter().copied().any(is_in)
             || (of.names.matches_pattern(name)
                 && (of.are_patterns_unconditional || of.names.patterns(name).any(is_in)))
     }
@@ -166,7 +213,7 @@ impl PackageList {
     pub fn find(&self, subject: &PackageVersion) -> Option<&Entry> {
         let of = self.names_of(subject.name.ecosystem())?;
         let name = subject.name.normalized();
-        let exact = of.names.exact(name).iter().copied();
+        let exact = of.exact(subject).iter().copied();
         exact
             .filter_map(|number| self.entry(number))
             .find(|entry| entry.versions.holds(subject))
@@ -210,5 +257,100 @@ impl PackageList {
 
     fn entry(&self, number: u32) -> Option<&Entry> {
         self.entries.get(number as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ecosystem::schemes;
+    use crate::matching::parse_name_or_pattern;
+    use crate::model::{Scheme, Version};
+
+    const VERSIONS: [&str; 9] = [
+        "0.9.0",
+        "1.0.0",
+        "1.2.3",
+        "1.9.9",
+        "2.0.0",
+        "2.5.0",
+        "3.0.0",
+        "3.0.0-rc.1",
+        "not a version",
+    ];
+
+    fn subject(scheme: &dyn Scheme, version: &str) -> PackageVersion {
+        PackageVersion {
+            name: scheme.package("left-pad").unwrap(),
+            version: Version::verbatim(version),
+        }
+    }
+
+    fn list(scheme: &dyn Scheme, ranges: &[&str]) -> PackageList {
+        let mut builder = ListBuilder::new("test".into());
+        let place = ConfigSpan {
+            file: "test".into(),
+            line: 1,
+            column: 1,
+        };
+        for (name, range) in ranges.iter().map(|range| ("left-pad", *range)).chain([
+            ("left-p?d", ">9"),
+            ("other", "*"),
+            ("left-pa", ">0"),
+        ]) {
+            builder.add(
+                scheme.ecosystem().clone(),
+                parse_name_or_pattern(scheme, name).unwrap(),
+                VersionSet::parse_range(scheme, range).unwrap(),
+                None,
+                &place,
+            );
+        }
+        builder.build().unwrap()
+    }
+
+    #[test]
+    fn several_ranges_of_one_name_hold_what_each_of_them_holds() {
+        for scheme in schemes() {
+            for ranges in [
+                &[">=1.0,<1.5", ">=2.0,<2.1"][..],
+                &[">=2.4", "<1.0", ">=1.2,<1.3"],
+                &["*", "<1.0"],
+                &[">=9"],
+            ] {
+                // npm separates comparators with a space.
+                let spelled: Vec<String> = ranges
+                    .iter()
+                    .map(|range| match scheme.range(range) {
+                        Ok(_) => (*range).to_owned(),
+                        Err(_) => range.replace(',', " "),
+                    })
+                    .collect();
+                let spelled: Vec<&str> = spelled.iter().map(String::as_str).collect();
+                let list = list(scheme, &spelled);
+                let union = scheme.any_range(&spelled).unwrap();
+                for version in VERSIONS {
+                    let subject = subject(scheme, version);
+                    let expected = spelled
+                        .iter()
+                        .any(|range| scheme.range(range).unwrap().contains(&subject.version));
+                    let case = format!("{} {spelled:?} {version}", scheme.ecosystem());
+                    assert_eq!(union.contains(&subject.version), expected, "{case}");
+                    assert_eq!(list.find(&subject).is_some(), expected, "{case}");
+                    assert_eq!(list.holds(&subject), expected, "{case}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_lines_decides_nothing() {
+        let scheme = schemes()[0];
+        let (forth, back) = ([">=1", ">=2", "^1.2"], ["^1.2", ">=2", ">=1"]);
+        for version in VERSIONS {
+            let subject = subject(scheme, version);
+            let named = |ranges| list(scheme, ranges).find(&subject).map(Entry::evidence);
+            assert_eq!(named(&forth), named(&back), "{version}");
+        }
     }
 }

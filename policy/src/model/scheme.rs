@@ -34,6 +34,10 @@ pub trait Scheme: Send + Sync {
     /// cargo requirement). For policy, a range matches pre-releases inside its bounds as well, and
     /// an unparsable version matches no range except `*`.
     fn range(&self, raw: &str) -> Result<Box<dyn VersionRange>, RangeError>;
+
+    /// The union of ranges: a version lies in it when it lies in one of them. Worth its own method
+    /// because reading the version costs more than comparing it, and a union reads it once.
+    fn any_range(&self, raws: &[&str]) -> Result<Box<dyn VersionRange>, RangeError>;
 }
 
 /// A parsed version range.
