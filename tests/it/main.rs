@@ -1,4 +1,5 @@
 //! One binary for all black-box tests: files are named by the behaviour they hold Cordon to.
 
+mod every_client;
 mod fake_registry_is_honest;
 mod smoke;
