@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cordon_storage::evidence::Client;
 use futures_util::FutureExt as _;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, Entry, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -223,11 +223,24 @@ async fn respond<H: Handler>(
     target: Target,
     head: Parts,
 ) -> Response<Body> {
-    let agent = agent_of(&head.headers);
+    let Parts {
+        method,
+        uri,
+        mut headers,
+        ..
+    } = head;
+    // HTTP/2 names the host outside the headers; those who look find it in one place.
+    if let Some(authority) = uri.authority()
+        && let Entry::Vacant(host) = headers.entry(HOST)
+        && let Ok(authority) = HeaderValue::from_str(authority.as_str())
+    {
+        host.insert(authority);
+    }
+    let agent = agent_of(&headers);
     let request = Request {
         target,
-        method: head.method,
-        headers: head.headers,
+        method,
+        headers,
         client: Client {
             address: address.clone(),
             agent,

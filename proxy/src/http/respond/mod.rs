@@ -102,7 +102,7 @@ impl Responder {
                 status,
                 content_type,
                 body,
-            } => page(status, content_type, body),
+            } => own_page(status, content_type, body),
         };
         if asked.is_head {
             *response.body_mut() = Body::empty();
@@ -250,7 +250,7 @@ fn redirect(path: &str) -> Response<Body> {
 }
 
 /// A page of Cordon's own. Markup may use its own style sheet and nothing else.
-fn page(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
+pub fn own_page(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
     let mut response = whole(status, HeaderValue::from_static(content_type), body);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, headers::NO_STORE);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::facts::{KnownFact, known};
 use super::words::{asks_for, sentence, verdict, visible};
-use super::{MOUNT, STYLE, Surroundings};
+use super::{STYLE, Surroundings};
 
 /// Everything that is told about a decision.
 #[derive(Clone, Debug, Serialize, Template)]
@@ -124,7 +124,8 @@ pub fn explanation(record: &LoggedDecision, around: &Surroundings<'_>) -> Explan
         nearest_allowed,
         contact,
         facts: known(&decision.facts, decision.at),
-        json: format!("/{MOUNT}/{id}.json"),
+        // Relative, so that it holds below any public address.
+        json: format!("{id}.json"),
         decision: id,
         style: STYLE,
     }

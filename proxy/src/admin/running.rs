@@ -1,0 +1,132 @@
+//! The admin listener's view of a running Cordon.
+
+use cordon_policy::finding::Mode;
+use cordon_policy::model::Digest;
+use cordon_policy::rules::ConfiguredRule;
+use cordon_storage::StorageError;
+use cordon_storage::cache::DocumentKey;
+
+use super::status::{
+    AdminState, Check, Readiness, RuleStatus, Status, StoreStatus, UpstreamStatus,
+};
+use crate::reload::Reloader;
+
+impl AdminState for Reloader {
+    /// Without evidence nothing new can be decided, and without blobs nothing served; the cache
+    /// index only saves time.
+    async fn readiness(&self) -> Readiness {
+        let stores = stores(self).await;
+        let checks = stores
+            .into_iter()
+            .filter(|store| store.name != "cache")
+            .map(|store| Check {
+                name: store.name,
+                is_ok: store.problem.is_none(),
+                detail: store.problem.unwrap_or_else(|| "answers".to_owned()),
+            })
+            .collect();
+        Readiness { checks }
+    }
+
+    async fn status(&self) -> Status {
+        let snapshot = self.engine().snapshot();
+        let upstreams = self.engine().upstreams().all();
+        Status {
+            generation: snapshot.generation,
+            ruleset: snapshot.ruleset.hash().to_string(),
+            policy_problems: self.last_problems(),
+            rules: snapshot.ruleset.rules().iter().map(rule).collect(),
+            upstreams: upstreams
+                .iter()
+                .map(|upstream| UpstreamStatus {
+                    ecosystem: upstream.config().ecosystem.to_string(),
+                    id: upstream.id().to_owned(),
+                    url: without_credentials(&upstream.config().url),
+                    is_resting: upstream.is_resting(),
+                })
+                .collect(),
+            stores: stores(self).await,
+        }
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let mut notices = vec![
+            "advisory rules: inactive; known vulnerabilities and malware are not looked for"
+                .to_owned(),
+        ];
+        if !self.last_problems().is_empty() {
+            notices.push(
+                "the policy files have problems; the policy read before them is in force"
+                    .to_owned(),
+            );
+        }
+        for upstream in self.engine().upstreams().all() {
+            if upstream.is_resting() {
+                let (ecosystem, id) = (&upstream.config().ecosystem, upstream.id());
+                notices.push(format!("the {ecosystem} upstream `{id}` does not answer"));
+            }
+        }
+        notices
+    }
+
+    async fn reload(&self) -> Result<String, String> {
+        match self.try_reload().await {
+            Ok(generation) => Ok(format!("generation {generation} is in force")),
+            Err(problems) => Err(problems.join("\n")),
+        }
+    }
+}
+
+fn rule(configured: &ConfiguredRule) -> RuleStatus {
+    let base = configured.variants.first().map(|variant| &variant.settings);
+    let mode = match base {
+        Some(settings) if settings.is_enabled => match settings.mode {
+            Mode::Enforce => "enforce",
+            Mode::Monitor => "monitor",
+        },
+        _ => "off",
+    };
+    RuleStatus {
+        id: configured.id.to_string(),
+        mode,
+        effect: base.map_or("", |settings| settings.effect.name()),
+        overrides: configured.variants.len().saturating_sub(1),
+    }
+}
+
+/// Asks each store a question whose answer does not matter.
+async fn stores(reloader: &Reloader) -> Vec<StoreStatus> {
+    let stores = reloader.engine().stores();
+    let nothing = Digest::sha256([0; 32]);
+    let key = DocumentKey {
+        ecosystem: "none".into(),
+        upstream: "none".into(),
+        kind: "none".into(),
+        name: "none".into(),
+    };
+    let (blob, cache, evidence) = tokio::join!(
+        stores.blobs.stat(&nothing),
+        stores.cache.document(&key),
+        stores.evidence.entries(0, 1),
+    );
+    vec![
+        answered("blob", blob),
+        answered("cache", cache),
+        answered("evidence", evidence),
+    ]
+}
+
+fn answered<T>(name: &'static str, outcome: Result<T, StorageError>) -> StoreStatus {
+    StoreStatus {
+        name,
+        problem: outcome.err().map(|error| error.to_string()),
+    }
+}
+
+fn without_credentials(url: &url::Url) -> String {
+    let mut url = url.clone();
+    // Fails only for addresses that can hold none.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.to_string()
+}
