@@ -154,6 +154,30 @@ pub(super) fn parse(text: &str) -> Option<Precedence<'_>> {
     if text.len() > MAX_VERSION_BYTES {
         return None;
     }
+    parse_plain(text).or_else(|| parse_loosely(text))
+}
+
+/// The fast path for what nearly every version is: `1.2.3` or `1.2.3-beta.1`, nothing around it.
+fn parse_plain(text: &str) -> Option<Precedence<'_>> {
+    let mut core = [0_u64; 3];
+    let mut rest = text;
+    for (place, number) in core.iter_mut().enumerate() {
+        if place > 0 {
+            rest = rest.strip_prefix('.')?;
+        }
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (taken, left) = rest.split_at(digits);
+        *number = safe_integer(taken)?;
+        rest = left;
+    }
+    if rest.is_empty() {
+        return Some(Precedence { core, pre: rest });
+    }
+    let pre = rest.strip_prefix('-')?;
+    are_identifiers(pre).then_some(Precedence { core, pre })
+}
+
+fn parse_loosely(text: &str) -> Option<Precedence<'_>> {
     let text = text
         .trim_matches(is_space)
         .trim_start_matches(|c| c == 'v' || c == '=' || is_space(c));

@@ -1,7 +1,7 @@
 //! What the operator decided, validated: no `Option` stands for a default here.
 //!
 //! One TOML file, named on the command line; without one everything has a default and Cordon serves
-//! on loopback. The path is: text, [`raw`] (values with their places), [`validate`] (a [`Config`],
+//! on loopback. The path is: text, `raw` (values with their places), `validate` (a [`Config`],
 //! or every problem at once). `config.example.toml` documents each key; a test compares the two.
 //!
 //! Files and the environment are reached through [`Surroundings`] only, so that validation can be

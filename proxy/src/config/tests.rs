@@ -164,6 +164,46 @@ fn the_public_address_follows_a_listener_on_port_0() {
 }
 
 #[test]
+fn a_file_is_read_with_its_folder_as_base_and_its_secrets_checked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("the folder is writable");
+    };
+    write("policy.toml", "# rules");
+    write("token", "lqI7xXkBbVxGJqVcRmzVZlRkY3o2l0w9\n");
+    write(
+        "cordon.toml",
+        "policy = ['policy.toml']\n[server]\nadmin_token_file = 'token'\ndata = 'store'",
+    );
+    let path = folder.path().join("cordon.toml");
+    let token = folder.path().join("token");
+    set_mode(&token, 0o600);
+    let loaded = Config::load(Some(&path), &Overrides::default()).expect("it is valid");
+    assert_eq!(
+        loaded.config.policy_files,
+        [folder.path().join("policy.toml")]
+    );
+    assert!(loaded.config.admin_token.is_some() && loaded.warnings.is_empty());
+    if cfg!(unix) {
+        set_mode(&token, 0o644);
+        let rejected = Config::load(Some(&path), &Overrides::default()).unwrap_err();
+        assert_eq!(rejected.problems[0].code, "secret-readable-by-others");
+    }
+    std::fs::write(&path, b"contact = '\xff'").expect("the folder is writable");
+    let rejected = Config::load(Some(&path), &Overrides::default()).unwrap_err();
+    assert_eq!(rejected.problems[0].code, "config-unreadable");
+}
+
+#[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+}
+
+#[cfg(not(unix))]
+fn set_mode(_path: &Path, _mode: u32) {}
+
+#[test]
 fn a_given_public_address_keeps_its_path_and_ends_in_a_slash() {
     let config = config("[server]\nlisten = '0.0.0.0:80'\npublic_url = 'https://a.example/deps'");
     let bound = "0.0.0.0:80".parse().unwrap();
