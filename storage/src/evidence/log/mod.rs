@@ -15,6 +15,8 @@
 //! key's memory: a data folder restored from a backup beside today's key is found out by it, and
 //! nothing is signed that contradicts what was signed before (INV-26).
 
+#[cfg(test)]
+mod crash_tests;
 pub(crate) mod heads;
 pub(crate) mod layout;
 pub mod proof;
