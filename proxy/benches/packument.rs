@@ -1,11 +1,6 @@
 //! What a packument of 20 MB costs: to parse, and to render again after a verdict changed
 //! (performance.md, rows 5 and 6). Compression is not included.
 
-#![expect(
-    missing_docs,
-    reason = "the macros of the bench harness make undocumented items"
-)]
-
 use std::fmt::Write as _;
 
 use bytes::Bytes;

@@ -61,6 +61,14 @@ pub struct Members {
     is_done: bool,
 }
 
+/// The containers a skipped value is in.
+#[derive(Default)]
+struct Nest {
+    /// One bit per open container, the innermost lowest: set for objects. [`MAX_DEPTH`] fits.
+    containers: u128,
+    open: u32,
+}
+
 /// A walk through a document.
 #[derive(Debug)]
 pub struct Scanner<'a> {
@@ -265,64 +273,77 @@ impl<'a> Scanner<'a> {
     pub fn skip(&mut self) -> Result<Span, ScanError> {
         self.white_space();
         let start = self.at;
-        // One bit per open container, the innermost lowest: set for objects.
-        let mut containers = 0_u128;
-        let mut open = 0_u32;
+        let mut nest = Nest::default();
         loop {
-            match self.peek() {
-                Some(b'"') => {
-                    self.skip_string()?;
-                }
-                Some(byte @ (b'{' | b'[')) => {
-                    if self.depth + open >= MAX_DEPTH {
-                        return Err(self.error("nesting deeper than 100"));
-                    }
-                    let is_object = byte == b'{';
-                    self.at += 1;
-                    self.white_space();
-                    if self.peek() == Some(if is_object { b'}' } else { b']' }) {
-                        self.at += 1;
-                    } else {
-                        containers = containers << 1 | u128::from(is_object);
-                        open += 1;
-                        if is_object {
-                            self.skip_key()?;
-                        }
-                        continue;
-                    }
-                }
-                Some(b't') => self.literal("true")?,
-                Some(b'f') => self.literal("false")?,
-                Some(b'n') => self.literal("null")?,
-                Some(b'-' | b'0'..=b'9') => self.number()?,
-                _ => return Err(self.error("no value")),
+            if self.begin(&mut nest)? {
+                continue;
             }
             loop {
-                if open == 0 {
+                if nest.open == 0 {
                     return Ok(self.span_from(start));
                 }
-                self.white_space();
-                let is_object = containers & 1 == 1;
-                match self.peek() {
-                    Some(b',') => {
-                        self.at += 1;
-                        self.white_space();
-                        if is_object {
-                            self.skip_key()?;
-                        }
-                        break;
-                    }
-                    Some(b'}') if is_object => {}
-                    Some(b']') if !is_object => {}
-                    _ => {
-                        return Err(self.error("neither a comma nor the end of an object or array"));
-                    }
+                if self.go_on(&mut nest)? {
+                    break;
                 }
-                self.at += 1;
-                containers >>= 1;
-                open -= 1;
             }
         }
+    }
+
+    /// Reads a scalar, an empty container, or into a container, which is `true`: then its first
+    /// value follows.
+    fn begin(&mut self, nest: &mut Nest) -> Result<bool, ScanError> {
+        match self.peek() {
+            Some(b'"') => {
+                self.skip_string()?;
+            }
+            Some(open @ (b'{' | b'[')) => {
+                if self.depth + nest.open >= MAX_DEPTH {
+                    return Err(self.error("nesting deeper than 100"));
+                }
+                let is_object = open == b'{';
+                self.at += 1;
+                self.white_space();
+                if self.peek() == Some(if is_object { b'}' } else { b']' }) {
+                    self.at += 1;
+                    return Ok(false);
+                }
+                nest.containers = nest.containers << 1 | u128::from(is_object);
+                nest.open += 1;
+                if is_object {
+                    self.skip_key()?;
+                }
+                return Ok(true);
+            }
+            Some(b't') => self.literal("true")?,
+            Some(b'f') => self.literal("false")?,
+            Some(b'n') => self.literal("null")?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            _ => return Err(self.error("no value")),
+        }
+        Ok(false)
+    }
+
+    /// After a value in a container: on to the next value, which is `true`, or out of it.
+    fn go_on(&mut self, nest: &mut Nest) -> Result<bool, ScanError> {
+        self.white_space();
+        let is_object = nest.containers & 1 == 1;
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                self.white_space();
+                if is_object {
+                    self.skip_key()?;
+                }
+                return Ok(true);
+            }
+            Some(b'}') if is_object => {}
+            Some(b']') if !is_object => {}
+            _ => return Err(self.error("neither a comma nor the end of an object or array")),
+        }
+        self.at += 1;
+        nest.containers >>= 1;
+        nest.open -= 1;
+        Ok(false)
     }
 
     fn skip_key(&mut self) -> Result<(), ScanError> {

@@ -2,7 +2,7 @@
 //!
 //! Everything about a package is answered from one upstream document, the full packument: only it
 //! has publication times, and what is derived from one document cannot disagree with itself. It is
-//! parsed once into places ([`packument`]), from which each form is copied ([`render`]): the
+//! parsed once into places (`walk`, `packument`), from which each form is copied (`render`): the
 //! packument, its abbreviated form, one version of it, its tags. A tarball is identified by package
 //! and version; where upstream keeps it is looked up in the packument, never built from a request.
 
@@ -16,13 +16,13 @@ mod packument;
 mod render;
 mod route;
 mod tags;
+mod walk;
 
 use cordon_policy::model::{PackageName, Scheme};
 use http::StatusCode;
 use url::Url;
 
 use self::catalog::Search;
-use self::packument::Packument;
 use super::{
     Catalog, Denial, DenialBody, Document, DocumentRequest, Links, MetadataError, Registry,
     RequestHead, Route, RouteError, UpstreamDocument, View,
@@ -75,7 +75,7 @@ impl Registry for Npm {
                 what: format!("{} has no packument", package.purl()),
             });
         };
-        Ok(Box::new(Packument::read(package, document)?))
+        Ok(Box::new(walk::read(package, document)?))
     }
 
     fn read_catalog(&self, document: &UpstreamDocument) -> Result<Box<dyn Catalog>, MetadataError> {
