@@ -42,7 +42,8 @@ pub(crate) fn settle_version(
                 other => other.unwrap_or_default(),
             };
             if found == expected {
-                return Ok(());
+                // Whoever wrote it may have been killed before its name was durable.
+                return disk.sync_folder(folder).map_err(fail);
             }
             let shown = String::from_utf8_lossy(&found);
             Err(unknown(&format!(

@@ -32,6 +32,9 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
     /// What is at `path`, without following a link.
     fn look(&self, path: &Path) -> io::Result<Option<Entry>>;
 
+    /// Whether there is something at `path`, following links.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
+
     /// The names in a folder, in no order; one that is not UTF-8 is given with replacement
     /// characters, which no name of ours has.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
@@ -96,22 +99,30 @@ pub(crate) fn read_small(file: &dyn DiskFile, limit_bytes: u64) -> io::Result<Ve
     Ok(data)
 }
 
-/// Creates a folder and those above it, each durable in the one that holds it.
+/// Creates a folder and those above it, each durable in the one that holds it, also when an
+/// earlier process made it and was killed before it could see to that.
 pub(crate) fn create_folders(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    if path.as_os_str().is_empty() || disk.list(path).is_ok() {
+    if path.as_os_str().is_empty() {
         return Ok(());
     }
-    let above = path.parent();
-    if let Some(above) = above {
-        create_folders(disk, above)?;
-    }
-    match disk.create_folder(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    match above {
-        Some(above) if !above.as_os_str().is_empty() => disk.sync_folder(above),
-        _ => disk.sync_folder(Path::new(".")),
+    let holder = match path.parent() {
+        Some(above) if above.as_os_str().is_empty() => Path::new("."),
+        Some(above) => {
+            create_folders(disk, above)?;
+            above
+        }
+        None => return Ok(()),
+    };
+    let is_new = match disk.create_folder(path) {
+        Ok(()) => true,
+        // There, or in a place where we may not write: whatever needs it to be a folder will tell.
+        Err(_) if disk.exists(path)? => false,
+        Err(error) => return Err(error),
+    };
+    match disk.sync_folder(holder) {
+        // Folders high up are often not ours to read, and then not ours to have made.
+        Err(_) if !is_new => Ok(()),
+        other => other,
     }
 }
 

@@ -62,6 +62,10 @@ impl Disk for RealDisk {
         }
     }
 
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        path.try_exists()
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         fs::read_dir(path)?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))

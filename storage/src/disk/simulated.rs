@@ -112,7 +112,15 @@ impl SimulatedDisk {
         for node in nodes.values_mut() {
             node.crash(random);
         }
+        drop(state);
+        self.kill();
+    }
+
+    /// The process is killed, not the machine: what it wrote is there, synced or not.
+    pub(crate) fn kill(&mut self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.left = None;
+        state.failure = None;
         state.era += 1;
         state.is_locked = false;
         self.era = state.era;
@@ -292,6 +300,10 @@ impl Disk for SimulatedDisk {
                 size_bytes: 0,
             },
         }))
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.look(path)?.is_some())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
