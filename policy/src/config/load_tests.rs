@@ -345,3 +345,37 @@ fn every_problem_is_drawn_with_its_line_and_remedy() {
     let text = "[rules.deny]\npurls = ['left-pad', 'pkg:npm/Left Pad', 'pkg:npm/a@']\neffect = 'allow'\n[[rules.deny.match]]\nnames = ['a']\nversions = '>>1'\n[[rules.deny.match]]\necosystem = 'pypi'\nnames = ['a']\nversions = '^1.0'\n[[rules.deny.override]]\nmode = 'monitor'\n";
     insta::assert_snapshot!(drawn(&[source("deny.toml", text)]));
 }
+
+#[test]
+fn c_20_a_long_list_loads_whole_and_says_how_many_odd_names_it_has() {
+    const COUNT: usize = 20_000;
+    let purls: String = (0..COUNT)
+        .map(|n| format!("'pkg:pypi/Name_{n}',"))
+        .collect();
+    let loaded = load(&[source("x", &format!("[rules.deny]\npurls = [{purls}]\n"))]).unwrap();
+    let last = loaded.warnings.last().unwrap();
+    assert_eq!(last.code, "too-many-problems");
+    assert!(!last.is_error());
+    let text = loaded.ruleset.describe();
+    assert_eq!(text.matches("pkg:pypi/name-").count(), COUNT);
+}
+
+proptest::proptest! {
+    #[test]
+    fn c_04_no_text_makes_loading_panic(
+        cut in 0_usize..2_000, length in 0_usize..60, put in "[\\[\\]{}='\"#.,a-z0-9\\-\n]{0,8}|\\PC{0,4}",
+    ) {
+        let mut text: Vec<char> = EVERY_KEY.chars().collect();
+        let start = cut.min(text.len());
+        let end = (start + length).min(text.len());
+        text.splice(start..end, put.chars());
+        let files = [source("x.toml", &text.into_iter().collect::<String>())];
+        let problems = match load(&files) {
+            Ok(loaded) => loaded.warnings,
+            Err(problems) => problems,
+        };
+        for colours in [Colours::Without, Colours::Ansi] {
+            render(&problems, &files, colours);
+        }
+    }
+}

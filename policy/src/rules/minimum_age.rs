@@ -384,7 +384,3 @@ fn changed_since_first_sight(history: &History, published: Timestamp) -> Option<
     // Records older than first-seen times hold only the date: then that is the best there is.
     has_changed.then(|| history.first_seen_at.unwrap_or(told))
 }
-
-#[cfg(test)]
-#[path = "minimum_age_tests.rs"]
-mod tests;
