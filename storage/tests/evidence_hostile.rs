@@ -438,6 +438,56 @@ async fn closed_store_answers_questions_and_refuses_appends() {
     assert_eq!((store.size(), store.published_size()), (1, 1));
 }
 
+#[tokio::test]
+async fn store_is_read_at_rest_and_beside_its_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = SqliteEvidence::open_for_reading(folder.path()).unwrap_err();
+    assert_eq!(absent.kind, StorageErrorKind::Unavailable);
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "nothing was made"
+    );
+    let store = open(folder.path()).unwrap();
+    store
+        .append(vec![Sample::allow(1, artifact("a", "1.0.0")).entry()])
+        .await
+        .unwrap();
+    let reader = SqliteEvidence::open_for_reading(folder.path()).unwrap();
+    assert_eq!(
+        (reader.size(), reader.public_key()),
+        (1, store.public_key())
+    );
+    store
+        .append(vec![Sample::allow(2, artifact("a", "2.0.0")).entry()])
+        .await
+        .unwrap();
+    assert_eq!(
+        reader.decisions(&LogFilter::default()).await.unwrap().len(),
+        2
+    );
+    let refused = reader.append(vec![notice(0)]).await.unwrap_err();
+    assert_eq!(refused.kind, StorageErrorKind::Unavailable);
+    assert!(reader.checkpoint().await.is_err());
+    drop(reader);
+    store.close().await;
+    drop(store);
+    // At rest all of it is in one file; what stands beside it is empty and may be gone.
+    let log = folder.path().join("evidence.db-wal");
+    assert_eq!(fs::metadata(&log).map_or(0, |found| found.len()), 0);
+    for name in ["evidence.db-wal", "evidence.db-shm"] {
+        let _ = fs::remove_file(folder.path().join(name));
+    }
+    let reader = SqliteEvidence::open_for_reading(folder.path()).unwrap();
+    assert_eq!(
+        reader.decisions(&LogFilter::default()).await.unwrap().len(),
+        2
+    );
+    reader.close().await;
+    drop(reader);
+    open(folder.path()).unwrap().close().await;
+}
+
 /// Entries are published without anyone asking, at most a second after they were appended.
 #[tokio::test]
 async fn checkpoint_follows_the_last_entry_by_itself() {

@@ -131,6 +131,23 @@ impl Signed {
     }
 }
 
+/// The published key.
+pub(crate) fn public_key(disk: &dyn Disk, folders: &Folders) -> Result<String, StorageError> {
+    let path = folders.log.join(PUBLIC_KEY);
+    match read(disk, &path)? {
+        Some(text) => Ok(text.trim_end().to_owned()),
+        None => {
+            let cause = format!("there is no {}", path.display());
+            Err(StorageError::new(
+                STORE,
+                OPERATION,
+                StorageErrorKind::Unavailable,
+                cause,
+            ))
+        }
+    }
+}
+
 fn read(disk: &dyn Disk, path: &Path) -> Result<Option<String>, StorageError> {
     let file = match disk.open(path) {
         Ok(Opened::File(file)) => file,

@@ -24,7 +24,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::encoding::{self, Encoded};
 use super::key::TreeHead;
-use super::log::heads::{Folders, Signed};
+use super::log::heads::{self, Folders, Signed};
 use super::log::publisher::Publisher;
 use super::memory::{check_count, check_text};
 use super::{
@@ -164,6 +164,37 @@ impl SqliteEvidence {
         })
     }
 
+    /// Opens the store for questions only, also while another process writes it: no lock is
+    /// taken, nothing is made or changed. Appends and checkpoints answer `Unavailable`.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is no store in the folder; `Format` when a newer version wrote it.
+    pub fn open_for_reading(folder: &Path) -> Result<Self, StorageError> {
+        let database = folder.join(DATABASE);
+        if !database.is_file() {
+            let cause = format!("there is no {}", database.display());
+            return Err(StorageError::new(
+                STORE,
+                OPENING,
+                StorageErrorKind::Unavailable,
+                cause,
+            ));
+        }
+        let readers = Readers::open(&database)?;
+        let head = state::head(&schema::open_reader(&database)?)?;
+        let public_key = heads::public_key(&RealDisk, &Folders::of(folder))?;
+        let bell = Bell::new(head);
+        drop(bell.close_on_drop());
+        Ok(Self {
+            readers,
+            public_key,
+            requests: Mutex::new(None),
+            room: Arc::new(Semaphore::new(QUEUE_KIB)),
+            bell,
+            threads: Mutex::new(Vec::new()),
+        })
+    }
+
     /// The public key of the log, as verifiers are given it.
     pub fn public_key(&self) -> &str {
         &self.public_key
@@ -208,7 +239,7 @@ impl SqliteEvidence {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let closed = || unavailable("the store is closed");
+        let closed = || unavailable("the store is closed or open for reading only");
         let requests = requests.ok_or_else(closed)?;
         let kib = size_bytes.div_ceil(1024).clamp(1, QUEUE_KIB);
         let kib = u32::try_from(kib).expect("the size of the queue is a small number");
@@ -376,6 +407,6 @@ impl Evidence for SqliteEvidence {
         self.bell.ask(reply);
         answer
             .await
-            .map_err(|_| unavailable("the store is closed"))?
+            .map_err(|_| unavailable("the store is closed or open for reading only"))?
     }
 }

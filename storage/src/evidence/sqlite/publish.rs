@@ -81,7 +81,8 @@ impl Bell {
         let mut orders = self.orders();
         if orders.is_closing || orders.waiting.len() >= WAITING {
             drop(orders);
-            let cause = "the store is closed, or too many wait for a checkpoint";
+            let cause =
+                "the store is closed or open for reading only, or too many wait for a checkpoint";
             let error =
                 StorageError::new(STORE, "publishing", StorageErrorKind::Unavailable, cause);
             // The caller may have gone; then nobody needs the answer.

@@ -6,6 +6,7 @@ use tlog_tiles::{EMPTY_HASH, Hash, record_hash};
 
 use super::project::{self, KnownRows, number};
 use super::schema::sql;
+use crate::evidence::key::TreeHead;
 use crate::evidence::log::heads::SignedHead;
 use crate::evidence::tree::Tree;
 use crate::evidence::{Entry, Notice, STORE, encoding};
@@ -32,7 +33,7 @@ pub(super) fn open(
     now: Timestamp,
 ) -> Result<Opened, StorageError> {
     let transaction = connection.transaction().map_err(sql(OPERATION))?;
-    let (size, root, epoch) = head(&transaction)?;
+    let (size, root, epoch) = first_head(&transaction)?;
     let present: u64 = transaction
         .query_row("SELECT coalesce(max(idx) + 1, 0) FROM entries", [], |row| {
             row.get(0)
@@ -93,7 +94,20 @@ fn check_head(
     )))
 }
 
-fn head(connection: &Connection) -> Result<(u64, Vec<u8>, i64), StorageError> {
+/// How far the log goes, without taking the right to write.
+pub(super) fn head(connection: &Connection) -> Result<TreeHead, StorageError> {
+    connection
+        .query_row("SELECT size, root FROM head", [], |row| {
+            Ok(TreeHead {
+                size: row.get(0)?,
+                root: Hash(row.get(1)?),
+            })
+        })
+        .map_err(sql(OPERATION))
+}
+
+/// The head, made when the store is new.
+fn first_head(connection: &Connection) -> Result<(u64, Vec<u8>, i64), StorageError> {
     connection
         .execute(
             "INSERT INTO head (only, size, root, epoch) VALUES (1, 0, ?1, 0) ON CONFLICT DO NOTHING",
