@@ -6,6 +6,7 @@
 
 pub mod blob;
 pub mod cache;
+pub mod collect;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod disk;

@@ -4,11 +4,13 @@
 mod faulty;
 mod filesystem;
 mod memory;
+mod scrub;
 
 #[cfg(any(test, feature = "conformance"))]
 pub use faulty::FaultyBlobs;
 pub use filesystem::FilesystemBlobs;
 pub use memory::{MEMORY_BLOBS_BYTES, MemoryBlobs};
+pub use scrub::{Scrubbed, scrub};
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,0 +1,345 @@
+//! Giving space back: which blobs to delete when they take more than they may.
+//!
+//! Blobs that no record names go first. Then go the least recently used, artifacts by when they
+//! were last served and documents by when upstream last confirmed them, until the rest fits. What
+//! is in the keep-set (held files, what evidence points to) is never touched.
+
+use std::collections::{BTreeMap, HashSet};
+
+use cordon_policy::model::{ArtifactId, Digest, Timestamp};
+use futures_util::TryStreamExt;
+
+use crate::StorageError;
+use crate::blob::{BlobStat, BlobStore};
+use crate::cache::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, DocumentState};
+
+/// What shall be kept.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    /// Bytes all blobs together may take.
+    pub budget_bytes: u64,
+    /// Blobs that stay whatever they take.
+    pub keep: HashSet<Digest>,
+    /// Whether blobs named by no record go. Not while the store is being filled: a blob is there
+    /// before its record is.
+    pub deletes_unnamed: bool,
+}
+
+/// What a collection would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What goes, in this order.
+    pub deletions: Vec<Deletion>,
+    /// Bytes stored before.
+    pub before_bytes: u64,
+    /// Bytes stored after. More than the budget when what must be kept is more.
+    pub after_bytes: u64,
+}
+
+/// A blob to delete, with the records that name it, which go first: a record without its blob
+/// would cost a failed read, a blob without its record only space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// The blob.
+    pub blob: BlobStat,
+    /// When it was last used; `None` when no record names it.
+    pub last_used_at: Option<Timestamp>,
+    /// Documents kept in it.
+    pub documents: Vec<DocumentKey>,
+    /// Artifacts kept in it.
+    pub artifacts: Vec<ArtifactId>,
+}
+
+/// Decides what goes. Pure: the same stock gives the same plan.
+pub fn plan(
+    blobs: Vec<BlobStat>,
+    documents: Vec<(DocumentKey, DocumentRecord)>,
+    artifacts: Vec<(ArtifactId, ArtifactRecord)>,
+    retention: &Retention,
+) -> Plan {
+    let before_bytes = blobs
+        .iter()
+        .fold(0_u64, |sum, blob| sum.saturating_add(blob.size_bytes));
+    let mut stock: BTreeMap<Digest, Deletion> = blobs
+        .into_iter()
+        .filter(|blob| !retention.keep.contains(&blob.digest))
+        .map(|blob| (blob.digest.clone(), unnamed(blob)))
+        .collect();
+    for (key, record) in documents {
+        if let DocumentState::Present { blob, .. } = &record.state
+            && let Some(entry) = stock.get_mut(blob)
+        {
+            entry.last_used_at = entry.last_used_at.max(Some(record.fetched_at));
+            entry.documents.push(key);
+        }
+    }
+    for (id, record) in artifacts {
+        if let Some(entry) = stock.get_mut(&record.sha256) {
+            entry.last_used_at = entry.last_used_at.max(Some(record.last_used_at));
+            entry.artifacts.push(id);
+        }
+    }
+    let mut candidates: Vec<Deletion> = stock
+        .into_values()
+        .filter(|entry| entry.last_used_at.is_some() || retention.deletes_unnamed)
+        .collect();
+    // Unnamed first, then the longest unused; of those of the same day the largest.
+    candidates.sort_by(|a, b| {
+        (a.last_used_at, b.blob.size_bytes, &a.blob.digest).cmp(&(
+            b.last_used_at,
+            a.blob.size_bytes,
+            &b.blob.digest,
+        ))
+    });
+    let mut after_bytes = before_bytes;
+    candidates.retain(|entry| {
+        let goes = entry.last_used_at.is_none() || after_bytes > retention.budget_bytes;
+        if goes {
+            after_bytes = after_bytes.saturating_sub(entry.blob.size_bytes);
+        }
+        goes
+    });
+    Plan {
+        deletions: candidates,
+        before_bytes,
+        after_bytes,
+    }
+}
+
+fn unnamed(blob: BlobStat) -> Deletion {
+    Deletion {
+        blob,
+        last_used_at: None,
+        documents: Vec::new(),
+        artifacts: Vec::new(),
+    }
+}
+
+/// Takes stock of the stores and decides what goes.
+///
+/// # Errors
+/// When a store fails.
+pub async fn take_stock(
+    blobs: &dyn BlobStore,
+    index: &dyn CacheIndex,
+    retention: &Retention,
+) -> Result<Plan, StorageError> {
+    // Blobs first: one that arrives meanwhile is not in the list and stays.
+    let listed = blobs.scan().try_collect().await?;
+    let documents = index.documents().await?;
+    let artifacts = index.artifacts().await?;
+    Ok(plan(listed, documents, artifacts, retention))
+}
+
+/// Carries a plan out. `done` is told of each deletion, for showing progress. Killed half-way, the
+/// rest is found by the next collection.
+///
+/// # Errors
+/// When a store fails; what was deleted until then stays so.
+pub async fn carry_out(
+    blobs: &dyn BlobStore,
+    index: &dyn CacheIndex,
+    plan: &Plan,
+    mut done: impl FnMut(&Deletion),
+) -> Result<(), StorageError> {
+    for deletion in &plan.deletions {
+        for key in &deletion.documents {
+            index.remove_document(key).await?;
+        }
+        for id in &deletion.artifacts {
+            index.remove_artifact(id).await?;
+        }
+        blobs.delete(&deletion.blob.digest).await?;
+        done(deletion);
+    }
+    index.flush().await
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::blob::MemoryBlobs;
+    use crate::cache::MemoryIndex;
+    use crate::conformance::blob::put;
+    use crate::conformance::cache::{artifact_id, artifact_record, document_key, document_record};
+
+    fn blob(name: &str, size_bytes: u64) -> BlobStat {
+        BlobStat {
+            digest: Digest::of(name.as_bytes()),
+            size_bytes,
+        }
+    }
+
+    fn artifact(name: &str, file: &str, last_used_at: i64) -> (ArtifactId, ArtifactRecord) {
+        let mut record = artifact_record(name);
+        record.last_used_at = Timestamp::from_millis(last_used_at);
+        (artifact_id(file, "1", file), record)
+    }
+
+    fn document(name: &str, fetched_at: i64) -> (DocumentKey, DocumentRecord) {
+        let mut record = document_record(name);
+        record.fetched_at = Timestamp::from_millis(fetched_at);
+        (document_key(name), record)
+    }
+
+    fn within(budget_bytes: u64) -> Retention {
+        Retention {
+            budget_bytes,
+            keep: HashSet::new(),
+            deletes_unnamed: true,
+        }
+    }
+
+    fn deleted(plan: &Plan) -> Vec<Digest> {
+        let deletions = plan.deletions.iter();
+        deletions
+            .map(|deletion| deletion.blob.digest.clone())
+            .collect()
+    }
+
+    fn names(names: &[&str]) -> Vec<Digest> {
+        names
+            .iter()
+            .map(|name| Digest::of(name.as_bytes()))
+            .collect()
+    }
+
+    fn stock() -> Vec<BlobStat> {
+        ["old", "mid", "doc", "new", "orphan"]
+            .map(|name| blob(name, 100))
+            .to_vec()
+    }
+
+    type Documents = Vec<(DocumentKey, DocumentRecord)>;
+    type Artifacts = Vec<(ArtifactId, ArtifactRecord)>;
+
+    fn records() -> (Documents, Artifacts) {
+        let artifacts = vec![
+            artifact("new", "new", 40),
+            artifact("old", "old", 10),
+            artifact("mid", "mid", 20),
+            // The bytes of `old` under another name, used later.
+            artifact("old", "alias", 25),
+            artifact("gone", "gone", 1),
+        ];
+        (vec![document("doc", 30)], artifacts)
+    }
+
+    #[test]
+    fn the_least_recently_used_go_until_the_rest_fits() {
+        for (budget, expected) in [
+            (u64::MAX, &["orphan"][..]),
+            (400, &["orphan"]),
+            (399, &["orphan", "mid"]),
+            (300, &["orphan", "mid"]),
+            (200, &["orphan", "mid", "old"]),
+            (100, &["orphan", "mid", "old", "doc"]),
+            (0, &["orphan", "mid", "old", "doc", "new"]),
+        ] {
+            let (documents, artifacts) = records();
+            let plan = plan(stock(), documents, artifacts, &within(budget));
+            assert_eq!(deleted(&plan), names(expected), "{budget} bytes");
+            assert_eq!(plan.before_bytes, 500);
+            assert_eq!(plan.after_bytes, 500 - 100 * expected.len() as u64);
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_kept_stays_and_counts() {
+        let (documents, artifacts) = records();
+        let retention = Retention {
+            budget_bytes: 0,
+            keep: HashSet::from_iter(names(&["mid", "orphan", "unknown"])),
+            deletes_unnamed: true,
+        };
+        let plan = plan(stock(), documents, artifacts, &retention);
+        assert_eq!(deleted(&plan), names(&["old", "doc", "new"]));
+        assert_eq!(plan.after_bytes, 200);
+    }
+
+    #[test]
+    fn unnamed_blobs_stay_when_told() {
+        let (documents, artifacts) = records();
+        let mut retention = within(0);
+        retention.deletes_unnamed = false;
+        let plan = plan(stock(), documents, artifacts, &retention);
+        assert_eq!(deleted(&plan), names(&["mid", "old", "doc", "new"]));
+    }
+
+    #[tokio::test]
+    async fn records_go_with_their_blobs_and_others_stay() {
+        let (blobs, index) = (MemoryBlobs::new(), MemoryIndex::new());
+        for name in ["old", "mid", "doc", "new", "orphan"] {
+            put(&blobs, name.as_bytes()).await;
+        }
+        let (documents, artifacts) = records();
+        for (key, record) in &documents {
+            index.put_document(key, record).await.expect("a put");
+        }
+        for (id, record) in &artifacts {
+            index.put_artifact(id, record).await.expect("a put");
+        }
+        let plan = take_stock(&blobs, &index, &within(6))
+            .await
+            .expect("a plan");
+        assert_eq!(deleted(&plan), names(&["orphan", "mid", "old"]));
+        let mut count = 0;
+        carry_out(&blobs, &index, &plan, |_| count += 1)
+            .await
+            .expect("a collection");
+        assert_eq!(count, 3);
+        let left: Vec<BlobStat> = blobs.scan().try_collect().await.expect("a scan");
+        assert_eq!(left.len(), 2);
+        assert_eq!(index.documents().await.expect("a list").len(), 1);
+        // `new`, and `gone`, whose blob was not there to begin with.
+        assert_eq!(index.artifacts().await.expect("a list").len(), 2);
+    }
+
+    proptest! {
+        /// Kept blobs are never deleted, the rest fits or nothing more could go, and nothing went
+        /// that need not have gone.
+        #[test]
+        fn plans_keep_what_must_be_kept_and_delete_no_more_than_needed(
+            sizes in prop::collection::vec(0_u64..1000, 1..40),
+            used in prop::collection::vec((0_usize..40, 0_i64..20), 0..60),
+            kept in prop::collection::vec(0_usize..40, 0..10),
+            budget_bytes in 0_u64..20_000,
+        ) {
+            let name = |number: usize| format!("blob-{number}");
+            let blobs: Vec<_> = sizes
+                .iter()
+                .enumerate()
+                .map(|(number, size)| blob(&name(number), *size))
+                .collect();
+            let artifacts: Vec<_> = used
+                .iter()
+                .enumerate()
+                .map(|(file, (number, at))| artifact(&name(*number), &format!("file-{file}"), *at))
+                .collect();
+            let keep: HashSet<_> = kept
+                .iter()
+                .map(|number| Digest::of(name(*number).as_bytes()))
+                .collect();
+            let retention = Retention { budget_bytes, keep: keep.clone(), deletes_unnamed: false };
+            let total: u64 = sizes.iter().sum();
+            let plan = plan(blobs.clone(), Vec::new(), artifacts.clone(), &retention);
+            let freed: u64 = plan.deletions.iter().map(|deletion| deletion.blob.size_bytes).sum();
+            prop_assert_eq!(plan.after_bytes, total - freed);
+            prop_assert!(plan.deletions.iter().all(|deletion| !keep.contains(&deletion.blob.digest)));
+            if let Some(last) = plan.deletions.last() {
+                prop_assert!(plan.after_bytes + last.blob.size_bytes > budget_bytes);
+            }
+            if plan.after_bytes > budget_bytes {
+                let could_go: HashSet<_> = artifacts
+                    .iter()
+                    .map(|(_, record)| record.sha256.clone())
+                    .filter(|digest| !keep.contains(digest))
+                    .filter(|digest| blobs.iter().any(|blob| blob.digest == *digest))
+                    .collect();
+                prop_assert_eq!(could_go.len(), plan.deletions.len());
+            }
+        }
+    }
+}
