@@ -22,12 +22,15 @@ use super::file_name::FileNames;
 use super::page::{File, Head, JsonSource, Page, Source, Status, malformed, resolve};
 use super::versions::Versions;
 use crate::registry::MetadataError;
+use crate::registry::denial::ascii;
 
 /// The status of a project whose files must not be offered (PEP 792).
 pub(super) const QUARANTINED: &str = "quarantined";
 
 /// Most files of one project. The largest projects have some ten thousand.
 const MAX_FILES: usize = 100_000;
+/// Most remarks kept about one page.
+const MAX_REMARKS: usize = 8;
 
 /// A file as a reader found it.
 pub(super) struct Found<'a> {
@@ -56,6 +59,7 @@ pub(super) struct PageBuilder<'a> {
     candidates: Vec<VersionFacts>,
     by_name: BTreeMap<SmolStr, usize>,
     has_dropped_files: bool,
+    remarks: Vec<String>,
     facts: Arc<PackageFacts>,
 }
 
@@ -84,6 +88,7 @@ impl<'a> PageBuilder<'a> {
             candidates: Vec::new(),
             by_name: BTreeMap::new(),
             has_dropped_files: false,
+            remarks: Vec::new(),
             facts: Arc::new(facts),
         }
     }
@@ -98,17 +103,18 @@ impl<'a> PageBuilder<'a> {
             let why = format!("it names more than {MAX_FILES} files");
             return Err(malformed("simple page", self.package, why));
         }
-        let Some((file, version, url)) = self.accept(&found) else {
-            self.has_dropped_files = true;
-            return Ok(());
+        let (file, version, url) = match self.accept(&found) {
+            Ok(accepted) => accepted,
+            Err(why) => {
+                self.drop_file(found.name, why);
+                return Ok(());
+            }
         };
-        if let Some(first) = self
-            .by_name
-            .get(file.as_str())
-            .and_then(|at| self.candidates.get_mut(*at))
-        {
-            self.has_dropped_files = true;
-            return merge_digests(first, found.digests)
+        if let Some(at) = self.by_name.get(file.as_str()).copied() {
+            self.drop_file(found.name, "it is named twice");
+            let first = self.candidates.get_mut(at);
+            return first
+                .map_or(Ok(()), |first| merge_digests(first, found.digests))
                 .map_err(|why| malformed("simple page", self.package, why));
         }
         let source = match found.json {
@@ -152,11 +158,24 @@ impl<'a> PageBuilder<'a> {
     }
 
     /// Name, version and address, if the file can be served safely.
-    fn accept(&mut self, found: &Found<'_>) -> Option<(FileName, SmolStr, Url)> {
-        let file = FileName::new(found.name).ok()?;
-        let version = self.names.version(found.name)?;
-        let url = resolve(&self.base, found.url).ok()?;
-        is_address_of(&url, found.name).then_some((file, version, url))
+    fn accept(&mut self, found: &Found<'_>) -> Result<(FileName, SmolStr, Url), &'static str> {
+        let file = FileName::new(found.name).map_err(|_| "its name is no file name")?;
+        let version = self.names.version(found.name);
+        let version = version.ok_or("its name is not that of a file of this project")?;
+        let url = resolve(&self.base, found.url)?;
+        if !is_address_of(&url, found.name) {
+            return Err("its address is that of another file");
+        }
+        Ok((file, version, url))
+    }
+
+    fn drop_file(&mut self, name: &str, why: &str) {
+        self.has_dropped_files = true;
+        if self.remarks.len() < MAX_REMARKS {
+            let name = ascii(name, 100);
+            self.remarks
+                .push(format!("left out the file `{name}`: {why}"));
+        }
     }
 
     /// The page, with what only all files together tell.
@@ -174,6 +193,7 @@ impl<'a> PageBuilder<'a> {
             files: self.files,
             candidates: self.candidates,
             has_dropped_files: self.has_dropped_files,
+            remarks: self.remarks,
             legacy: None,
         };
         let facts = Arc::new(PackageFacts {

@@ -30,6 +30,8 @@ pub(super) struct Page {
     pub(super) candidates: Vec<VersionFacts>,
     /// Whether the page named files that are not candidates.
     pub(super) has_dropped_files: bool,
+    /// Why files were left out, a few of them.
+    pub(super) remarks: Vec<String>,
     /// The legacy JSON document, when it was asked for.
     pub(super) legacy: Option<Legacy>,
 }
@@ -135,14 +137,14 @@ pub(super) fn resolve(base: &Url, text: &str) -> Result<Url, &'static str> {
         .bytes()
         .any(|byte| byte == b'\\' || byte.is_ascii_control())
     {
-        return Err("it holds a backslash or control characters");
+        return Err("its address holds a backslash or control characters");
     }
-    let mut url = base.join(text).map_err(|_| "it is no URL")?;
+    let mut url = base.join(text).map_err(|_| "its address is no URL")?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err("its scheme is neither http nor https");
+        return Err("its address is neither http nor https");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds credentials");
+        return Err("its address holds credentials");
     }
     url.set_fragment(None);
     Ok(url)
@@ -271,6 +273,10 @@ impl Document for Page {
                     .map(|url| source(url, Digests::none())),
             ),
         }
+    }
+
+    fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     fn weight_bytes(&self) -> usize {

@@ -149,6 +149,7 @@ fn m_33_m_35_addresses_that_are_not_the_file_s_are_left_out() {
         ]));
         assert_eq!(names_of(&page), ["foo-1.0.zip"], "{url}");
         let document = read_value(&page).unwrap();
+        assert_eq!(document.remarks().len(), 1, "{url}");
         let json = all_of(document.as_ref(), FORM_JSON);
         assert_eq!(listed(&json), ["foo-1.0.zip"], "{url}");
     }
