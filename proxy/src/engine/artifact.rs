@@ -138,7 +138,8 @@ impl Engine {
     /// Has the bytes, from the store or from upstream, and judges them.
     async fn prove(&self, wanted: Wanted) -> Result<Outcome, Failure> {
         let id = wanted.facts.artifact.clone();
-        if let Some((reader, facts)) = self.stored(&id, &wanted.source).await? {
+        if let Some((reader, mut facts)) = self.stored(&id, &wanted.source).await? {
+            self.hold_to_pin(&id, &mut facts).await?;
             match self.decide(&wanted, facts, Held::Stored(reader)).await {
                 Err(Failure::Store(error)) if error.kind == StorageErrorKind::Corrupt => {
                     self.forget(&id).await?;
@@ -152,6 +153,38 @@ impl Engine {
             .await?;
         let facts = spooled.facts.clone();
         self.decide(&wanted, facts, Held::Spooled(spooled)).await
+    }
+
+    /// The registry may not re-publish: bytes that were proved under the digests declared then and
+    /// pinned stay the artifact, whatever the index declares now (INV-6). That it changed its
+    /// story is recorded; the new bytes are never fetched.
+    async fn hold_to_pin(&self, id: &ArtifactId, facts: &mut ByteFacts) -> Result<(), Failure> {
+        let is_contradicted = !facts.mismatches.is_empty() || facts.declared_size_bytes.is_some();
+        if !is_contradicted || self.stores.evidence.pin(id).await?.as_ref() != Some(&facts.sha256) {
+            return Ok(());
+        }
+        tracing::error!(artifact = %id, "the registry declares other digests than before");
+        let declared: Vec<String> = facts
+            .mismatches
+            .iter()
+            .map(|mismatch| mismatch.declared.to_string())
+            .collect();
+        let notice = Notice {
+            at: self.clock.now(),
+            code: "declared-digest-changed".into(),
+            text: format!(
+                "{id}: the registry now declares {}; the bytes pinned earlier, {}, stay in use",
+                declared.join(", "),
+                facts.sha256
+            ),
+        };
+        self.stores
+            .evidence
+            .append(vec![LogEntry::Notice(notice)])
+            .await?;
+        facts.mismatches.clear();
+        facts.declared_size_bytes = None;
+        Ok(())
     }
 
     /// Bytes kept earlier, with every digest the registry declares today.

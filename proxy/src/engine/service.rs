@@ -10,9 +10,6 @@ use crate::http::service::{Request, Service};
 use crate::http::why::{self, Question};
 use crate::registry::{self, Registry, RequestHead};
 
-/// npm resolves attestation addresses against the host root, without the mount (protocols.md
-/// §2.1), so this root segment leads to npm's adapter as well.
-const NPM_ROOT: &str = "-";
 /// Below it, the documentation of each rule.
 const RULES: &str = "rules";
 
@@ -25,22 +22,17 @@ impl Service for Engine {
                 .registry_request(registry, &head, &request.client)
                 .await;
         }
-        if mount == NPM_ROOT
-            && request
-                .target
-                .segments()
-                .first()
-                .is_some_and(|s| s == "npm")
-        {
-            let segments: Vec<String> = std::iter::once(NPM_ROOT.to_owned())
-                .chain(head.segments.to_vec())
+        // Some clients resolve addresses against the host root, without the mount.
+        if let Some(registry) = rooted(mount) {
+            let segments: Vec<String> = std::iter::once(mount.to_owned())
+                .chain(head.segments.iter().cloned())
                 .collect();
             let head = RequestHead {
                 segments: &segments,
                 ..head
             };
             return self
-                .registry_request(&registry::npm::Npm, &head, &request.client)
+                .registry_request(registry, &head, &request.client)
                 .await;
         }
         self.own_page(&request).await
@@ -52,6 +44,13 @@ fn mounted(mount: &str) -> Option<&'static dyn Registry> {
     registry::all()
         .into_iter()
         .find(|r| r.scheme().ecosystem().as_str() == mount)
+}
+
+/// The adapter that also answers below that first segment of the host root.
+fn rooted(segment: &str) -> Option<&'static dyn Registry> {
+    registry::all()
+        .into_iter()
+        .find(|r| r.root_segment() == Some(segment))
 }
 
 impl Engine {
