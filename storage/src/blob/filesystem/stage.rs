@@ -25,6 +25,10 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// Bytes hashed before other tasks get their turn, some 50 µs of work.
 const SLICE_BYTES: usize = 64 * 1024;
 
+/// Bytes written between two fsyncs of a blob still arriving, so that little is left to wait for
+/// after its last byte: the disk works while the network does.
+const SYNC_EVERY_BYTES: u64 = 4 * 1024 * 1024;
+
 /// A blob being written. Holds at most two pieces in memory: one gathering, one being written.
 pub(super) struct Stage {
     limit_bytes: u64,
@@ -48,6 +52,7 @@ impl Stage {
             store,
             file: None,
             is_staged: false,
+            unsynced_bytes: 0,
             sums: SumsBuilder::default(),
         };
         Self {
@@ -91,6 +96,7 @@ impl Stage {
         let piece = std::mem::take(&mut self.gathered);
         self.writer = WriterState::Busy(tokio::task::spawn_blocking(move || {
             writer.append(&piece)?;
+            writer.sync_now_and_then()?;
             Ok(writer)
         }));
         Ok(())
@@ -158,6 +164,7 @@ struct Writer {
     path: PathBuf,
     file: Option<Box<dyn DiskFile>>,
     is_staged: bool,
+    unsynced_bytes: u64,
     sums: SumsBuilder,
 }
 
@@ -178,7 +185,22 @@ impl Writer {
         file.write_all(data)
             .map_err(|error| io_at(OPERATION, &self.path, &error))?;
         self.sums.update(data);
+        self.unsynced_bytes = self.unsynced_bytes.saturating_add(data.len() as u64);
         Ok(())
+    }
+
+    /// Sees to it that not too much is left for the last fsync.
+    fn sync_now_and_then(&mut self) -> Result<(), StorageError> {
+        if self.unsynced_bytes < SYNC_EVERY_BYTES {
+            return Ok(());
+        }
+        self.unsynced_bytes = 0;
+        match &mut self.file {
+            Some(file) => file
+                .sync()
+                .map_err(|error| io_at(OPERATION, &self.path, &error)),
+            None => Ok(()),
+        }
     }
 
     /// Writes the rest and commits.

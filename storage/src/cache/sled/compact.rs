@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, TryLockError};
 
 use super::database::{Database, contained};
-use super::{Fresh, Shared, State, close, error, folder};
+use super::folder;
+use super::running::{Fresh, Shared, State, close, error};
 use crate::StorageError;
 
 const OPERATION: &str = "compacting the cache index";
@@ -44,7 +45,7 @@ impl Shared {
     fn export(&self) -> Result<bool, StorageError> {
         let path = folder::fresh(&self.folder);
         let fresh = folder::remove(&path)
-            .map_err(super::Trouble::from)
+            .map_err(super::database::Trouble::from)
             .and_then(|()| Database::open(&path, self.limits.memory_bytes))
             .map_err(|trouble| error(OPERATION, trouble))?;
         // From here on every change reaches both.

@@ -10,21 +10,23 @@ mod compact;
 mod database;
 mod folder;
 mod record;
+mod running;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard, Weak};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cordon_policy::model::ArtifactId;
 
-use self::database::{Database, Kind, Trouble, contained};
+use self::database::Kind;
 use self::record::Record;
+use self::running::Shared;
 use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord};
-use crate::disk::{Disk, Lock, RealDisk, create_folders, settle_version};
+use crate::disk::{Disk, RealDisk, create_folders, settle_version};
 use crate::{StorageError, StorageErrorKind};
 
 pub use self::folder::Opened;
@@ -37,9 +39,6 @@ const VERSION: &[u8] = b"cordon-cache 1\n";
 
 /// How long a put may stay in memory only.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
-
-/// How long after the disk failed it is tried again.
-const REOPEN_AFTER: Duration = Duration::from_secs(3);
 
 /// What a [`SledIndex`] may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,46 +65,6 @@ impl Default for SledLimits {
 #[derive(Clone, Debug)]
 pub struct SledIndex {
     shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    folder: PathBuf,
-    limits: SledLimits,
-    state: RwLock<State>,
-    /// Whether something was put since the last flush, which then is on its way.
-    is_dirty: AtomicBool,
-    has_lost: AtomicBool,
-    next_number: AtomicU64,
-    /// Number of the next flush; held while flushing, so that the last number noted is never
-    /// ahead of the last one in the database.
-    next_flush: Mutex<u64>,
-    compacting: Mutex<()>,
-    _lock: Box<dyn Lock>,
-}
-
-#[derive(Debug)]
-enum State {
-    Open(Box<Open>),
-    /// The disk failed; tried again after a while.
-    Closed {
-        since: Instant,
-    },
-}
-
-#[derive(Debug)]
-struct Open {
-    database: Database,
-    /// Counts the openings, so that trouble met in one database is not blamed on its successor.
-    number: u64,
-    /// Where records go as well while the database is being exported.
-    fresh: Option<Fresh>,
-}
-
-#[derive(Debug)]
-struct Fresh {
-    database: Database,
-    has_failed: AtomicBool,
 }
 
 impl SledIndex {
@@ -144,24 +103,7 @@ impl SledIndex {
         };
         let is_used = folder::database(&folder).try_exists().map_err(fail)?;
         settle_version(&RealDisk, STORE, &folder, VERSION, is_used)?;
-        let (database, opened) = folder::open(&folder, limits.memory_bytes)
-            .map_err(|trouble| error(OPENING, trouble))?;
-        let last_flush = database.flushes_at_open();
-        let shared = Shared {
-            folder,
-            limits,
-            state: RwLock::new(State::Open(Box::new(Open {
-                database,
-                number: 0,
-                fresh: None,
-            }))),
-            is_dirty: AtomicBool::new(false),
-            has_lost: AtomicBool::new(false),
-            next_number: AtomicU64::new(1),
-            next_flush: Mutex::new(last_flush.saturating_add(1)),
-            compacting: Mutex::new(()),
-            _lock: lock,
-        };
+        let (shared, opened) = Shared::open(folder, limits, lock)?;
         let index = Self {
             shared: Arc::new(shared),
         };
@@ -294,150 +236,6 @@ impl std::fmt::Display for Chain<'_> {
     }
 }
 
-impl Open {
-    /// Does to the fresh database what was done to the one in use. When that fails, the export
-    /// has failed, not the operation.
-    fn also(&self, work: impl FnOnce(&Database) -> Result<(), Trouble>) {
-        if let Some(fresh) = &self.fresh
-            && work(&fresh.database).is_err()
-        {
-            fresh.has_failed.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Shared {
-    /// Runs one operation on the database, opening it again when it is due.
-    fn run<T>(
-        &self,
-        operation: &'static str,
-        work: impl FnOnce(&Open) -> Result<T, Trouble>,
-    ) -> Result<T, StorageError> {
-        self.reopen_if_due(operation)?;
-        let (number, trouble) = {
-            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            let State::Open(open) = &*state else {
-                return Err(closed(operation));
-            };
-            match contained(|| work(open)) {
-                Ok(answer) => return Ok(answer),
-                Err(trouble) => (open.number, trouble),
-            }
-        };
-        self.give_up(number, &trouble);
-        Err(error(operation, trouble))
-    }
-
-    /// Closes a database that failed: sled does nothing more after an error. A damaged one goes
-    /// into quarantine at once.
-    fn give_up(&self, number: u64, trouble: &Trouble) {
-        let mut state = self.changing();
-        if !matches!(&*state, State::Open(open) if open.number == number) {
-            // Another operation met the same trouble first.
-            return;
-        }
-        close(&mut state);
-        let Trouble::Damaged(reason) = trouble else {
-            return;
-        };
-        let reopened = folder::quarantine(&self.folder)
-            .map_err(Trouble::from)
-            .and_then(|quarantine| {
-                tracing::warn!(
-                    quarantine = %quarantine.display(),
-                    %reason,
-                    "the cache index was found damaged, it starts empty"
-                );
-                self.has_lost.store(true, Ordering::Relaxed);
-                folder::open(&self.folder, self.limits.memory_bytes)
-            });
-        if let Ok((database, _)) = reopened {
-            *state = self.opened(database);
-        }
-    }
-
-    fn opened(&self, database: Database) -> State {
-        State::Open(Box::new(Open {
-            database,
-            number: self.next_number.fetch_add(1, Ordering::Relaxed),
-            fresh: None,
-        }))
-    }
-
-    fn reopen_if_due(&self, operation: &'static str) -> Result<(), StorageError> {
-        let is_due = |state: &State| matches!(state, State::Closed { since } if since.elapsed() >= REOPEN_AFTER);
-        if !is_due(&self.state.read().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(());
-        }
-        let mut state = self.changing();
-        if !is_due(&state) {
-            return Ok(());
-        }
-        *state = State::Closed {
-            since: Instant::now(),
-        };
-        let (database, opened) = folder::open(&self.folder, self.limits.memory_bytes)
-            .map_err(|trouble| error(operation, trouble))?;
-        if opened.wants_rebuild() {
-            self.has_lost.store(true, Ordering::Relaxed);
-        }
-        *state = self.opened(database);
-        Ok(())
-    }
-
-    fn flush(&self) -> Result<(), StorageError> {
-        self.is_dirty.store(false, Ordering::Relaxed);
-        self.run("flushing the cache index", |open| {
-            self.flush_to_disk(&open.database)
-        })
-    }
-
-    fn flush_to_disk(&self, database: &Database) -> Result<(), Trouble> {
-        let mut next = self
-            .next_flush
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let number = *next;
-        *next = number.saturating_add(1);
-        database.flush(number)?;
-        Ok(folder::note_flushed(&self.folder, number)?)
-    }
-
-    fn changing(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        let mut state = self.changing();
-        if let State::Open(open) = &*state
-            && let Err(trouble) = contained(|| self.flush_to_disk(&open.database))
-        {
-            tracing::warn!(
-                ?trouble,
-                "the cache index could not be flushed while closing"
-            );
-        }
-        close(&mut state);
-    }
-}
-
-/// Drops the database, in which sled may panic as anywhere.
-fn close(state: &mut State) {
-    let open = std::mem::replace(
-        state,
-        State::Closed {
-            since: Instant::now(),
-        },
-    );
-    // Whatever happens to it now is of no consequence.
-    let _ = contained(|| {
-        drop(open);
-        Ok(())
-    });
-}
-
 #[async_trait]
 impl CacheIndex for SledIndex {
     async fn document(&self, key: &DocumentKey) -> Result<Option<DocumentRecord>, StorageError> {
@@ -507,24 +305,6 @@ async fn blocking<T: Send + 'static>(
                 error,
             ))
         })
-}
-
-fn error(operation: &'static str, trouble: Trouble) -> StorageError {
-    match trouble {
-        Trouble::Damaged(reason) => {
-            StorageError::new(STORE, operation, StorageErrorKind::Corrupt, reason)
-        }
-        Trouble::Io(error) => StorageError::io(STORE, operation, error),
-    }
-}
-
-fn closed(operation: &'static str) -> StorageError {
-    StorageError::new(
-        STORE,
-        operation,
-        StorageErrorKind::Unavailable,
-        "the disk under the cache index failed; it is tried again in a few seconds",
-    )
 }
 
 fn named(path: &std::path::Path, error: &std::io::Error) -> std::io::Error {

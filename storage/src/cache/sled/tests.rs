@@ -1,6 +1,9 @@
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use super::database::Trouble;
+use super::running::{Open, REOPEN_AFTER, State};
 use super::*;
 use crate::conformance;
 use crate::conformance::cache::{artifact_id, artifact_record, document_key, document_record};
