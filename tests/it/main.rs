@@ -1,5 +1,6 @@
 //! One binary for all black-box tests: files are named by the behaviour they hold Cordon to.
 
+mod conformance_cargo;
 mod every_client;
 mod fake_registry_is_honest;
 mod smoke;

@@ -28,7 +28,7 @@ use template::DownloadTemplate;
 #[derive(Clone, Copy, Debug)]
 pub struct Cargo;
 
-/// The only form of a package's document.
+/// The only form of a package's document. Routes add the spelling asked for as its argument.
 pub(crate) const INDEX: View = View::plain("index");
 
 impl Registry for Cargo {

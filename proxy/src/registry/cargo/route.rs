@@ -5,7 +5,7 @@ use cordon_policy::model::{ArtifactKind, Digest, DigestAlgorithm, Scheme as _};
 use http::{Method, StatusCode};
 
 use super::INDEX;
-use crate::registry::{ArtifactRequest, Links, Rendered, RequestHead, Route, RouteError};
+use crate::registry::{ArtifactRequest, Links, Rendered, RequestHead, Route, RouteError, View};
 
 /// The registry's own description, at the root of the index.
 pub(super) const CONFIG: &str = "config.json";
@@ -94,7 +94,12 @@ fn index(name: &str, segments: &[&str]) -> Result<Route, RouteError> {
     if is_lower_case && index_path(name).split('/').eq(segments.iter().copied()) {
         Ok(Route::Metadata {
             package,
-            view: INDEX,
+            // To policy `a-b` and `a_b` are one package, but only one of them has an index file.
+            // The spelling keeps whatever is remembered by package and view apart.
+            view: View {
+                argument: Some(name.into()),
+                ..INDEX
+            },
         })
     } else {
         Err(nothing_at(segments))
