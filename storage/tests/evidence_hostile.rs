@@ -441,7 +441,7 @@ async fn closed_store_answers_questions_and_refuses_appends() {
 #[tokio::test]
 async fn store_is_read_at_rest_and_beside_its_writer() {
     let folder = tempfile::tempdir().unwrap();
-    let absent = SqliteEvidence::open_for_reading(folder.path()).unwrap_err();
+    let absent = SqliteEvidence::open_to_read(folder.path()).unwrap_err();
     assert_eq!(absent.kind, StorageErrorKind::Unavailable);
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),
@@ -453,7 +453,7 @@ async fn store_is_read_at_rest_and_beside_its_writer() {
         .append(vec![Sample::allow(1, artifact("a", "1.0.0")).entry()])
         .await
         .unwrap();
-    let reader = SqliteEvidence::open_for_reading(folder.path()).unwrap();
+    let reader = SqliteEvidence::open_to_read(folder.path()).unwrap();
     assert_eq!(
         (reader.size(), reader.public_key()),
         (1, store.public_key())
@@ -478,7 +478,7 @@ async fn store_is_read_at_rest_and_beside_its_writer() {
     for name in ["evidence.db-wal", "evidence.db-shm"] {
         let _ = fs::remove_file(folder.path().join(name));
     }
-    let reader = SqliteEvidence::open_for_reading(folder.path()).unwrap();
+    let reader = SqliteEvidence::open_to_read(folder.path()).unwrap();
     assert_eq!(
         reader.decisions(&LogFilter::default()).await.unwrap().len(),
         2

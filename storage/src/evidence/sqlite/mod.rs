@@ -142,34 +142,12 @@ impl SqliteEvidence {
         })
     }
 
-    /// Opens the store of a data folder for reading, also while another process writes to it.
-    /// Appends fail. Blocks.
-    ///
-    /// # Errors
-    /// `Io` when there is no store in the folder, `Format` when a newer version wrote it.
-    pub fn open_to_read(folder: &Path) -> Result<Self, StorageError> {
-        let database = folder.join(DATABASE);
-        let readers = Readers::open(&database)?;
-        let nothing = TreeHead {
-            size: 0,
-            root: tlog_tiles::Hash([0; tlog_tiles::HASH_SIZE]),
-        };
-        Ok(Self {
-            readers,
-            public_key: String::new(),
-            requests: Mutex::new(None),
-            room: Arc::new(Semaphore::new(QUEUE_KIB)),
-            bell: Bell::new(nothing),
-            threads: Mutex::new(Vec::new()),
-        })
-    }
-
     /// Opens the store for questions only, also while another process writes it: no lock is
     /// taken, nothing is made or changed. Appends and checkpoints answer `Unavailable`.
     ///
     /// # Errors
     /// `Unavailable` when there is no store in the folder; `Format` when a newer version wrote it.
-    pub fn open_for_reading(folder: &Path) -> Result<Self, StorageError> {
+    pub fn open_to_read(folder: &Path) -> Result<Self, StorageError> {
         let database = folder.join(DATABASE);
         if !database.is_file() {
             let cause = format!("there is no {}", database.display());
