@@ -8,10 +8,13 @@ use std::fs;
 use std::path::Path;
 
 use cordon_policy::decision::DecisionId;
-use cordon_policy::model::Digest;
-use cordon_storage::conformance::sample::{Sample, artifact, at, notice, package};
+use cordon_policy::model::{Digest, FileName, Version};
+use cordon_storage::conformance::sample::{Sample, artifact, at, notice, package, served};
 use cordon_storage::evidence::log::verify::verify;
-use cordon_storage::evidence::{Entry, Evidence, LogFilter, Pin, SqliteEvidence, SqliteOptions};
+use cordon_storage::evidence::{
+    Entry, Evidence, LogFilter, Outcome, Pin, Sighted, Sighting, SqliteEvidence, SqliteOptions,
+    sighted_to_text,
+};
 use cordon_storage::{StorageError, StorageErrorKind};
 use rusqlite::Connection;
 
@@ -347,6 +350,82 @@ async fn s_05_decision_edited_in_the_database_is_refused_and_never_published() {
     assert_eq!(edited.kind, StorageErrorKind::Corrupt);
     assert!(store.decisions(&LogFilter::default()).await.is_err());
     store.close().await;
+}
+
+/// Every kind of row, edited or deleted: the audit finds it, whatever the questions would answer.
+#[tokio::test]
+async fn s_04_audit_finds_every_edited_or_deleted_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let candidates = vec![Sighted {
+        version: Version::verbatim("1.0.0"),
+        file: FileName::new("a-1.0.0.tgz").unwrap(),
+        published_at: None,
+    }];
+    let candidates = store.put_text(sighted_to_text(&candidates)).await.unwrap();
+    let pinned = artifact("a", "1.0.0");
+    let pin = |bytes| {
+        Entry::Pin(Pin {
+            artifact: pinned.clone(),
+            sha256: bytes,
+            at: at(0),
+        })
+    };
+    let entries = vec![
+        Sample::hide(1, artifact("a", "2.0.0")).entry(),
+        Sample::allow(2, pinned.clone()).entry(),
+        Sample::allow(3, pinned.clone()).entry(),
+        pin(Digest::of(b"good")),
+        pin(Digest::of(b"later")),
+        Entry::Served(served(2, "192.0.2.1", Outcome::Served, 1)),
+        Entry::Sighting(Sighting {
+            package: package("a"),
+            at: at(1),
+            candidates,
+            count: 1,
+        }),
+    ];
+    store.append(entries).await.unwrap();
+    store.append((0..300).map(notice).collect()).await.unwrap();
+    assert_eq!(store.audit().await.unwrap(), 307);
+    store.close().await;
+    drop(store);
+    for damage in [
+        "UPDATE decisions SET effect = 'allow' WHERE idx = 0",
+        "UPDATE decisions SET at = at + 1 WHERE idx = 1",
+        "UPDATE decisions SET id = 'xxxxxxxxxxxx' WHERE idx = 1",
+        "DELETE FROM decisions WHERE idx = 2",
+        "UPDATE artifacts SET pinned = NULL, pinned_by = NULL",
+        "UPDATE artifacts SET pinned = 'sha256:00' WHERE pinned IS NOT NULL",
+        "UPDATE artifacts SET pinned_by = 4 WHERE pinned IS NOT NULL",
+        "UPDATE artifacts SET pinned = 'sha256:00', pinned_by = 0 WHERE pinned IS NULL",
+        "UPDATE artifacts SET first_allowed_at = first_allowed_at - 1",
+        "UPDATE artifacts SET first_allowed_by = 2 WHERE first_allowed_by = 1",
+        "UPDATE artifacts SET first_allowed_at = NULL, first_allowed_by = NULL",
+        "DELETE FROM artifacts",
+        "UPDATE servings SET client = '192.0.2.9'",
+        "DELETE FROM servings",
+        "UPDATE sightings SET first_seen_at = 0",
+        "UPDATE sightings SET published_at = 0",
+        "DELETE FROM sightings",
+        "DELETE FROM texts",
+        "DELETE FROM nodes",
+        "DELETE FROM entries WHERE idx = 100",
+        "UPDATE entries SET bytes = x'7b7d', leaf = x'00' WHERE idx = 100",
+        "UPDATE entries SET leaf = (SELECT leaf FROM entries WHERE idx = 101),
+                            bytes = (SELECT bytes FROM entries WHERE idx = 101) WHERE idx = 100",
+    ] {
+        let damaged = tempfile::tempdir().unwrap();
+        copy(folder.path(), damaged.path());
+        let changed = database(damaged.path()).execute(damage, []).unwrap();
+        assert!(changed > 0, "{damage}");
+        let store = SqliteEvidence::open_to_read(damaged.path()).unwrap();
+        let found = store.audit().await;
+        assert!(
+            matches!(&found, Err(error) if error.kind == StorageErrorKind::Corrupt),
+            "{damage}: {found:?}"
+        );
+    }
 }
 
 /// An edit between commit and publication: the checkpoint is not signed, and writing stops.

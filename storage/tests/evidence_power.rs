@@ -194,7 +194,7 @@ async fn f_03_acknowledged_entries_survive_whatever_is_left_of_a_checkpoint() {
                 if database.len() < (at + 1) * BLOCK {
                     database.resize((at + 1) * BLOCK, 0);
                 }
-                if random(&mut state) % 2 == 0 {
+                if random(&mut state).is_multiple_of(2) {
                     database[at * BLOCK..][..block.len()].copy_from_slice(block);
                 }
             }

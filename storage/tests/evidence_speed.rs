@@ -2,7 +2,6 @@
 //! unoptimised build on a busy machine. `CORDON_SPEED_ENTRIES` sets the length of the log that is
 //! verified (20,000 if not given).
 
-#![expect(clippy::unwrap_used, reason = "a failure is to stop the test")]
 #![expect(clippy::print_stdout, reason = "the figures are what the test is for")]
 
 use std::sync::Arc;

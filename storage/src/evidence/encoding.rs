@@ -137,3 +137,99 @@ impl Encoded {
         self.leaf.len() + self.apart.as_ref().map_or(0, |(_, whole)| whole.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cordon_policy::model::Digest;
+
+    use super::*;
+    use crate::conformance::sample::{Sample, artifact, at, notice, package, served};
+    use crate::evidence::{Listing, Outcome, Pin, PolicyChange, Sighting};
+
+    fn samples() -> Vec<Entry> {
+        let digest = Digest::of(b"");
+        vec![
+            Sample::hide(1, artifact("a", "1.0.0")).entry(),
+            Entry::Served(served(1, "192.0.2.1", Outcome::Refused, 1)),
+            Entry::Pin(Pin {
+                artifact: artifact("a", "1.0.0"),
+                sha256: digest.clone(),
+                at: at(0),
+            }),
+            Entry::Sighting(Sighting {
+                package: package("a"),
+                at: at(0),
+                candidates: digest.clone(),
+                count: 2,
+            }),
+            Entry::Policy(PolicyChange {
+                at: at(0),
+                ruleset: "0123".into(),
+                text: digest.clone(),
+                cause: "start".into(),
+            }),
+            Entry::Listing(Listing {
+                at: at(0),
+                package: package("a"),
+                document: digest,
+                ruleset: "0123".into(),
+                listed: 1,
+                withheld: 2,
+            }),
+            notice(0),
+        ]
+    }
+
+    /// The bytes are for ever: whoever changes the order or the name of a member finds out here.
+    #[test]
+    fn canonical_bytes_are_those_of_the_first_release() {
+        let lines: Vec<String> = samples()
+            .into_iter()
+            .map(|entry| String::from_utf8(encode(entry).unwrap().leaf).unwrap())
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn bytes_of_every_kind_read_back_and_write_the_same_again() {
+        for entry in samples() {
+            let encoded = encode(entry.clone()).unwrap();
+            let read = decode(&encoded.leaf).unwrap();
+            assert_eq!(read, entry);
+            assert_eq!(encode(read).unwrap().leaf, encoded.leaf);
+            assert!(
+                encoded
+                    .leaf
+                    .starts_with(format!(r#"{{"entry":"{}""#, kind_name(&entry)).as_bytes())
+            );
+            assert_eq!(kept_apart(&encoded.leaf), None);
+        }
+    }
+
+    #[test]
+    fn entry_of_exactly_the_limit_stays_in_the_log_and_one_byte_more_is_kept_apart() {
+        let empty = serde_json::to_vec(&long_notice(0)).unwrap().len();
+        let fits = encode(long_notice(LEAF_LIMIT_BYTES - empty)).unwrap();
+        assert_eq!(fits.leaf.len(), LEAF_LIMIT_BYTES);
+        assert!(fits.apart.is_none());
+        let longer = encode(long_notice(LEAF_LIMIT_BYTES - empty + 1)).unwrap();
+        let (digest, whole) = longer.apart.unwrap();
+        assert_eq!(whole.len(), LEAF_LIMIT_BYTES + 1);
+        assert_eq!(kept_apart(&longer.leaf), Some(digest.clone()));
+        assert_eq!(Digest::of(&whole), digest);
+        assert_eq!(decode(&whole).unwrap(), longer.entry);
+    }
+
+    #[test]
+    fn entry_no_store_could_keep_is_refused() {
+        assert!(encode(long_notice(TEXT_LIMIT_BYTES)).is_err());
+    }
+
+    fn long_notice(letters: usize) -> Entry {
+        Entry::Notice(crate::evidence::Notice {
+            at: at(0),
+            code: "sample".into(),
+            text: "x".repeat(letters),
+        })
+    }
+}

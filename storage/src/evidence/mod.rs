@@ -24,6 +24,7 @@ mod faulty;
 pub mod key;
 pub mod log;
 mod memory;
+mod pages;
 pub mod query;
 pub mod sqlite;
 pub mod tree;
@@ -35,6 +36,7 @@ pub use entry::{
 #[cfg(any(test, feature = "conformance"))]
 pub use faulty::FaultyEvidence;
 pub use memory::MemoryEvidence;
+pub use pages::pages;
 pub use query::{LogFilter, LoggedDecision, LoggedServing, Remembered, Seen, ServingFilter};
 pub use sqlite::{SqliteEvidence, SqliteOptions};
 

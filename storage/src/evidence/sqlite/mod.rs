@@ -34,6 +34,7 @@ use super::{
 use crate::disk::{Disk, Lock, RealDisk, create_folders};
 use crate::{StorageError, StorageErrorKind};
 
+mod audit;
 mod project;
 mod publish;
 mod read;
@@ -209,6 +210,15 @@ impl SqliteEvidence {
         if joined.await.is_err() {
             tracing::error!("waiting for the threads of the evidence store failed");
         }
+    }
+
+    /// Checks every entry against the tree, and every row made from entries against them. Reads
+    /// everything. Answers the number of entries.
+    ///
+    /// # Errors
+    /// `Corrupt`, with the first thing found wrong.
+    pub async fn audit(&self) -> Result<u64, StorageError> {
+        self.readers.ask(audit::audit).await
     }
 
     async fn write(&self, work: Work, size_bytes: usize) -> Result<EntryIndex, StorageError> {

@@ -42,7 +42,12 @@ pub(super) fn text(connection: &Connection, digest: &Digest) -> Answer<Option<By
 }
 
 /// An entry as it was appended: the stored bytes must still have their leaf hash.
-fn entry(connection: &Connection, index: EntryIndex, leaf: &[u8], bytes: &[u8]) -> Answer<Entry> {
+pub(super) fn entry_of(
+    connection: &Connection,
+    index: EntryIndex,
+    leaf: &[u8],
+    bytes: &[u8],
+) -> Answer<Entry> {
     let operation = "reading an entry";
     if record_hash(bytes).0 != leaf {
         return Err(corrupt(
@@ -85,7 +90,7 @@ pub(super) fn entries(
     let mut page = Vec::new();
     while let Some(row) = rows.next().map_err(sql(operation))? {
         let (index, leaf, bytes) = stored(row).map_err(sql(operation))?;
-        page.push((index, entry(connection, index, &leaf, &bytes)?));
+        page.push((index, entry_of(connection, index, &leaf, &bytes)?));
     }
     Ok(page)
 }
@@ -102,7 +107,7 @@ fn logged(connection: &Connection, index: EntryIndex) -> Answer<LoggedDecision> 
         .and_then(|mut select| select.query_row([number(index)], stored).optional())
         .map_err(sql(operation))?
         .ok_or_else(|| corrupt(operation, format!("entry {index} is missing")))?;
-    let Entry::Decision(decision) = entry(connection, index, &leaf, &bytes)? else {
+    let Entry::Decision(decision) = entry_of(connection, index, &leaf, &bytes)? else {
         return Err(corrupt(
             operation,
             format!("entry {index} is not a decision"),
@@ -139,7 +144,7 @@ fn served(connection: &Connection, index: EntryIndex) -> Answer<Served> {
         .and_then(|mut select| select.query_row([number(index)], stored).optional())
         .map_err(sql(operation))?
         .ok_or_else(|| corrupt(operation, format!("entry {index} is missing")))?;
-    match entry(connection, index, &leaf, &bytes)? {
+    match entry_of(connection, index, &leaf, &bytes)? {
         Entry::Served(served) => Ok(served),
         _ => Err(corrupt(
             operation,
