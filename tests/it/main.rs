@@ -3,4 +3,5 @@
 mod conformance_cargo;
 mod every_client;
 mod fake_registry_is_honest;
+mod restart;
 mod smoke;

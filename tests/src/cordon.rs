@@ -379,6 +379,32 @@ impl Cordon {
     }
 }
 
+impl Cordon {
+    /// Starts it again on the ports it had, for clients that keep addresses. Another process may
+    /// take a port meanwhile, so tests that do not need this use [`restart`](Self::restart).
+    ///
+    /// # Panics
+    /// If it still runs or does not come up.
+    pub fn restart_in_place(&mut self) -> Duration {
+        let path = self.folder.path().join("cordon.toml");
+        let mut text = fs::read_to_string(&path).expect("the configuration is there");
+        for (key, url) in [
+            ("\nlisten", &self.addresses.registry),
+            ("\nadmin_listen", &self.addresses.admin),
+        ] {
+            let authority = url
+                .trim_end_matches('/')
+                .rsplit('/')
+                .next()
+                .unwrap_or_default();
+            let free = format!("{key} = {}", quoted("127.0.0.1:0"));
+            text = text.replace(&free, &format!("{key} = {}", quoted(authority)));
+        }
+        fs::write(path, text).expect("the folder is writable");
+        self.restart()
+    }
+}
+
 impl Drop for Cordon {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
