@@ -270,3 +270,7 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;
