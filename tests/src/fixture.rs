@@ -1,6 +1,8 @@
 //! The scene most tests start from: a fake registry with the same three kinds of version in every
 //! protocol, and a Cordon in front of it.
 
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
 use crate::clock::{ago, days, hours};
 use crate::cordon::{Builder, Cordon};
 use crate::fake_registry::{FakeRegistry, Protocol, Release};
@@ -47,6 +49,36 @@ impl Scene {
 impl Default for Scene {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// A scene for many tests that only look: made by the first, gone with the last that holds it.
+/// A plain static would never be dropped, and would leave its Cordon running.
+pub struct Shared {
+    make: fn() -> Scene,
+    current: Mutex<Weak<Scene>>,
+}
+
+impl Shared {
+    /// Made by this function when first asked for.
+    pub const fn new(make: fn() -> Scene) -> Self {
+        Self {
+            make,
+            current: Mutex::new(Weak::new()),
+        }
+    }
+
+    /// The scene.
+    ///
+    /// # Panics
+    /// If Cordon does not come up.
+    pub fn get(&self) -> Arc<Scene> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.upgrade().unwrap_or_else(|| {
+            let made = Arc::new((self.make)());
+            *current = Arc::downgrade(&made);
+            made
+        })
     }
 }
 

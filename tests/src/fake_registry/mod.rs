@@ -265,6 +265,14 @@ impl FakeRegistry {
             .clone()
     }
 
+    /// The SHA-256 the index declares for a version's first file, in hexadecimal.
+    pub fn digest_of(&self, protocol: Protocol, name: &str, version: &str) -> String {
+        let mut state = self.shared.state();
+        let stored = state.stored_mut(protocol, name, version);
+        let file = stored.files.first().expect("a release has a file");
+        file.declared.sha256.clone()
+    }
+
     /// The decoded path (on whichever origin) of a version's first file, for faults and counting.
     pub fn file_path(&self, protocol: Protocol, name: &str, version: &str) -> String {
         let origins = self.shared.origins.clone();

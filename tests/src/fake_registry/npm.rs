@@ -130,6 +130,10 @@ fn manifest(package: &Package, stored: &Stored, origins: &Origins) -> Value {
         }) {
             dist[name] = value;
         }
+        // Old versions lack members; null takes one away.
+        if let Some(members) = dist.as_object_mut() {
+            members.retain(|_, value| !value.is_null());
+        }
         manifest["dist"] = dist;
     }
     manifest
