@@ -1,5 +1,10 @@
 //! What holds in every protocol (protocols.md §11, 101 to 105).
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "an answer of another shape than expected fails the test that asked for it"
+)]
+
 use std::thread;
 use std::time::Duration;
 
@@ -101,21 +106,42 @@ fn answered(scene: &Scene) -> Vec<String> {
     all
 }
 
+/// Has the address asked for by all clients at once, and gives the one body they got.
+fn rush(url: &str) -> Vec<u8> {
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let url = url.to_owned();
+            thread::spawn(move || http::get(&url).expect(200).body)
+        })
+        .collect();
+    let mut bodies: Vec<_> = clients.into_iter().map(|c| c.join().unwrap()).collect();
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1, "{url}");
+    bodies.remove(0)
+}
+
 #[test]
 fn conformance_101_a_hundred_clients_asking_for_one_cold_name_cost_one_request() {
     let scene = Scene::new();
     for protocol in Protocol::ALL {
+        rush(&format!(
+            "{}{}",
+            scene.cordon.root(),
+            document(protocol, PACKAGE)
+        ));
         let path = scene.registry.document_path(protocol, PACKAGE);
-        let url = format!("{}{}", scene.cordon.root(), document(protocol, PACKAGE));
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|_| {
-                let url = url.clone();
-                thread::spawn(move || http::get(&url).expect(200).body)
-            })
-            .collect();
-        let mut bodies: Vec<_> = clients.into_iter().map(|c| c.join().unwrap()).collect();
-        bodies.dedup();
-        assert_eq!(bodies.len(), 1, "{protocol:?}");
+        assert_eq!(scene.registry.log().gets(&path), 1, "{protocol:?}");
+    }
+}
+
+#[test]
+fn conformance_101_a_hundred_clients_asking_for_one_cold_archive_cost_one_request() {
+    let scene = Scene::new();
+    for protocol in Protocol::ALL {
+        let base = scene.cordon.url(protocol);
+        let body = rush(&listing::locked_url(protocol, &base, PACKAGE, OLD));
+        assert_eq!(body, scene.registry.bytes_of(protocol, PACKAGE, OLD));
+        let path = scene.registry.file_path(protocol, PACKAGE, OLD);
         assert_eq!(scene.registry.log().gets(&path), 1, "{protocol:?}");
     }
 }
@@ -178,7 +204,32 @@ fn conformance_103_head_and_get_agree_on_every_route() {
     for path in answered(&scene) {
         let url = format!("{}{path}", scene.cordon.root());
         head_and_get_agree(&path, &url, &[]);
-        head_and_get_agree(&path, &url, &[("Accept-Encoding", "gzip")]);
+        for headers in [
+            ("Accept-Encoding", "gzip"),
+            ("Accept", "application/vnd.npm.install-v1+json"),
+            ("Accept", "application/vnd.pypi.simple.v1+json"),
+        ] {
+            head_and_get_agree(&path, &url, &[headers]);
+        }
+        if let Some(etag) = http::get(&url).header("etag") {
+            head_and_get_agree(&path, &url, &[("If-None-Match", etag)]);
+        }
+    }
+}
+
+/// uv asks for a wheel's length before anybody has had it.
+#[test]
+fn conformance_103_a_head_of_a_cold_archive_agrees_with_the_get_after_it() {
+    let scene = Scene::new();
+    for protocol in Protocol::ALL {
+        let base = scene.cordon.url(protocol);
+        let url = listing::locked_url(protocol, &base, PACKAGE, OLD);
+        let head = http::request("HEAD", &url, &[], b"").expect(200);
+        let get = http::get(&url).expect(200);
+        assert_eq!(head.body, b"");
+        assert_eq!(comparable(&head), comparable(&get), "{protocol:?}");
+        let path = scene.registry.file_path(protocol, PACKAGE, OLD);
+        assert_eq!(scene.registry.log().of(&path).len(), 1, "{protocol:?}");
     }
 }
 
@@ -239,6 +290,24 @@ fn conformance_105_every_refusal_has_its_decision_and_address_in_body_and_phrase
         let decision = reply.header("x-cordon-decision").expect(&path);
         assert!(in_body.unwrap().ends_with(&format!("/why/{decision}")));
     }
+}
+
+/// pip prints nothing of a refused page but a content type it does not know (protocols.md §5.2).
+#[test]
+fn conformance_105_pip_is_told_of_a_page_in_the_content_type() {
+    let scene = SHARED.get();
+    let url = format!(
+        "{}{}",
+        scene.cordon.root(),
+        document(Protocol::Pypi, DENIED)
+    );
+    let reply = http::get_with(&url, &[("User-Agent", "pip/26.3 {}")]).expect(200);
+    let said = reply.header("content-type").unwrap();
+    let decision = reply.header("x-cordon-decision").unwrap();
+    let why = why_url(&scene, said);
+    assert_eq!(why, why_url(&scene, &reply.text()), "{said}");
+    assert!(why.unwrap().ends_with(decision), "{said}");
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
 }
 
 #[test]
