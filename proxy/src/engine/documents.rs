@@ -229,7 +229,10 @@ impl Engine {
         record.fetched_at.saturating_add(lifetime)
     }
 
-    /// Writes the document and its record behind the answer: losing them costs a fetch.
+    /// Writes the document and its record behind the answer: losing them costs a fetch. Only that
+    /// something is missing is written before it, because nothing of that stays in memory, and
+    /// clients that ask for a missing name ask several times at once (cargo's probes, npm's second
+    /// form).
     async fn keep_document(
         &self,
         key: DocumentKey,
@@ -238,6 +241,7 @@ impl Engine {
     ) {
         let stores = self.stores.clone();
         let metrics = Arc::clone(&self.metrics);
+        let is_missing = record.state == DocumentState::Missing;
         let write = async move {
             let work = async {
                 if let (DocumentState::Present { blob, .. }, Some(document)) =
@@ -255,7 +259,11 @@ impl Engine {
                 tracing::warn!(error = %error, document = ?key, "keeping a document failed");
             }
         };
-        self.background.run(write).await;
+        if is_missing {
+            write.await;
+        } else {
+            self.background.run(write).await;
+        }
     }
 
     /// All bytes of a blob, verified; `None` if it is not there or was found damaged (it is then
