@@ -7,10 +7,12 @@ mod conformance_npm;
 mod conformance_pypi;
 mod every_client;
 mod fake_registry_is_honest;
+mod isolation;
 mod kill;
 mod no_leak;
 mod restart;
 mod smoke;
+mod verdicts;
 
 /// Set to anything for the counts of a release run instead of those of a change.
 const SLOW: &str = "CORDON_SLOW";
