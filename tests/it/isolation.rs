@@ -419,10 +419,8 @@ fn inv_38_a_path_with_two_readings_is_refused_before_anything_is_asked() {
     );
 }
 
-/// RFC 9112 has no `#` in a request target. Today it is cut off and the rest answered, under the
-/// same gate: another address for the same package, not a way round the verdict.
+/// RFC 9112 has no `#` in a request target: it is not cut off and the rest answered.
 #[test]
-#[ignore = "the request line is parsed by a library that drops the fragment before we see it"]
 fn inv_38_a_fragment_in_the_request_target_is_refused() {
     let scene = Scene::new();
     let url = format!("{}npm/{PACKAGE}#fragment", scene.cordon.root());

@@ -141,7 +141,7 @@ fn inv_12_a_denied_name_is_refused_in_every_spelling() {
             );
             judged += u64::from(reply.header("x-cordon-decision").is_some());
         }
-        println!("{protocol:?}: {judged} of {count} refused by a decision, the rest by grammar");
+        println!("{protocol:?}: {judged} of {count} refused by a decision, the rest not found");
         assert!(
             judged > 0,
             "{protocol:?}: no spelling got as far as the verdict"

@@ -2,7 +2,8 @@
 //!
 //! The parser behind this is lenient where servers and proxies disagree: a bare line feed ends a
 //! line, a length beside `chunked` is ignored, a repeated length is folded. Each such difference
-//! has been used to make two parties see different requests. This layer marks the connection when
+//! has been used to make two parties see different requests; a fragment, which no request target
+//! has, is cut off. This layer marks the connection when
 //! it sees one; the request is then answered with 400 and the connection ends. It changes no byte.
 //!
 //! It also holds the time-out for a head that has begun: the parser's own counts from the end of
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -133,6 +134,8 @@ struct Scanner {
     lines: usize,
     lengths: usize,
     codings: usize,
+    /// The request line holds a `#`: whatever follows it would be dropped without a word.
+    has_fragment: bool,
     /// Heads that were complete.
     heads: u64,
 }
@@ -177,6 +180,7 @@ impl Scanner {
     }
 
     fn take(&mut self, bytes: &[u8]) {
+        self.has_fragment |= self.lines == 0 && memchr(b'#', bytes).is_some();
         if let Some(room) = self.start.get_mut(self.line_bytes..) {
             let count = room.len().min(bytes.len());
             if let (Some(to), Some(from)) = (room.get_mut(..count), bytes.get(..count)) {
@@ -198,7 +202,8 @@ impl Scanner {
                 self.heads += 1;
                 self.lines = 0;
                 let has_body = self.lengths + self.codings > 0;
-                let is_doubtful = self.lengths + self.codings > 1;
+                let has_fragment = std::mem::take(&mut self.has_fragment);
+                let is_doubtful = self.lengths + self.codings > 1 || has_fragment;
                 (self.lengths, self.codings) = (0, 0);
                 self.is_off = has_body;
                 return if is_doubtful { Err(Malformed) } else { Ok(()) };
@@ -247,6 +252,14 @@ mod tests {
         [1, 2, 3, 7, 4096]
             .map(|size| scan(text, size).0.is_ok())
             .to_vec()
+    }
+
+    #[test]
+    fn a_fragment_is_met_in_the_request_line_and_nowhere_else() {
+        let line = "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n";
+        assert!(!outcomes(line).contains(&true), "{line:?}");
+        let header = "GET /a HTTP/1.1\r\nHost: a\r\nX-Note: #b\r\n\r\n";
+        assert!(!outcomes(header).contains(&false), "{header:?}");
     }
 
     #[test]
