@@ -1,4 +1,8 @@
 //! One binary for all black-box tests: files are named by the behaviour they hold Cordon to.
+#![expect(
+    clippy::print_stdout,
+    reason = "figures and skips are for whoever reads the test output"
+)]
 
 mod bytes;
 mod conformance_cargo;

@@ -156,7 +156,7 @@ impl Engine {
                     last_modified: validators.last_modified,
                     max_age_seconds,
                 };
-                (record, Some(document))
+                (record, Some(*document))
             }
             DocumentAnswer::Unchanged { max_age_seconds } => {
                 let Some((record, document)) = known else {

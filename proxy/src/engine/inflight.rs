@@ -140,7 +140,7 @@ mod tests {
     async fn more_keys_than_the_limit_are_refused() {
         let flights = Flights::<u8, u8>::new(1);
         let _held = flights
-            .join_or_start(1, || std::future::pending::<u8>())
+            .join_or_start(1, std::future::pending::<u8>)
             .expect("the first");
         let refused = flights.run(2, || async { 0 }).await;
         assert!(matches!(refused, Err(Failure::Overloaded(_))));

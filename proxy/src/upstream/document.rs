@@ -30,7 +30,7 @@ pub enum DocumentAnswer {
     /// The document.
     Present {
         /// The document.
-        document: UpstreamDocument,
+        document: Box<UpstreamDocument>,
         /// For the next conditional request.
         validators: Validators,
         /// How long upstream says it is fresh, in seconds.
@@ -151,14 +151,14 @@ impl Upstream {
         let digest = digest_of(bytes.clone()).await;
         drop(held);
         Ok(DocumentAnswer::Present {
-            document: UpstreamDocument {
+            document: Box::new(UpstreamDocument {
                 digest,
                 bytes,
                 content_type,
                 url,
                 last_modified: validators.last_modified.clone(),
                 upstream: self.config().id.clone(),
-            },
+            }),
             validators,
             max_age_seconds,
         })

@@ -114,9 +114,11 @@ pub(super) fn proxy_hosts(environment: impl Iterator<Item = (String, String)>) -
     environment
         .filter(|(name, _)| NAMES.contains(&name.to_ascii_lowercase().as_str()))
         .filter_map(|(_, value)| {
-            let url = Url::parse(&value)
-                .or_else(|_| Url::parse(&format!("http://{value}")))
-                .ok()?;
+            // `host:port` would parse, with the host as its scheme.
+            let url = match value.contains("://") {
+                true => Url::parse(&value).ok()?,
+                false => Url::parse(&format!("http://{value}")).ok()?,
+            };
             url.host_str().map(str::to_ascii_lowercase)
         })
         .collect()
