@@ -3,6 +3,12 @@
 //! `wheels` has few versions with many files each (1.8 MB); `releases` many versions with two files
 //! each (1.9 MB).
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench on made pages stops where one is not as meant, and says what it measures"
+)]
+
 use std::hint::black_box;
 
 use cordon::registry::pypi::PyPi;

@@ -11,7 +11,7 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use crate::registry::denial::{PHRASE_CHARS, ascii, phrase, sentence, what_happened};
+use crate::registry::denial::{PHRASE_CHARS, ascii, phrase, sentence};
 use crate::registry::{Denial, DenialBody, DenialScope, RequestHead};
 
 /// Exactly this: uv compares it as text.
@@ -64,7 +64,8 @@ pub(super) fn deny(denial: &Denial<'_>, request: &RequestHead<'_>) -> DenialBody
     };
     let problem = Problem {
         kind: &ascii(&denial.why_url, 300),
-        title: what_happened(denial.effect),
+        // uv prints it before the detail, which says by whom.
+        title: "refused by policy",
         status: status.as_u16(),
         detail: sentence(denial, DETAIL_CHARS),
         decision: Some(denial.decision),
