@@ -4,7 +4,7 @@
 //! located: a name outside the grammar, a name that is no file of this project, an address with
 //! credentials or of another file.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -57,7 +57,9 @@ pub(super) struct PageBuilder<'a> {
     versions: Versions,
     files: Vec<File>,
     candidates: Vec<VersionFacts>,
-    by_name: BTreeMap<SmolStr, usize>,
+    by_name: HashMap<SmolStr, usize>,
+    /// Versions by their spelling in file names: wheels repeat them dozens of times.
+    canonical: HashMap<SmolStr, Version>,
     has_dropped_files: bool,
     remarks: Vec<String>,
     facts: Arc<PackageFacts>,
@@ -86,7 +88,8 @@ impl<'a> PageBuilder<'a> {
             versions,
             files: Vec::new(),
             candidates: Vec::new(),
-            by_name: BTreeMap::new(),
+            by_name: HashMap::new(),
+            canonical: HashMap::new(),
             has_dropped_files: false,
             remarks: Vec::new(),
             facts: Arc::new(facts),
@@ -137,9 +140,17 @@ impl<'a> PageBuilder<'a> {
         });
         // From the file name alone: if the page's list had a say, a page that spells a version
         // anew would make the same file another one, without its pin (reliability.md INV-6).
+        let canonical = match self.canonical.get(&version) {
+            Some(known) => known.clone(),
+            None => {
+                let made = canonical(&version);
+                self.canonical.insert(version, made.clone());
+                made
+            }
+        };
         let subject = PackageVersion {
             name: self.package.clone(),
-            version: canonical(&version),
+            version: canonical,
         };
         let artifact = ArtifactId {
             subject,
@@ -217,10 +228,10 @@ impl<'a> PageBuilder<'a> {
 /// One spelling for the files of a version: PEP 440's normal form, so that `1.0-rc1` in an sdist's
 /// name and `1.0rc1` in a wheel's are the same; what is not PEP 440 stays.
 fn canonical(spelled: &str) -> Version {
-    match spelled.parse::<pep440_rs::Version>() {
-        Ok(version) if SCHEME.version(spelled).is_ok() => Version::verbatim(version.to_string()),
-        _ => Version::verbatim(spelled),
-    }
+    spelled.parse::<pep440_rs::Version>().map_or_else(
+        |_| Version::verbatim(spelled),
+        |version| Version::verbatim(version.to_string()),
+    )
 }
 
 /// The earliest upload among the files still there. Unknown uploads are left out, which can only

@@ -53,9 +53,12 @@ const ENDINGS: [&str; 17] = [
 pub(super) struct FileNames<'a> {
     scheme: &'static dyn Scheme,
     package: &'a PackageName,
-    /// The spelling of the project's name found last; most files of a page share it.
-    prefix: String,
+    /// Spellings of the project's name found so far; the files of a page share one or two.
+    spellings: Vec<String>,
 }
+
+/// Most spellings remembered; further ones are checked anew each time.
+const MAX_SPELLINGS: usize = 4;
 
 impl<'a> FileNames<'a> {
     /// For the files of `package`.
@@ -63,7 +66,7 @@ impl<'a> FileNames<'a> {
         Self {
             scheme,
             package,
-            prefix: String::new(),
+            spellings: Vec::new(),
         }
     }
 
@@ -119,28 +122,28 @@ impl<'a> FileNames<'a> {
 
     /// What follows the project's name and a dash.
     fn after_name<'f>(&mut self, stem: &'f str) -> Option<&'f str> {
-        if !self.prefix.is_empty()
-            && let Some(rest) = stem.strip_prefix(self.prefix.as_str())
-            && let Some(rest) = rest.strip_prefix('-')
-        {
-            return Some(rest);
-        }
-        memchr::memchr_iter(b'-', stem.as_bytes()).find_map(|dash| {
-            let (name, rest) = (stem.get(..dash)?, stem.get(dash + 1..)?);
-            self.is_project(name).then_some(rest)
+        let known = self.spellings.iter().find_map(|spelling| {
+            let rest = stem.strip_prefix(spelling.as_str())?;
+            rest.strip_prefix('-')
+        });
+        known.or_else(|| {
+            memchr::memchr_iter(b'-', stem.as_bytes()).find_map(|dash| {
+                let (name, rest) = (stem.get(..dash)?, stem.get(dash + 1..)?);
+                self.is_project(name).then_some(rest)
+            })
         })
     }
 
     fn is_project(&mut self, name: &str) -> bool {
-        if !self.prefix.is_empty() && self.prefix == name {
+        if self.spellings.iter().any(|spelling| spelling == name) {
             return true;
         }
         let is_project = self
             .scheme
             .package(name)
             .is_ok_and(|package| package == *self.package);
-        if is_project {
-            name.clone_into(&mut self.prefix);
+        if is_project && self.spellings.len() < MAX_SPELLINGS {
+            self.spellings.push(name.to_owned());
         }
         is_project
     }

@@ -5,7 +5,7 @@
 //! the last would see two documents in one.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
@@ -71,17 +71,34 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                 while let Some((Key(name), value)) = map.next_entry::<Key<'de>, &RawValue>()? {
                     members.push((name, value));
                 }
-                let mut seen = BTreeSet::new();
-                for (name, _) in &members {
-                    if !seen.insert(name.as_ref()) {
-                        return Err(A::Error::custom(format_args!("`{name}` occurs twice")));
-                    }
+                if let Some(name) = twice(&members) {
+                    return Err(A::Error::custom(format_args!("`{name}` occurs twice")));
                 }
                 Ok(Members(members))
             }
         }
         deserializer.deserialize_map(MembersVisitor)
     }
+}
+
+/// A name that occurs twice. Most objects are so small that comparing all pairs is quickest.
+fn twice<'m>(members: &'m [(Cow<'_, str>, &RawValue)]) -> Option<&'m str> {
+    const FEW: usize = 8;
+    if members.len() > FEW {
+        let mut seen = HashSet::with_capacity(members.len());
+        return members
+            .iter()
+            .map(|(name, _)| name.as_ref())
+            .find(|name| !seen.insert(*name));
+    }
+    let mut rest = members;
+    while let [(name, _), others @ ..] = rest {
+        if others.iter().any(|(other, _)| other == name) {
+            return Some(name);
+        }
+        rest = others;
+    }
+    None
 }
 
 impl<'a> Members<'a> {

@@ -5,7 +5,7 @@
 //! only: verdicts and records go by the file's name (`build`).
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use cordon_policy::model::{Scheme, Version};
 use smol_str::SmolStr;
@@ -17,7 +17,7 @@ pub(super) struct Versions {
     /// How many came from the page's own list.
     published: usize,
     /// By spelling, every one met so far.
-    known: BTreeMap<SmolStr, u32>,
+    known: HashMap<SmolStr, u32>,
     /// Indices by version order; made when the first unknown spelling turns up.
     ordered: Vec<u32>,
 }
