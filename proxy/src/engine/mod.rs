@@ -1,12 +1,12 @@
 //! The engine: fetches, decides, records, answers. Adapters translate, stores keep; only here is
 //! decided what a client gets, and only here are decisions written.
 //!
-//! A metadata request (flow a, [`metadata`]): the package's documents are confirmed
-//! ([`documents`]) and parsed ([`package`]), every candidate is judged and changed verdicts are
-//! recorded ([`judge`]), the adapter renders what may be listed.
+//! A metadata request (flow a, `metadata`): the package's documents are confirmed
+//! (`documents`) and parsed (`package`), every candidate is judged and changed verdicts are
+//! recorded (`judge`), the adapter renders what may be listed.
 //!
-//! An artifact request (flow b, [`artifact`]): the candidate must be listed; its bytes are spooled
-//! and hashed ([`fetch`]), judged with what they showed, kept, recorded; then the gate ([`gate`])
+//! An artifact request (flow b, `artifact`): the candidate must be listed; its bytes are spooled
+//! and hashed (`fetch`), judged with what they showed, kept, recorded; then the gate (`gate`)
 //! makes the only value from which a response body can be built.
 
 mod artifact;

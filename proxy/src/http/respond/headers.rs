@@ -68,7 +68,7 @@ static PAGE_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     ))
 });
 
-/// Keeps an HTML page of Cordon's to what [`PAGE_POLICY`] says.
+/// Keeps an HTML page of Cordon's to what `PAGE_POLICY` says.
 pub fn page_policy(headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY.clone());
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
