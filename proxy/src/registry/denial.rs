@@ -12,13 +12,17 @@ pub const PHRASE_CHARS: usize = 150;
 const REASON_CHARS: usize = 600;
 
 /// The whole story in one line of visible ASCII, for bodies and notices:
-/// `pkg:npm/x@1.2.3 blocked by Cordon: …; nearest allowed 1.2.2; why: http://…/why/…`.
+/// `pkg:npm/x@1.2.3 blocked by Cordon (deny/denied): …; nearest allowed 1.2.2; why: http://…/why/…`.
 ///
 /// The reason is cut to bring the line down to `limit` characters; subject and address never are.
 pub fn sentence(denial: &Denial<'_>, limit: usize) -> String {
     let subject = ascii(&denial.subject, 300);
     let mut tail = String::new();
-    if let Some(until) = denial.until {
+    // The reasons of time rules say themselves when they end.
+    if let Some(until) = denial
+        .until
+        .filter(|_| !denial.reason.contains("allowed from"))
+    {
         tail.push_str(&format!("; available after {until}"));
     }
     if let Some(nearest) = denial.nearest_allowed {
@@ -28,7 +32,11 @@ pub fn sentence(denial: &Denial<'_>, limit: usize) -> String {
         tail.push_str(&format!("; ask {}", ascii(contact, 100)));
     }
     tail.push_str(&format!("; why: {}", ascii(&denial.why_url, 300)));
-    let head = format!("{subject} {}: ", what_happened(denial.effect));
+    let head = format!(
+        "{subject} {} ({}): ",
+        what_happened(denial.effect),
+        denial.code
+    );
     let room = limit.saturating_sub(head.len() + tail.len());
     format!(
         "{head}{}{tail}",
@@ -40,7 +48,8 @@ pub fn sentence(denial: &Denial<'_>, limit: usize) -> String {
 /// when there is room, the address of the record.
 pub fn phrase(denial: &Denial<'_>) -> String {
     let why = ascii(&denial.why_url, PHRASE_CHARS);
-    let head = format!("{}: ", what_happened(denial.effect));
+    let rule = denial.code.split('/').next().unwrap_or_default();
+    let head = format!("{} ({rule}): ", what_happened(denial.effect));
     let with_url = format!("; why: {why}");
     let tail = if head.len() + with_url.len() <= PHRASE_CHARS {
         with_url
@@ -118,12 +127,12 @@ mod tests {
         let denial = denial("the package is denied", "http://127.0.0.1:4873/why/x", &id);
         assert_eq!(
             sentence(&denial, 1000),
-            "pkg:npm/left-pad@1.3.0 blocked by Cordon: the package is denied; \
+            "pkg:npm/left-pad@1.3.0 blocked by Cordon (deny/denied): the package is denied; \
              nearest allowed 1.2.0; why: http://127.0.0.1:4873/why/x"
         );
         assert_eq!(
             phrase(&denial),
-            "blocked by Cordon: the package is denied; why: http://127.0.0.1:4873/why/x"
+            "blocked by Cordon (deny): the package is denied; why: http://127.0.0.1:4873/why/x"
         );
     }
 
@@ -132,7 +141,10 @@ mod tests {
         let id = DecisionId::from_random(7);
         let url = format!("http://{}.example/why/{id}", "a".repeat(140));
         let phrase = phrase(&denial("no", &url, &id));
-        assert_eq!(phrase, format!("blocked by Cordon: no; decision {id}"));
+        assert_eq!(
+            phrase,
+            format!("blocked by Cordon (deny): no; decision {id}")
+        );
     }
 
     proptest! {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Shared;
@@ -96,6 +97,8 @@ async fn connection(mut stream: TcpStream, _peer: SocketAddr, shared: Arc<Shared
         let faults = shared.faults.take(&request.path);
         let answer = shared.answer(&request);
         let reply = Reply::plan(&request, answer, &faults);
+        // Before the request is told of: whoever releases stalls on seeing it must not be too early.
+        let releases = shared.faults.subscribe();
         shared.log.push(Recorded {
             method: request.method.clone(),
             target: request.target.clone(),
@@ -106,7 +109,7 @@ async fn connection(mut stream: TcpStream, _peer: SocketAddr, shared: Arc<Shared
             status: reply.status,
         });
         let wants_close = request.header("connection") == Some("close");
-        match reply.send(&mut stream, &request, &shared).await {
+        match reply.send(&mut stream, &request, releases).await {
             Ok(true) if !wants_close => {}
             Ok(_) | Err(_) => break,
         }
@@ -294,9 +297,8 @@ impl Reply {
         self,
         stream: &mut TcpStream,
         request: &Request,
-        shared: &Shared,
+        mut releases: watch::Receiver<u64>,
     ) -> io::Result<bool> {
-        let mut releases = shared.faults.subscribe();
         if self.stalls_head {
             let _ = releases.changed().await;
         }
