@@ -105,7 +105,7 @@ fn bun() {
         Tool::Bun,
         with_package_json(&["add"]),
         (MANIFEST, VERSION),
-        &["403"],
+        &["403", "/why/", "blocked-by-Cordon.deny"],
     );
 }
 

@@ -93,7 +93,7 @@ impl Engine {
             contact: self.config.contact.as_deref(),
             documentation: &documentation,
         };
-        why::answer(&record, &around, question.form)
+        why::answer(&record, &around, question)
     }
 
     fn front_page(&self) -> String {

@@ -11,6 +11,9 @@ pub const PHRASE_CHARS: usize = 150;
 /// Characters of a reason that are shown at all; the record has the whole.
 const REASON_CHARS: usize = 600;
 
+/// Characters of a story told by an address; a path segment has at most 255.
+const ADDRESS_CHARS: usize = 200;
+
 /// The whole story in one line of visible ASCII, for bodies and notices:
 /// `pkg:npm/x@1.2.3 blocked by Cordon (deny/denied): …; nearest allowed 1.2.2; why: http://…/why/…`.
 ///
@@ -58,6 +61,45 @@ pub fn phrase(denial: &Denial<'_>) -> String {
     };
     let room = PHRASE_CHARS.saturating_sub(head.len() + tail.len());
     format!("{head}{}{tail}", ascii(denial.reason, room))
+}
+
+/// The address of the record with the story in its last segment, for clients that show a refusal's
+/// address and nothing else: `http://…/why/…/blocked-by-Cordon.deny-denied.the-package-is-denied`.
+/// It answers 403 with the page of the record.
+pub fn telling_address(denial: &Denial<'_>) -> String {
+    let mut story = format!(
+        "{}.{}.{}",
+        what_happened(denial.effect),
+        denial.code,
+        denial.reason
+    );
+    if let Some(until) = denial.until {
+        story.push_str(&format!(".available after {until}"));
+    }
+    let tail = denial
+        .nearest_allowed
+        .map(|nearest| slug(&format!(".nearest allowed {nearest}"), ADDRESS_CHARS / 2))
+        .unwrap_or_default();
+    let head = slug(&story, ADDRESS_CHARS - tail.len());
+    format!("{}/{head}{tail}", denial.why_url)
+}
+
+/// Words as one path segment, at most `limit` characters: letters, digits and `._-` stay, a run of
+/// anything else becomes one `-`.
+fn slug(text: &str, limit: usize) -> String {
+    let mut slug = String::with_capacity(text.len().min(limit));
+    for character in text.chars() {
+        if slug.len() == limit {
+            break;
+        }
+        match character {
+            c if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') => slug.push(c),
+            _ if slug.ends_with(['-', '.']) => {}
+            _ => slug.push('-'),
+        }
+    }
+    slug.truncate(slug.trim_end_matches('-').len());
+    slug
 }
 
 /// A title for problem documents: `blocked by Cordon`.
@@ -137,6 +179,21 @@ mod tests {
     }
 
     #[test]
+    fn a_story_told_by_an_address_is_one_plain_segment() {
+        let id = DecisionId::from_random(7);
+        let denial = denial(
+            "\u{201c}left-pad\u{201d} is denied: see / and \u{2026}",
+            "http://127.0.0.1:4873/why/x",
+            &id,
+        );
+        assert_eq!(
+            telling_address(&denial),
+            "http://127.0.0.1:4873/why/x/blocked-by-Cordon.deny-denied.\
+             left-pad-is-denied-see-and.nearest-allowed-1.2.0"
+        );
+    }
+
+    #[test]
     fn an_address_too_long_for_a_phrase_gives_way_to_the_decision_id() {
         let id = DecisionId::from_random(7);
         let url = format!("http://{}.example/why/{id}", "a".repeat(140));
@@ -156,6 +213,11 @@ mod tests {
             let phrase = phrase(&denial);
             prop_assert!(phrase.len() <= PHRASE_CHARS);
             prop_assert!(phrase.contains(id.as_str()));
+            let address = telling_address(&denial);
+            let story = address.strip_prefix(&url).and_then(|rest| rest.strip_prefix('/'));
+            let story = story.expect("below the record");
+            prop_assert!(story.len() <= ADDRESS_CHARS && !story.contains('/'));
+            prop_assert!(address.parse::<http::Uri>().is_ok());
             for line in [phrase, sentence(&denial, limit)] {
                 prop_assert!(line.bytes().all(|b| b == b' ' || b.is_ascii_graphic()));
             }

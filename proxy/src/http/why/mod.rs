@@ -58,20 +58,28 @@ pub struct Question {
     pub decision: Option<DecisionId>,
     /// In which form.
     pub form: Form,
+    /// Whether it came as the end of a refused request (`/why/<id>/<words>`), which this answer
+    /// must refuse.
+    pub is_refused: bool,
 }
 
 impl Question {
-    /// Reads `/why/<id>` or `/why/<id>.json`; `None` for other targets.
+    /// Reads `/why/<id>`, `/why/<id>.json` or `/why/<id>/<words>`; `None` for other targets.
     pub fn of(request: &Request) -> Option<Self> {
         let target = &request.target;
         if target.mount() != MOUNT {
             return None;
         }
-        let [name] = target.segments() else {
-            return Some(Self {
-                decision: None,
-                form: accepted(&request.headers),
-            });
+        let (name, is_refused) = match target.segments() {
+            [name] => (name, false),
+            [name, _words] => (name, true),
+            _ => {
+                return Some(Self {
+                    decision: None,
+                    form: accepted(&request.headers),
+                    is_refused: false,
+                });
+            }
         };
         let (id, form) = match name.strip_suffix(".json") {
             Some(id) => (id, Form::Json),
@@ -80,6 +88,7 @@ impl Question {
         Some(Self {
             decision: DecisionId::parse(id),
             form,
+            is_refused,
         })
     }
 }
@@ -100,12 +109,17 @@ fn accepted(headers: &HeaderMap) -> Form {
     }
 }
 
-/// The explanation of a decision.
-pub fn answer(record: &LoggedDecision, around: &Surroundings<'_>, form: Form) -> Reply {
+/// The explanation of a decision. A client that was sent here instead of what it asked for is
+/// refused by the status: it must take the page for nothing else.
+pub fn answer(record: &LoggedDecision, around: &Surroundings<'_>, question: &Question) -> Reply {
     let explanation = explanation(record, around);
+    let status = match question.is_refused {
+        true => StatusCode::FORBIDDEN,
+        false => StatusCode::OK,
+    };
     reply(
-        StatusCode::OK,
-        form,
+        status,
+        question.form,
         || explanation.html(),
         || explanation.json(),
     )

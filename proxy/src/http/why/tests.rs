@@ -304,6 +304,8 @@ fn a_question_names_a_decision_and_a_form() {
     let id = DecisionId::from_random(7);
     let ask = |path, accept| question(path, accept).map(|q| (q.decision, q.form));
     let known = Some(id);
+    let refused = question("/why/700000000000/blocked-by-Cordon.deny", None).expect("a question");
+    assert!(refused.is_refused && refused.decision == known);
     assert_eq!(
         ask("/why/700000000000", None),
         Some((known.clone(), Form::Html))
@@ -327,7 +329,7 @@ fn a_question_names_a_decision_and_a_form() {
         "/why",
         "/why/",
         "/why/x",
-        "/why/700000000000/x",
+        "/why/700000000000/x/y",
         "/why/u00000000000",
     ] {
         assert_eq!(ask(path, None), Some((None, Form::Html)), "{path}");

@@ -1,16 +1,19 @@
 //! Refusals as npm's clients show them (protocols.md §5.1).
 //!
 //! npm prints the reason phrase, the JSON `error` and `npm-notice`; pnpm up to 10 and yarn berry
-//! the phrase; yarn 1 the `error` of a packument; deno the whole body. bun, pnpm 12 and yarn 1 show
-//! nothing of a refused tarball but its address. An address that bears the reason (§5.3) works only
-//! for versions that are listed though refused; Cordon hides what it refuses, so there is none.
+//! the phrase; yarn 1 the `error` of a packument; deno the whole body. bun shows nothing but the
+//! address that refused, and takes for it the last one it was sent to: so it is sent to the record
+//! of the decision, under an address that says why. That reaches further than a reason in the
+//! tarball's address (§5.3), which works only for versions that are listed though refused. Of a
+//! refused tarball yarn 1 and pnpm 12 show the address they asked for and nothing else.
 
+use http::header::LOCATION;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::negotiate;
 use crate::registry::denial::{self, ascii};
-use crate::registry::{Denial, DenialBody};
+use crate::registry::{Denial, DenialBody, RequestHead};
 
 /// Longest line shown in a terminal.
 const MAX_SENTENCE_CHARS: usize = 900;
@@ -35,9 +38,24 @@ struct Body<'a> {
     contact: Option<&'a str>,
 }
 
+/// How bun's `User-Agent` begins: the only client told by an address.
+const BUN: &str = "Bun/";
+
 /// 403 for packuments and tarballs alike: the only status that every client takes as final and
-/// tells of.
-pub(super) fn deny(denial: &Denial<'_>) -> DenialBody {
+/// tells of. bun is sent to an address that answers 403.
+pub(super) fn deny(denial: &Denial<'_>, request: &RequestHead<'_>) -> DenialBody {
+    let mut refusal = forbid(denial);
+    if request.user_agent().starts_with(BUN)
+        && let Ok(address) = HeaderValue::from_str(&denial::telling_address(denial))
+    {
+        refusal.status = StatusCode::TEMPORARY_REDIRECT;
+        refusal.phrase = None;
+        refusal.headers.push((LOCATION, address));
+    }
+    refusal
+}
+
+fn forbid(denial: &Denial<'_>) -> DenialBody {
     let sentence = denial::sentence(denial, MAX_SENTENCE_CHARS);
     let body = Body {
         error: &sentence,

@@ -82,8 +82,8 @@ impl Registry for Npm {
         Ok(Box::new(Search::read(document)?))
     }
 
-    fn deny(&self, denial: &Denial<'_>, _request: &RequestHead<'_>) -> DenialBody {
-        deny::deny(denial)
+    fn deny(&self, denial: &Denial<'_>, request: &RequestHead<'_>) -> DenialBody {
+        deny::deny(denial, request)
     }
 
     fn error(&self, status: StatusCode, message: &str) -> DenialBody {
