@@ -7,9 +7,9 @@ use cordon_policy::facts::Fact;
 use cordon_policy::model::{Digest, Digests};
 use cordon_policy::verdict::Effect;
 use cordon_storage::StorageError;
-use cordon_storage::cache::{ArtifactRecord, DocumentState};
+use cordon_storage::cache::ArtifactRecord;
+use cordon_storage::collect::{Deletion, Plan, Retention, carry_out, take_stock};
 use cordon_storage::evidence::Entry;
-use futures_util::StreamExt as _;
 
 use crate::engine::Stores;
 
@@ -99,19 +99,9 @@ fn proven(decision: &Decision, sha256: &Digest) -> Digests {
         .collect()
 }
 
-/// What a collection did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Collected {
-    /// Bytes in the store before.
-    pub before_bytes: u64,
-    /// Blobs removed.
-    pub removed: u64,
-    /// Bytes freed.
-    pub freed_bytes: u64,
-}
-
-/// Frees blobs nothing names any more, then artifacts, least recently used first, until the store
-/// holds at most `budget_bytes`. Documents in use are kept. With `dry_run` nothing is removed.
+/// Frees space down to `budget_bytes`: blobs nothing names any more, then the least recently used
+/// (`cordon_storage::collect`). For a store that nothing else is using. With `dry_run` nothing is
+/// removed; `progress` is told of the blobs removed so far.
 ///
 /// # Errors
 /// If a store fails.
@@ -119,49 +109,62 @@ pub async fn collect(
     stores: &Stores,
     budget_bytes: u64,
     dry_run: bool,
-) -> Result<Collected, StorageError> {
-    let mut artifacts = stores.cache.artifacts().await?;
-    artifacts.sort_by_key(|(_, record)| record.last_used_at);
-    let mut keep: HashSet<Digest> = HashSet::new();
-    for (_, record) in stores.cache.documents().await? {
-        if let DocumentState::Present { blob, .. } = record.state {
-            keep.insert(blob);
+    mut progress: impl FnMut(u64),
+) -> Result<Plan, StorageError> {
+    let retention = Retention {
+        budget_bytes,
+        keep: HashSet::new(),
+        deletes_unnamed: true,
+    };
+    let plan = take_stock(&*stores.blobs, &*stores.cache, &retention).await?;
+    if !dry_run {
+        let mut removed = 0;
+        let count = |_: &Deletion| {
+            removed += 1;
+            progress(removed);
+        };
+        carry_out(&*stores.blobs, &*stores.cache, &plan, count).await?;
+    }
+    Ok(plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cordon_storage::blob::{BlobStore, MemoryBlobs};
+    use cordon_storage::cache::{CacheIndex, MemoryIndex};
+    use cordon_storage::conformance::blob::put;
+    use cordon_storage::conformance::cache::{document_key, document_record};
+    use cordon_storage::evidence::MemoryEvidence;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn documents_are_removed_as_well_and_a_dry_run_removes_nothing() {
+        let (blobs, cache) = (Arc::new(MemoryBlobs::new()), Arc::new(MemoryIndex::new()));
+        let stores = Stores {
+            blobs: Arc::clone(&blobs) as _,
+            cache: Arc::clone(&cache) as _,
+            evidence: Arc::new(MemoryEvidence::new()),
+        };
+        for name in ["document", "nobody-names-this"] {
+            put(&*blobs, name.as_bytes()).await;
+        }
+        let (key, record) = (document_key("a"), document_record("document"));
+        cache.put_document(&key, &record).await.expect("a put");
+        for (is_dry, expected) in [(true, 0), (false, 2)] {
+            let mut told = 0;
+            let plan = collect(&stores, 0, is_dry, |removed| told = removed)
+                .await
+                .expect("a collection");
+            assert_eq!((plan.deletions.len(), plan.after_bytes), (2, 0));
+            assert_eq!(told, expected);
+            let document = Digest::of(b"document");
+            let is_there = blobs.stat(&document).await.expect("a look").is_some();
+            assert_eq!(is_there, is_dry);
+            let listed = cache.documents().await.expect("a list");
+            assert_eq!(listed.is_empty(), !is_dry);
         }
     }
-    let named: HashSet<Digest> = artifacts.iter().map(|(_, r)| r.sha256.clone()).collect();
-    let mut done = Collected::default();
-    let mut unnamed = Vec::new();
-    let mut blobs = stores.blobs.scan();
-    while let Some(stat) = blobs.next().await {
-        let stat = stat?;
-        done.before_bytes += stat.size_bytes;
-        if !named.contains(&stat.digest) && !keep.contains(&stat.digest) {
-            unnamed.push(stat);
-        }
-    }
-    drop(blobs);
-    for stat in unnamed {
-        if !dry_run {
-            stores.blobs.delete(&stat.digest).await?;
-        }
-        done.removed += 1;
-        done.freed_bytes += stat.size_bytes;
-    }
-    let mut freed = HashSet::new();
-    for (id, record) in artifacts {
-        let held = done.before_bytes - done.freed_bytes;
-        if held <= budget_bytes || keep.contains(&record.sha256) {
-            continue;
-        }
-        if !dry_run {
-            stores.cache.remove_artifact(&id).await?;
-            stores.blobs.delete(&record.sha256).await?;
-        }
-        if freed.insert(record.sha256.clone()) {
-            done.removed += 1;
-            done.freed_bytes += record.size_bytes.min(done.before_bytes - done.freed_bytes);
-        }
-    }
-    stores.cache.flush().await?;
-    Ok(done)
 }

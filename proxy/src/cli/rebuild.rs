@@ -13,7 +13,7 @@ use crate::{data, maintenance};
 
 #[derive(Debug, Args)]
 pub(super) struct Gc {
-    /// Free down to so many bytes instead of limits.store_bytes
+    /// Free down to so many bytes instead of limits.store_size
     #[arg(long, value_name = "BYTES")]
     to: Option<u64>,
     /// Only say what would be removed
@@ -45,8 +45,9 @@ impl Gc {
         let budget = self.to.unwrap_or(config.limits.store_bytes);
         super::block_on(async {
             let open = data::open(&config.data, SystemClock.now()).map_err(|e| super::fail(&e))?;
-            let bar = spinner("looking");
-            let done = maintenance::collect(&open.stores, budget, self.dry_run)
+            let bar = spinner("blobs removed");
+            let progress = |removed| bar.set_position(removed);
+            let plan = maintenance::collect(&open.stores, budget, self.dry_run, progress)
                 .await
                 .map_err(|error| super::fail(&error))?;
             bar.finish_and_clear();
@@ -58,7 +59,9 @@ impl Gc {
             };
             println!(
                 "{} bytes held, {} blobs {verb}, {} bytes freed",
-                done.before_bytes, done.removed, done.freed_bytes
+                plan.before_bytes,
+                plan.deletions.len(),
+                plan.before_bytes.saturating_sub(plan.after_bytes)
             );
             Ok(ExitCode::SUCCESS)
         })
