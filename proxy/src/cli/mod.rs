@@ -158,3 +158,53 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
     output::error(error);
     ExitCode::FAILURE
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory as _};
+
+    use super::*;
+
+    /// The arguments of every command that has none below it, with a value where one is needed.
+    fn leaves(command: &Command, before: &[String]) -> Vec<Vec<String>> {
+        let mut found = Vec::new();
+        for below in command.get_subcommands() {
+            let mut path = before.to_vec();
+            path.push(below.get_name().to_owned());
+            found.extend(leaves(below, &path));
+        }
+        if !command.is_subcommand_required_set() {
+            let needed = command.get_positionals().filter(|it| it.is_required_set());
+            let values = needed.map(|it| {
+                let choices = it.get_possible_values();
+                choices.first().map_or("x", |it| it.get_name()).to_owned()
+            });
+            found.push(before.iter().cloned().chain(values).collect());
+        }
+        found
+    }
+
+    #[test]
+    fn every_command_takes_every_global_argument() {
+        Cli::command().debug_assert();
+        let mut root = Cli::command();
+        root.build();
+        let globals: Vec<(String, String)> = root
+            .get_arguments()
+            .filter(|it| it.is_global_set() && it.get_action().takes_values())
+            .filter_map(|it| Some((it.get_long()?.to_owned(), "1".to_owned())))
+            .collect();
+        assert_eq!(globals.len(), 4, "{globals:?}");
+        let leaves = leaves(&Cli::command(), &["cordon".to_owned()]);
+        assert!(leaves.len() > 10, "{leaves:?}");
+        for leaf in leaves {
+            for (name, value) in &globals {
+                let mut words = leaf.clone();
+                words.extend([format!("--{name}"), value.clone()]);
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("{words:?}: {error}");
+                }
+            }
+        }
+    }
+}

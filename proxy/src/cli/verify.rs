@@ -14,7 +14,7 @@ use crate::data;
 pub(super) struct Verify {
     /// The folder with the published log; without it, the one of the data folder
     #[arg(long, value_name = "FOLDER")]
-    log: Option<PathBuf>,
+    folder: Option<PathBuf>,
     /// File with the log's public key; without it, the one beside the log
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -25,8 +25,8 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
-        let log = match &self.log {
-            Some(log) => log.clone(),
+        let log = match &self.folder {
+            Some(folder) => folder.clone(),
             None => data::log_folder(&common.load(&common.overrides())?.data),
         };
         let key_file = self.key.clone().unwrap_or_else(|| log.join(PUBLIC_KEY));
