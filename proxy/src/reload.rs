@@ -1,43 +1,106 @@
-//! Policy reload (flow c): all or nothing, the old policy stays when the new one is wrong.
+//! Reload (flow c): all or nothing, the old policy stays when the new one is wrong.
+//!
+//! Asked for (SIGHUP, `POST /reload`), the configuration is read again as well: its list of policy
+//! files takes effect, and what else changed in it is named, because it needs a restart. Edits of
+//! the policy files themselves are noticed without being asked.
 
 use std::collections::hash_map::DefaultHasher;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cordon_policy::config::diagnostic::Diagnostic;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigSource, Loaded};
 use crate::engine::Engine;
-use crate::policy_files;
+use crate::policy_files::{self, LoadedPolicy};
 use crate::serve::record_policy;
 use crate::server::{Drain, Phase};
 use crate::telemetry::Metrics;
 
-/// How often the policy files are looked at.
+/// How often the policy files are looked at. A change is acted on when two looks agree.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Reads the policy again and puts it in force.
 #[derive(Clone)]
 pub struct Reloader {
     engine: Arc<Engine>,
+    /// As of the start.
     config: Arc<Config>,
+    source: Arc<ConfigSource>,
     metrics: Arc<Metrics>,
     turn: Arc<tokio::sync::Mutex<()>>,
-    last_problems: Arc<Mutex<Vec<String>>>,
+    state: Arc<Mutex<State>>,
+}
+
+/// What the last reading said.
+struct State {
+    policy_files: Vec<PathBuf>,
+    needs_restart: Vec<&'static str>,
+    problems: Vec<String>,
+    watch: Watch,
+}
+
+/// What a reload did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The generation in force.
+    pub generation: u64,
+    /// Whether it came into force by this reload; otherwise the policy was the same.
+    pub is_new: bool,
+    /// Keys of the configuration that differ from the start and need a restart.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl fmt::Display for Reloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_new {
+            write!(f, "generation {} is in force", self.generation)?;
+        } else {
+            write!(
+                f,
+                "the policy is the same; generation {} stays in force",
+                self.generation
+            )?;
+        }
+        if !self.needs_restart.is_empty() {
+            write!(
+                f,
+                "\nchanged, but needs a restart: {}",
+                self.needs_restart.join(", ")
+            )?;
+        }
+        Ok(())
+    }
 }
 
 impl Reloader {
-    /// Reloads for an engine.
-    pub fn new(engine: Arc<Engine>, config: Arc<Config>, metrics: Arc<Metrics>) -> Self {
+    /// Reloads for an engine that was started with this configuration and policy.
+    pub fn new(
+        engine: Arc<Engine>,
+        config: Arc<Config>,
+        source: ConfigSource,
+        policy: &LoadedPolicy,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         metrics.generation_changed(engine.snapshot().generation, 0);
+        let read = policy.sources.iter().map(|it| Some(it.text.as_bytes()));
+        let is_built_in = config.policy_files.is_empty();
+        let state = State {
+            policy_files: config.policy_files.clone(),
+            needs_restart: Vec::new(),
+            problems: Vec::new(),
+            watch: Watch::new(if is_built_in { stamp([]) } else { stamp(read) }),
+        };
         Self {
             engine,
             config,
+            source: Arc::new(source),
             metrics,
             turn: Arc::default(),
-            last_problems: Arc::default(),
+            state: Arc::new(Mutex::new(state)),
         }
     }
 
@@ -46,59 +109,108 @@ impl Reloader {
         &self.engine
     }
 
-    /// The configuration.
-    pub fn config(&self) -> &Arc<Config> {
-        &self.config
-    }
-
-    /// What was wrong with the policy files when they were read last; empty when they are in force.
+    /// What was wrong with configuration or policy files when they were read last; empty when they
+    /// are in force.
     pub fn last_problems(&self) -> Vec<String> {
-        self.last_problems
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.state().problems.clone()
     }
 
-    /// Reads the policy files and puts them in force, or reports what is wrong and changes nothing.
-    pub async fn reload(&self) {
-        if let Err(problems) = self.try_reload().await {
+    /// Keys of the configuration that were changed and wait for a restart.
+    pub fn needs_restart(&self) -> Vec<&'static str> {
+        self.state().needs_restart.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change under the lock is one assignment; none can be half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads configuration and policy again and puts the policy in force, or reports what is wrong
+    /// and changes nothing.
+    ///
+    /// # Errors
+    /// Every problem, one line each.
+    pub async fn reload(&self) -> Result<Reloaded, Vec<String>> {
+        let _turn = self.turn.lock().await;
+        let outcome = match self.read_config().await {
+            Ok(()) => self.replace().await,
+            Err(problems) => Err(problems),
+        };
+        self.note(&outcome);
+        if outcome.as_ref().is_ok_and(|reloaded| !reloaded.is_new) {
+            tracing::info!("the policy was read again and is the same as before");
+        }
+        let needs_restart = self.needs_restart();
+        if !needs_restart.is_empty() {
+            let keys = needs_restart.join(", ");
+            tracing::warn!(
+                keys,
+                "the configuration changed in keys that need a restart"
+            );
+        }
+        outcome
+    }
+
+    /// The same for the policy files alone.
+    async fn reload_policy(&self) {
+        let _turn = self.turn.lock().await;
+        let outcome = self.replace().await;
+        self.note(&outcome);
+    }
+
+    fn note(&self, outcome: &Result<Reloaded, Vec<String>>) {
+        self.metrics.policy_reloaded(outcome.is_ok());
+        let problems = outcome.as_ref().err().cloned().unwrap_or_default();
+        if !problems.is_empty() {
             tracing::error!(
                 problems = problems.len(),
                 "the policy was not reloaded; the old one stays"
             );
-            for problem in &problems {
-                tracing::error!(problem, "policy problem");
-            }
         }
+        for problem in &problems {
+            tracing::error!(problem, "policy problem");
+        }
+        self.state().problems = problems;
     }
 
-    /// As [`reload`](Self::reload), telling the outcome: the generation now in force.
-    ///
-    /// # Errors
-    /// Every problem, one line each.
-    pub async fn try_reload(&self) -> Result<u64, Vec<String>> {
-        let _turn = self.turn.lock().await;
-        let outcome = self.replace().await;
-        self.metrics.policy_reloaded(outcome.is_ok());
-        let problems = outcome.as_ref().err().cloned().unwrap_or_default();
-        *self
-            .last_problems
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = problems;
-        outcome
-    }
-
-    async fn replace(&self) -> Result<u64, Vec<String>> {
-        let files = self.config.policy_files.clone();
-        let loaded = tokio::task::spawn_blocking(move || policy_files::load(&files))
+    /// Reads the configuration again; its policy files are the ones from now on.
+    async fn read_config(&self) -> Result<(), Vec<String>> {
+        let source = Arc::clone(&self.source);
+        let Loaded {
+            config, warnings, ..
+        } = tokio::task::spawn_blocking(move || source.load())
             .await
             .map_err(|error| vec![error.to_string()])?
             .map_err(|rejected| lines(&rejected.problems))?;
+        for warning in &warnings {
+            tracing::warn!(%warning, "configuration warning");
+        }
+        let mut state = self.state();
+        state.needs_restart = self.config.needing_restart(&config);
+        state.policy_files = config.policy_files;
+        Ok(())
+    }
+
+    async fn replace(&self) -> Result<Reloaded, Vec<String>> {
+        let files = self.state().policy_files.clone();
+        // The stamp first: an edit between the two is seen as one later, not missed.
+        let read = move || (stamp_of(&files), policy_files::load(&files));
+        let (seen, loaded) = tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|error| vec![error.to_string()])?;
+        self.state().watch.acted_on = seen;
+        let loaded = loaded.map_err(|rejected| lines(&rejected.problems))?;
         for warning in &loaded.warnings {
             tracing::warn!(%warning, "policy warning");
         }
-        if *loaded.ruleset.hash() == *self.engine.snapshot().ruleset.hash() {
-            return Ok(self.engine.snapshot().generation);
+        let needs_restart = self.needs_restart();
+        let snapshot = self.engine.snapshot();
+        if *loaded.ruleset.hash() == *snapshot.ruleset.hash() {
+            return Ok(Reloaded {
+                generation: snapshot.generation,
+                is_new: false,
+                needs_restart,
+            });
         }
         // What is not recorded is not put in force.
         record_policy(&self.engine, &loaded, "reload")
@@ -107,26 +219,53 @@ impl Reloader {
         let generation = self.engine.replace_policy(loaded.ruleset);
         self.metrics.generation_changed(generation, 0);
         tracing::info!(generation, "policy reloaded");
-        Ok(generation)
+        Ok(Reloaded {
+            generation,
+            is_new: true,
+            needs_restart,
+        })
     }
 
-    /// Looks at the policy files until the end and reloads them when they change.
+    /// Looks at the policy files until the end and reloads them when they have changed and stay as
+    /// they are.
     pub async fn watch_files(self, mut drain: Drain) {
-        if self.config.policy_files.is_empty() {
-            return;
-        }
-        let mut seen = stamp(self.config.policy_files.clone()).await;
         loop {
             tokio::select! {
                 () = drain.reached(Phase::Draining) => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            let now = stamp(self.config.policy_files.clone()).await;
-            if now != seen {
-                seen = now;
-                self.reload().await;
+            let files = self.state().policy_files.clone();
+            let now = tokio::task::spawn_blocking(move || stamp_of(&files)).await;
+            if now.is_ok_and(|now| self.state().watch.look(now)) {
+                self.reload_policy().await;
             }
         }
+    }
+}
+
+/// Tells a finished edit from one under way: a file caught between truncation and its last byte may
+/// well be a valid, shorter policy.
+#[derive(Debug)]
+struct Watch {
+    /// What the last reload read.
+    acted_on: u64,
+    /// What the last look saw.
+    last: u64,
+}
+
+impl Watch {
+    fn new(read: u64) -> Self {
+        Self {
+            acted_on: read,
+            last: read,
+        }
+    }
+
+    /// Whether what is seen now is new, and was seen at the look before as well.
+    fn look(&mut self, now: u64) -> bool {
+        let is_settled = now == self.last;
+        self.last = now;
+        is_settled && now != self.acted_on
     }
 }
 
@@ -139,13 +278,43 @@ fn lines(problems: &[Diagnostic]) -> Vec<String> {
 }
 
 /// A fingerprint of the files' contents. Times and sizes can stay the same over an edit.
-async fn stamp(files: Vec<PathBuf>) -> u64 {
-    let work = move || {
-        let mut hasher = DefaultHasher::new();
-        for file in files {
-            std::fs::read(file).ok().hash(&mut hasher);
-        }
-        hasher.finish()
-    };
-    tokio::task::spawn_blocking(work).await.unwrap_or(0)
+fn stamp_of(files: &[PathBuf]) -> u64 {
+    let contents: Vec<Option<Vec<u8>>> =
+        files.iter().map(|file| std::fs::read(file).ok()).collect();
+    stamp(contents.iter().map(Option::as_deref))
+}
+
+fn stamp<'a>(contents: impl IntoIterator<Item = Option<&'a [u8]>>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for content in contents {
+        content.hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_half_written_file_is_not_acted_on() {
+        let (before, half, whole) = (1, 2, 3);
+        let mut watch = Watch::new(before);
+        let looks = [before, half, whole, whole, whole, half, before, before];
+        let acts = looks.map(|now| {
+            let is_due = watch.look(now);
+            if is_due {
+                watch.acted_on = now;
+            }
+            is_due
+        });
+        let expected = [false, false, false, true, false, false, false, true];
+        assert_eq!(acts, expected);
+    }
+
+    #[test]
+    fn an_edit_taken_back_needs_no_reload() {
+        let mut watch = Watch::new(1);
+        assert_eq!([2, 1, 1].map(|now| watch.look(now)), [false; 3]);
+    }
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use crate::admin::{Admin, AdminSettings};
-use crate::config::Config;
+use crate::config::{Config, ConfigSource};
 use crate::data::{self, OpenData};
 use crate::engine::{Clock, Engine, Parts, RandomIds, SystemClock};
 use crate::http::body::DamageReport;
@@ -77,12 +77,14 @@ pub enum ServeError {
     System(#[source] io::Error),
 }
 
-/// Serves until told to stop. `announce` is told the addresses once both listeners answer.
+/// Serves until told to stop. `announce` is told the addresses once both listeners answer; the
+/// configuration is read again from `source` when a reload is asked for.
 ///
 /// # Errors
 /// If it cannot start. Once it serves it ends in order.
 pub async fn serve(
     config: Config,
+    source: ConfigSource,
     policy: LoadedPolicy,
     ready_file: Option<&Path>,
     announce: impl FnOnce(&Addresses),
@@ -109,6 +111,8 @@ pub async fn serve(
     let reloader = Reloader::new(
         Arc::clone(&engine),
         Arc::clone(&config),
+        source,
+        &policy,
         Arc::clone(&metrics),
     );
     let responder = Responder::new(damage_report(&engine));
@@ -355,7 +359,7 @@ fn write_ready_file(path: &Path, addresses: &Addresses) -> Result<(), ServeError
     std::fs::rename(&staged, path).map_err(failed)
 }
 
-/// Until SIGTERM or SIGINT; SIGHUP reads the policy again. A second signal ends running requests.
+/// Until SIGTERM or SIGINT; SIGHUP reads configuration and policy again. A second signal ends running requests.
 async fn wait_for_the_end(reloader: &Reloader, shutdown: &Shutdown) -> Result<(), ServeError> {
     use tokio::signal::unix::{SignalKind, signal};
     let on = |kind| signal(kind).map_err(ServeError::System);
@@ -366,7 +370,7 @@ async fn wait_for_the_end(reloader: &Reloader, shutdown: &Shutdown) -> Result<()
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => reloader.reload().await,
+            _ = hang_up.recv() => drop(reloader.reload().await),
         }
     }
     tracing::info!("stopping: finishing running requests");

@@ -14,6 +14,7 @@ mod fake_registry_is_honest;
 mod isolation;
 mod kill;
 mod no_leak;
+mod operating;
 mod restart;
 mod smoke;
 mod verdicts;

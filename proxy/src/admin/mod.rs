@@ -167,7 +167,7 @@ GET  /healthz  the process answers
 GET  /readyz   requests may be sent here
 GET  /metrics  OpenMetrics
 GET  /status   generation, ruleset, rules, upstreams, stores, as JSON
-POST /reload   read the policy files again
+POST /reload   read configuration and policy files again
 ";
 
 impl<A: AdminState> Handler for Admin<A> {

@@ -35,6 +35,7 @@ impl AdminState for Reloader {
             generation: snapshot.generation,
             ruleset: snapshot.ruleset.hash().to_string(),
             policy_problems: self.last_problems(),
+            needs_restart: self.needs_restart(),
             rules: snapshot.ruleset.rules().iter().map(rule).collect(),
             upstreams: upstreams
                 .iter()
@@ -56,9 +57,16 @@ impl AdminState for Reloader {
         ];
         if !self.last_problems().is_empty() {
             notices.push(
-                "the policy files have problems; the policy read before them is in force"
+                "configuration or policy files have problems; what was read before them is in force"
                     .to_owned(),
             );
+        }
+        let keys = self.needs_restart();
+        if !keys.is_empty() {
+            notices.push(format!(
+                "changed in the configuration, in force after a restart only: {}",
+                keys.join(", ")
+            ));
         }
         for upstream in self.engine().upstreams().all() {
             if upstream.is_resting() {
@@ -70,8 +78,8 @@ impl AdminState for Reloader {
     }
 
     async fn reload(&self) -> Result<String, String> {
-        match self.try_reload().await {
-            Ok(generation) => Ok(format!("generation {generation} is in force")),
+        match self.reload().await {
+            Ok(reloaded) => Ok(reloaded.to_string()),
             Err(problems) => Err(problems.join("\n")),
         }
     }

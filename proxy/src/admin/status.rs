@@ -15,7 +15,7 @@ pub trait AdminState: Send + Sync + 'static {
     /// What an operator must know before relying on this: `advisory rules: inactive, …`.
     fn notices(&self) -> Vec<String>;
 
-    /// Reads the policy files again. The answer is a sentence: what is in force now, or every
+    /// Reads configuration and policy files again. The answer is a sentence: what is in force now, or every
     /// problem that kept the old policy in force.
     fn reload(&self) -> impl Future<Output = Result<String, String>> + Send;
 }
@@ -47,6 +47,8 @@ pub struct Status {
     pub ruleset: String,
     /// Why the last attempt to reload the policy failed; empty if it did not.
     pub policy_problems: Vec<String>,
+    /// Keys of the configuration that were changed and wait for a restart.
+    pub needs_restart: Vec<&'static str>,
     /// The rules.
     pub rules: Vec<RuleStatus>,
     /// The upstreams.

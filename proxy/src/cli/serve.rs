@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Addresses, Common, fail, output, unusable};
-use crate::config::Overrides;
+use crate::config::{ConfigSource, Overrides};
 use crate::telemetry::log;
 use crate::{policy_files, serve};
 
@@ -28,6 +28,10 @@ impl Serve {
             ..common.overrides()
         };
         let config = common.load(&overrides)?;
+        let source = ConfigSource {
+            path: common.config.clone(),
+            overrides,
+        };
         let policy = policy_files::load(&config.policy_files).map_err(|rejected| {
             output::diagnostics(&rejected.problems, &rejected.sources);
             unusable()
@@ -51,7 +55,8 @@ impl Serve {
             println!("policy      {policy_name}");
         };
         super::block_on(async {
-            let serving = serve::serve(config, policy, self.ready_file.as_deref(), announce);
+            let serving =
+                serve::serve(config, source, policy, self.ready_file.as_deref(), announce);
             serving.await.map_err(|error| fail(&error))?;
             Ok(ExitCode::SUCCESS)
         })

@@ -52,6 +52,25 @@ pub struct Rejected {
     pub sources: Vec<PolicySource>,
 }
 
+/// Where a configuration is read from, for reading it again.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigSource {
+    /// The file; without one everything has its default.
+    pub path: Option<PathBuf>,
+    /// What the command line says.
+    pub overrides: Overrides,
+}
+
+impl ConfigSource {
+    /// Reads it. Blocks.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load(&self) -> Result<Loaded, Rejected> {
+        Config::load(self.path.as_deref(), &self.overrides)
+    }
+}
+
 /// How problems of the command line are placed.
 const COMMAND_LINE: &str = "command line";
 

@@ -7,6 +7,7 @@
 //! Files and the environment are reached through [`Surroundings`] only, so that validation can be
 //! tested without them.
 
+mod changes;
 mod defaults;
 pub mod limits;
 mod load;
@@ -29,9 +30,10 @@ use cordon_policy::model::Ecosystem;
 use smol_str::SmolStr;
 
 pub use limits::Limits;
-pub use load::{Loaded, Overrides, Rejected};
+pub use load::{ConfigSource, Loaded, Overrides, Rejected};
 pub use secret::Secret;
 pub use surroundings::{Platform, Surroundings};
+pub use upstream::NamePatterns;
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
@@ -101,7 +103,7 @@ pub struct TlsFiles {
 }
 
 /// One upstream registry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamConfig {
     /// Its id, unique within the ecosystem; part of cache keys.
     pub id: SmolStr,
@@ -112,7 +114,7 @@ pub struct UpstreamConfig {
     /// Further origins artifacts may be fetched from or redirected to.
     pub files: Vec<Url>,
     /// Only packages whose normalised name matches are asked here; none: all.
-    pub only: Option<globset::GlobSet>,
+    pub only: Option<NamePatterns>,
     /// Packages whose normalised name matches `only` are asked at no other upstream.
     pub is_exclusive: bool,
     /// The whole value of `Authorization`, sent to this upstream's own origin and to no other.
@@ -127,7 +129,7 @@ impl UpstreamConfig {
     pub fn serves(&self, normalized: &str) -> bool {
         self.only
             .as_ref()
-            .is_none_or(|globs| globs.is_match(normalized))
+            .is_none_or(|patterns| patterns.match_name(normalized))
     }
 }
 

@@ -460,3 +460,44 @@ fn problems_point_at_their_line_and_column() {
     assert_eq!(problem.severity, Severity::Error);
     assert_eq!(rejected.sources.len(), 1);
 }
+
+#[test]
+fn what_a_reload_cannot_change_is_named_by_its_key() {
+    let text = "policy = [\"policy.toml\"]\n[[upstream.npm]]\nonly = [\"@acme/*\"]\n";
+    let before = config(text);
+    assert!(before.needing_restart(&config(text)).is_empty());
+    let other_policy = text.replace("policy.toml\"", "policy.toml\", \"tls.pem\"");
+    assert!(before.needing_restart(&config(&other_policy)).is_empty());
+    let after = config(
+        "contact = \"somebody\"\n\
+         [server]\nlisten = \"127.0.0.1:1\"\ndata = \"elsewhere\"\n\
+         [[upstream.npm]]\nonly = [\"@other/*\"]\n\
+         [limits]\nartifact_size = \"1 GiB\"\n[log]\nformat = \"json\"\n",
+    );
+    let keys = [
+        "server.listen",
+        "server.data",
+        "upstream",
+        "contact",
+        "limits.artifact_size",
+        "log.format",
+    ];
+    assert_eq!(before.needing_restart(&after), keys);
+}
+
+#[test]
+fn every_key_that_needs_a_restart_is_one_the_reader_knows() {
+    for table in ["limits", "freshness", "log"] {
+        let source = include_str!("changes.rs");
+        let known = example::known_keys(&format!("[{table}]"));
+        let named: Vec<&str> = source
+            .split(&format!("\"{table}."))
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        assert_eq!(named.len(), known.len(), "{table}: {named:?}");
+        for key in named {
+            assert!(known.iter().any(|it| it == key), "{table}.{key}");
+        }
+    }
+}

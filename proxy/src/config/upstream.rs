@@ -220,12 +220,34 @@ fn address(
     Some(url)
 }
 
+/// The names an upstream is asked for. Two are equal when they are written alike.
+#[derive(Clone, Debug)]
+pub struct NamePatterns {
+    written: Vec<String>,
+    globs: GlobSet,
+}
+
+impl NamePatterns {
+    /// Whether one of them matches a normalised name.
+    pub fn match_name(&self, normalized: &str) -> bool {
+        self.globs.is_match(normalized)
+    }
+}
+
+impl PartialEq for NamePatterns {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for NamePatterns {}
+
 fn name_patterns(
     raw: &RawUpstream,
     patterns: &[cordon_policy::config::reader::Spanned<String>],
     scheme: &dyn Scheme,
     file: &SourceFile<'_>,
-) -> Option<GlobSet> {
+) -> Option<NamePatterns> {
     if patterns.is_empty() || patterns.len() > MAX_PATTERNS {
         file.error(
             "invalid-pattern",
@@ -252,7 +274,10 @@ fn name_patterns(
         return None;
     }
     match set.build() {
-        Ok(set) => Some(set),
+        Ok(globs) => Some(NamePatterns {
+            written: patterns.iter().map(|it| it.value.clone()).collect(),
+            globs,
+        }),
         Err(error) => {
             let message = format!("`only` cannot be used: {}", error.kind());
             file.error("invalid-pattern", &raw.at, message, "use fewer patterns");

@@ -83,7 +83,7 @@ fn each_example_is_a_key_the_reader_knows() {
 }
 
 /// The keys the reader asks for in a table, from its own answer to an unknown one.
-fn known_keys(table: &str) -> Vec<String> {
+pub(super) fn known_keys(table: &str) -> Vec<String> {
     let rejected = read(&format!("{table}\nqqqqqqqqqqqqqqqqqqqq = 1")).unwrap_err();
     let unknown = rejected
         .problems

@@ -1,0 +1,79 @@
+//! What an operator does with the process and the commands, and what they say back.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use cordon_tests::client::http;
+use cordon_tests::cordon::{ALLOW_ALL, Builder, Cordon, PATIENCE, Signal};
+use cordon_tests::fake_registry::FakeRegistry;
+
+/// Waits for something another process does.
+#[track_caller]
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn status(cordon: &Cordon) -> serde_json::Value {
+    http::get(&format!("{}status", cordon.admin()))
+        .expect(200)
+        .json()
+}
+
+fn config(cordon: &Cordon) -> String {
+    fs::read_to_string(cordon.folder().path().join("cordon.toml")).expect("it was written")
+}
+
+fn write_config(cordon: &Cordon, text: &str) {
+    fs::write(cordon.folder().path().join("cordon.toml"), text).expect("the folder is writable");
+}
+
+/// README: "name it in the configuration, and send SIGHUP".
+#[test]
+fn a_policy_named_later_comes_into_force_and_other_keys_are_said_to_need_a_restart() {
+    let registry = FakeRegistry::start();
+    let cordon = Builder::new(&registry).start();
+    let named = config(&cordon);
+    let (list, rest) = named.split_once("\n\n").expect("the policy comes first");
+    let before = status(&cordon);
+    let folder = cordon.folder().path();
+    fs::write(folder.join("own.toml"), "[rules.minimum-age]\n").expect("writable");
+    assert!(list.contains("policy.toml"), "{list}");
+    let own = list.replace("policy.toml", "own.toml");
+    let limits = "[limits]\nconnections = 99\n";
+    write_config(&cordon, &format!("{own}\n\n{rest}\n{limits}"));
+
+    cordon.signal(Signal::Reload);
+    wait_until("the new policy", || {
+        status(&cordon)["ruleset"] != before["ruleset"]
+    });
+    let after = status(&cordon);
+    assert!(
+        after["rules"].to_string().contains("minimum-age"),
+        "{after}"
+    );
+    assert_eq!(after["needs_restart"][0], "limits.connections", "{after}");
+
+    // Nothing changed since: said, not passed over.
+    let reload = format!("{}reload", cordon.admin());
+    let said = http::request("POST", &reload, &[], b"").expect(200).text();
+    assert!(
+        said.contains("the policy is the same")
+            && said.contains("needs a restart: limits.connections"),
+        "{said}"
+    );
+
+    // The files named last are the ones watched from now on.
+    fs::write(folder.join("own.toml"), ALLOW_ALL).expect("writable");
+    wait_until("the edited policy", || {
+        status(&cordon)["ruleset"] != after["ruleset"]
+    });
+
+    write_config(&cordon, "policy = [\n");
+    let said = http::request("POST", &reload, &[], b"").expect(422).text();
+    assert!(said.contains("cordon.toml:"), "{said}");
+    assert!(cordon.log().contains("need a restart"), "{}", cordon.log());
+}
