@@ -6,6 +6,7 @@
 
 mod bytes;
 mod conformance_cargo;
+mod conformance_clients;
 mod conformance_general;
 mod conformance_npm;
 mod conformance_pypi;

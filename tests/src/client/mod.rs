@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod listing;
+pub mod project;
 pub mod sandbox;
 pub mod tools;
 

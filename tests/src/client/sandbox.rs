@@ -95,6 +95,17 @@ impl Sandbox {
         fs::create_dir(self.home()).expect("a new folder is writable");
     }
 
+    /// Removes a folder below the project folder, if it is there.
+    ///
+    /// # Panics
+    /// If it cannot be removed.
+    pub fn forget(&self, relative: &str) {
+        let path = self.project().join(relative);
+        if path.exists() {
+            fs::remove_dir_all(&path).expect("the project folder is ours");
+        }
+    }
+
     /// A command with nothing of the caller's environment but `PATH`, in the project folder.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);

@@ -12,13 +12,18 @@ use crate::fake_registry::Protocol;
 /// Folders to look for clients in before `PATH`, as the environment names them.
 pub const TOOLS_VARIABLE: &str = "CORDON_TEST_TOOLS";
 
+/// Set where every client must be there: a missing one then fails its tests.
+pub const REQUIRE_VARIABLE: &str = "CORDON_REQUIRE_CLIENTS";
+
 /// A real client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// npm.
     Npm,
-    /// pnpm.
+    /// pnpm 10, the last that is written in JavaScript.
     Pnpm,
+    /// pnpm 12, which speaks HTTP by other means.
+    Pnpm12,
     /// yarn 1.
     Yarn,
     /// yarn 2 and later.
@@ -33,6 +38,10 @@ pub enum Tool {
     Uv,
     /// poetry.
     Poetry,
+    /// pdm.
+    Pdm,
+    /// pipenv, which runs pip.
+    Pipenv,
     /// cargo.
     Cargo,
 }
@@ -41,10 +50,14 @@ impl Tool {
     /// The protocol it speaks.
     pub const fn protocol(self) -> Protocol {
         match self {
-            Self::Npm | Self::Pnpm | Self::Yarn | Self::Berry | Self::Bun | Self::Deno => {
-                Protocol::Npm
-            }
-            Self::Pip | Self::Uv | Self::Poetry => Protocol::Pypi,
+            Self::Npm
+            | Self::Pnpm
+            | Self::Pnpm12
+            | Self::Yarn
+            | Self::Berry
+            | Self::Bun
+            | Self::Deno => Protocol::Npm,
+            Self::Pip | Self::Uv | Self::Poetry | Self::Pdm | Self::Pipenv => Protocol::Pypi,
             Self::Cargo => Protocol::Cargo,
         }
     }
@@ -54,6 +67,7 @@ impl Tool {
         match self {
             Self::Npm => "npm",
             Self::Pnpm => "pnpm",
+            Self::Pnpm12 => "pnpm-12",
             Self::Yarn => "yarn",
             Self::Berry => "yarn-berry",
             Self::Bun => "bun",
@@ -61,11 +75,16 @@ impl Tool {
             Self::Pip => "pip",
             Self::Uv => "uv",
             Self::Poetry => "poetry",
+            Self::Pdm => "pdm",
+            Self::Pipenv => "pipenv",
             Self::Cargo => "cargo",
         }
     }
 
     /// Where it is, or a printed line saying that the test is skipped without it.
+    ///
+    /// # Panics
+    /// If it is absent where [`REQUIRE_VARIABLE`] is set.
     pub fn find(self) -> Option<PathBuf> {
         let found = match self {
             Self::Pip => python().filter(|python| runs(python, &["-m", "pip", "--version"])),
@@ -92,7 +111,7 @@ impl Tool {
         }
         match self {
             Self::Npm => npm(&mut command, sandbox, base),
-            Self::Pnpm => {
+            Self::Pnpm | Self::Pnpm12 => {
                 npm(&mut command, sandbox, base);
                 command.env("npm_config_store_dir", sandbox.home().join("pnpm-store"));
                 command.env("npm_config_manage_package_manager_versions", "false");
@@ -152,6 +171,28 @@ impl Tool {
                     .env("POETRY_NO_INTERACTION", "1")
                     .env("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring");
             }
+            Self::Pdm => {
+                command
+                    .env("PDM_CACHE_DIR", sandbox.home().join("pdm-cache"))
+                    .env("PDM_CHECK_UPDATE", "0")
+                    .env("PDM_PYPI_URL", format!("{base}simple/"))
+                    .env("PDM_NON_INTERACTIVE", "1");
+                if let Some(python) = python() {
+                    command.env("PDM_PYTHON", python);
+                }
+            }
+            Self::Pipenv => {
+                command
+                    .env("PIPENV_CACHE_DIR", sandbox.home().join("pipenv-cache"))
+                    .env("PIPENV_VENV_IN_PROJECT", "1")
+                    .env("PIPENV_YES", "1")
+                    .env("PIPENV_NOSPIN", "1")
+                    .env("PIP_CACHE_DIR", sandbox.home().join("pip-cache"))
+                    .env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+                if let Some(python) = python() {
+                    command.env("PIPENV_PYTHON", python);
+                }
+            }
             Self::Cargo => cargo(&mut command, sandbox, base),
         }
         Some(command)
@@ -159,6 +200,8 @@ impl Tool {
 }
 
 fn npm(command: &mut Command, sandbox: &Sandbox, base: &str) {
+    // As `npm config set registry` writes it; pnpm 12 reads no such variable.
+    sandbox.write_home(".npmrc", &format!("registry={base}\n"));
     command
         .env("npm_config_registry", base)
         .env("npm_config_cache", sandbox.home().join("npm-cache"))
@@ -247,10 +290,15 @@ fn path_with(program: &Path) -> Option<OsString> {
 }
 
 /// Says on the terminal that a test does nothing here, and why.
+///
+/// # Panics
+/// Where [`REQUIRE_VARIABLE`] says that nothing may be skipped.
 pub fn skip(absent: &str) {
-    // Not through the test harness's capture: a skip nobody sees looks like a pass.
-    let _ = writeln!(
-        std::io::stderr(),
-        "skipped: {absent} is not installed (looked in ${TOOLS_VARIABLE} and $PATH)"
+    let message = format!("{absent} is not installed (looked in ${TOOLS_VARIABLE} and $PATH)");
+    assert!(
+        std::env::var_os(REQUIRE_VARIABLE).is_none(),
+        "{message}, and ${REQUIRE_VARIABLE} is set"
     );
+    // Not through the test harness's capture: a skip nobody sees looks like a pass.
+    let _ = writeln!(std::io::stderr(), "skipped: {message}");
 }

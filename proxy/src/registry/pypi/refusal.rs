@@ -1,17 +1,19 @@
 //! Refusals and errors as Python clients print them (protocols.md §5.2).
 //!
-//! * files: 403; pip, poetry and pdm print the reason phrase, uv prints `title` and `detail`.
+//! * files: 403; pip and poetry print the reason phrase, uv prints `title` and `detail`.
+//! * files for pdm, whose cache loses the phrase and which prints no body: a redirect to an address
+//!   that tells why and answers 403. It prints the last address it was sent to.
 //! * pages: 451, because uv and poetry take 403 for missing credentials and 404 for leave to go on
 //!   to the next index.
 //! * pages for pip, which says nothing about a failed page: 200 with a content type it does not
 //!   know, whose parameters it prints.
 
 use cordon_policy::decision::DecisionId;
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use crate::registry::denial::{PHRASE_CHARS, ascii, phrase, sentence};
+use crate::registry::denial::{PHRASE_CHARS, ascii, phrase, sentence, telling_address};
 use crate::registry::{Denial, DenialBody, DenialScope, RequestHead};
 
 /// Exactly this: uv compares it as text.
@@ -22,6 +24,9 @@ const DETAIL_CHARS: usize = 2000;
 
 /// Most characters of the sentence pip prints from a content type.
 const PIP_CHARS: usize = 400;
+
+/// How pdm's `User-Agent` begins.
+const PDM: &str = "pdm/";
 
 /// RFC 9457, with Cordon's own members.
 #[derive(Serialize)]
@@ -73,7 +78,16 @@ pub(super) fn deny(denial: &Denial<'_>, request: &RequestHead<'_>) -> DenialBody
         why: Some(&ascii(&denial.why_url, 300)),
         nearest: denial.nearest_allowed,
     };
-    problem.into_body(status, phrase(denial))
+    let mut refusal = problem.into_body(status, phrase(denial));
+    if denial.scope == DenialScope::Artifact
+        && request.user_agent().starts_with(PDM)
+        && let Ok(address) = HeaderValue::from_str(&telling_address(denial))
+    {
+        refusal.status = StatusCode::TEMPORARY_REDIRECT;
+        refusal.phrase = None;
+        refusal.headers.push((LOCATION, address));
+    }
+    refusal
 }
 
 fn is_page_for_pip(request: &RequestHead<'_>) -> bool {

@@ -3,7 +3,7 @@
 use cordon_policy::decision::DecisionId;
 use cordon_policy::verdict::Effect;
 use http::Method;
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, LOCATION};
 
 use super::*;
 use crate::registry::conformance::Target;
@@ -29,6 +29,14 @@ pub(super) fn check(
             .any(|(name, value)| name == CACHE_CONTROL && value == "no-store");
         return match (body.status, is_quoted, is_stored) {
             (StatusCode::OK, true, false) => Ok(()),
+            other => Err(format!("{other:?}")),
+        };
+    }
+    if scope == DenialScope::Artifact && agent.starts_with("pdm/") {
+        let address = body.headers.iter().find(|(name, _)| name == LOCATION);
+        let address = address.and_then(|(_, value)| value.to_str().ok());
+        return match (body.status, address) {
+            (StatusCode::TEMPORARY_REDIRECT, Some(address)) if address.contains("/why/") => Ok(()),
             other => Err(format!("{other:?}")),
         };
     }
@@ -91,6 +99,27 @@ fn conformance_077_pip_reads_the_reason_in_the_content_type_of_a_page_only() {
     insta::assert_snapshot!("refused_page_for_pip", page.content_type.to_str().unwrap());
     let legacy = denied(DenialScope::Package, "pypi/tide-table/json", "pip/26.3 {}");
     assert_eq!(legacy.status, 451);
+}
+
+#[test]
+fn conformance_078_pdm_is_sent_to_an_address_that_tells_of_a_refused_file() {
+    let file = denied(
+        DenialScope::Artifact,
+        "files/tide-table/x.whl",
+        "pdm/2.29.3",
+    );
+    assert_eq!(file.status, 307);
+    let address = file.headers.iter().find(|(name, _)| name == LOCATION);
+    let address = address.and_then(|(_, value)| value.to_str().ok()).unwrap();
+    assert!(
+        address.ends_with(
+            "/withheld-by-Cordon.minimum-age-too-young.published-3-hours-ago-policy-asks-for-72-\
+             hours.nearest-allowed-7.33.0"
+        ),
+        "{address}"
+    );
+    let page = denied(DenialScope::Package, "simple/tide-table/", "pdm/2.29.3");
+    assert_eq!(page.status, 451);
 }
 
 #[test]
