@@ -232,6 +232,7 @@ impl Loading {
 
 /// Reads a rule's table with its overrides. `None` when its own keys are unusable (reported).
 fn read_rule(kind: &RuleKind, mut table: TableReader<'_, '_>) -> Option<ConfiguredRule> {
+    refuse_scope_of_fixed(&table, kind);
     let scope = read_scope(&mut table);
     let settings = read_settings(&mut table, kind, None);
     let mut overrides = table.tables("override");
@@ -266,6 +267,24 @@ fn read_rule(kind: &RuleKind, mut table: TableReader<'_, '_>) -> Option<Configur
         id: kind.id.clone(),
         variants,
     })
+}
+
+/// A rule that always acts would stop acting outside a scope of its own table.
+fn refuse_scope_of_fixed(table: &TableReader<'_, '_>, kind: &RuleKind) {
+    if !kind.is_fixed {
+        return;
+    }
+    for key in ["ecosystem", "packages"] {
+        if table.has(key) {
+            let path = table.path();
+            table.file().error(
+                "cannot-be-weakened",
+                table.bytes(),
+                format!("`{path}.{key}` would switch the rule off for everything else"),
+                format!("remove the key; what differs by package goes into `[[{path}.override]]`"),
+            );
+        }
+    }
 }
 
 fn warn_of_shadowed(file: &SourceFile<'_>, variants: &[Variant]) {

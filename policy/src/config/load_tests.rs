@@ -288,6 +288,18 @@ fn integrity_cannot_be_weakened() {
 }
 
 #[test]
+fn integrity_cannot_be_confined_to_some_packages() {
+    for scope in ["ecosystem = 'pypi'", "packages = ['left-pad']"] {
+        let confined = format!("[rules.integrity]\n{scope}\n");
+        assert_eq!(errors(&confined), ["cannot-be-weakened"], "{scope}");
+        let differs = format!(
+            "[rules.integrity]\n[[rules.integrity.override]]\n{scope}\nundeclared = 'hide'\n"
+        );
+        assert_eq!(errors(&differs), [""; 0], "{scope}");
+    }
+}
+
+#[test]
 fn c_19_unknown_ecosystems_are_refused() {
     let found = errors(
         "[rules.deny]\npurls = ['pkg:rubygems/rails']\n[[rules.deny.match]]\necosystem = 'pipy'\nnames = ['x']\n",
