@@ -47,6 +47,7 @@ fn document(name: &str, body: String) -> UpstreamDocument {
         bytes,
         content_type: "text/plain".into(),
         url: Url::parse(&format!("https://index.example/{name}")).expect("a constant address"),
+        files: [].into(),
         last_modified: None,
         upstream: "public".into(),
     }

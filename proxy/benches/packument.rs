@@ -76,6 +76,7 @@ fn benches(criterion: &mut Criterion) {
         bytes: bytes.clone(),
         content_type: "application/json".into(),
         url: Url::parse("https://registry.example/giant").expect("an address"),
+        files: [].into(),
         last_modified: None,
         upstream: "bench".into(),
     };

@@ -113,6 +113,7 @@ fn upstream(content_type: &str, bytes: Vec<u8>) -> UpstreamDocument {
         bytes: bytes.into(),
         content_type: content_type.into(),
         url: Url::parse("https://registry.example/simple/large-page/").unwrap(),
+        files: [].into(),
         last_modified: None,
         upstream: "bench".into(),
     }

@@ -126,6 +126,7 @@ impl Engine {
             digest: blob.clone(),
             content_type: content_type.clone(),
             url,
+            files: upstream.files(),
             last_modified: record.last_modified.clone(),
             upstream: upstream.config().id.clone(),
         };

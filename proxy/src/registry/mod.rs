@@ -16,6 +16,8 @@ pub mod json;
 pub mod npm;
 pub mod pypi;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use cordon_policy::decision::DecisionId;
 use cordon_policy::facts::VersionFacts;
@@ -283,6 +285,8 @@ pub struct UpstreamDocument {
     pub content_type: SmolStr,
     /// The address it was had from, against which relative addresses are resolved.
     pub url: Url,
+    /// Origins, besides that of `url`, upstream's files may be had from.
+    pub files: Arc<[Url]>,
     /// Upstream's `Last-Modified`, if any.
     pub last_modified: Option<SmolStr>,
     /// Id of the upstream.

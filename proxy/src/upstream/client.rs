@@ -20,6 +20,7 @@ pub struct Upstream {
     config: UpstreamConfig,
     own: Origin,
     allowed: Vec<Origin>,
+    files: Arc<[Url]>,
     http: reqwest::Client,
     permits: Arc<Semaphore>,
     breaker: Breaker,
@@ -60,6 +61,10 @@ impl Upstream {
         Ok(Self {
             own,
             allowed,
+            files: std::iter::once(&config.url)
+                .chain(&config.files)
+                .cloned()
+                .collect(),
             http,
             permits: Arc::new(Semaphore::new(limits.upstream_requests)),
             breaker: Breaker::default(),
@@ -71,6 +76,11 @@ impl Upstream {
     /// Its configuration.
     pub fn config(&self) -> &UpstreamConfig {
         &self.config
+    }
+
+    /// Addresses whose origins its files may be had from.
+    pub(crate) fn files(&self) -> Arc<[Url]> {
+        Arc::clone(&self.files)
     }
 
     /// Its id.

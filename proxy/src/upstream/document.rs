@@ -156,6 +156,7 @@ impl Upstream {
                 bytes,
                 content_type,
                 url,
+                files: self.files(),
                 last_modified: validators.last_modified.clone(),
                 upstream: self.config().id.clone(),
             }),

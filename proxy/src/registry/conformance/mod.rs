@@ -71,6 +71,7 @@ impl Fixture {
             digest: Digest::of(bytes),
             content_type: content_type.into(),
             url: Url::parse(url).unwrap(),
+            files: [Url::parse("https://files.example/").unwrap()].into(),
             last_modified: None,
             upstream: "test".into(),
         }

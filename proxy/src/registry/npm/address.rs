@@ -1,6 +1,8 @@
 //! Addresses in upstream's documents: which are fit to fetch a tarball from, and where upstream's
 //! own address is mentioned.
 
+use std::sync::Arc;
+
 use cordon_policy::model::PackageName;
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -19,6 +21,9 @@ const MAX_ADDRESS_BYTES: usize = 2048;
 #[derive(Debug)]
 pub(super) struct Bases {
     document: Url,
+    /// Origins files may be had from. A version kept anywhere else makes no place upstream's: the
+    /// project's own pages may be there, and their addresses are to stay.
+    files: Arc<[Url]>,
     /// Absolute addresses ending in `/` under which canonical tarball paths were found.
     prefixes: Vec<String>,
 }
@@ -37,9 +42,10 @@ pub(super) enum Tarball {
 
 impl Bases {
     /// Starts from the address the document itself was had from.
-    pub(super) fn new(document: &Url, package: &PackageName) -> Self {
+    pub(super) fn new(document: &Url, files: &Arc<[Url]>, package: &PackageName) -> Self {
         let mut bases = Self {
             document: document.clone(),
+            files: Arc::clone(files),
             prefixes: Vec::new(),
         };
         let path = document.path();
@@ -51,11 +57,19 @@ impl Bases {
             .find_map(|spelling| path.strip_suffix(spelling))
             .filter(|prefix| prefix.ends_with('/'))
             .unwrap_or("/");
-        bases.add(&origin(document), prefix);
+        bases.add(document, prefix);
         bases
     }
 
-    fn add(&mut self, origin: &str, path: &str) {
+    fn add(&mut self, url: &Url, path: &str) {
+        let origins = std::iter::once(&self.document).chain(self.files.iter());
+        if !origins
+            .into_iter()
+            .any(|known| known.origin() == url.origin())
+        {
+            return;
+        }
+        let origin = &*origin(url);
         let is_known = self.prefixes.iter().any(|known| {
             known
                 .strip_prefix(origin)
@@ -97,7 +111,7 @@ impl Bases {
             if !holds_name(directory, name) {
                 return Err("its path does not name the package");
             }
-            self.add(&origin(&url), "/");
+            self.add(&url, "/");
             return Ok(Tarball::Irregular { seems_of: None });
         };
         let (owner, between) = directory.split_at(at);
@@ -110,7 +124,7 @@ impl Bases {
         if !ends_with_name(owner, name) {
             return Err("its path names another package");
         }
-        self.add(&origin(&url), owner.strip_suffix(name).unwrap_or("/"));
+        self.add(&url, owner.strip_suffix(name).unwrap_or("/"));
         if found == file {
             return Ok(Tarball::Irregular { seems_of: None });
         }
@@ -279,6 +293,10 @@ impl Mention {
         } else if has_slash {
             end += 1;
         }
+        // An address is part of one text: whatever reaches past its end is none.
+        if bytes.get(start..end)?.contains(&b'"') {
+            return None;
+        }
         Some(Self {
             span: Span {
                 start: u32::try_from(start).ok()?,
@@ -304,6 +322,11 @@ fn decoded_path(url: &Url) -> Result<String, &'static str> {
         .any(|segment| segment == "." || segment == "..");
     if has_dots || decoded.contains(['%', '\\', '\0']) {
         return Err("its path can be read in two ways");
+    }
+    // What stands in no path of a registry, and would end a text it is looked for in.
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>{}`|^,".contains(&byte);
+    if !decoded.bytes().all(is_plain) {
+        return Err("its path holds characters no path of a tarball has");
     }
     Ok(decoded.into_owned())
 }
@@ -345,11 +368,15 @@ mod tests {
 
     use super::*;
 
+    fn files() -> Arc<[Url]> {
+        Arc::new([Url::parse("https://files.example/").unwrap()])
+    }
+
     fn check(name: &str, raw: &str) -> Result<Tarball, &'static str> {
         let package = Npm.package(name).unwrap();
         let encoded = name.replace('/', "%2f");
         let document = Url::parse(&format!("https://registry.example/npm/{encoded}")).unwrap();
-        let mut bases = Bases::new(&document, &package);
+        let mut bases = Bases::new(&document, &files(), &package);
         bases.check(raw, &package, &canonical_file(&package, "1.0.0"))
     }
 
@@ -412,6 +439,11 @@ mod tests {
             "https://registry.example/foo/-/x/foo-1.0.0.tgz",
             "https://registry.example/download/foobar/1.0.0",
             "https://registry.example/blob/0a1b2c",
+            "https://registry.example/%22/foo/-/foo-1.0.0.tgz",
+            "https://registry.example/%2C/foo/-/foo-1.0.0.tgz",
+            "https://registry.example/%7B%7D/foo/-/foo-1.0.0.tgz",
+            "https://registry.example/%0A/foo/-/foo-1.0.0.tgz",
+            "https://registry.example/%C3%A9/foo/-/foo-1.0.0.tgz",
             "https:",
             "",
         ] {
@@ -432,7 +464,7 @@ mod tests {
     fn mentions_are_found_with_their_whole_prefix_and_nothing_longer() {
         let package = Npm.package("foo").unwrap();
         let document = Url::parse("https://registry.example:8443/npm/foo").unwrap();
-        let bases = Bases::new(&document, &package);
+        let bases = Bases::new(&document, &files(), &package);
         let text = b"\"https://registry.example:8443/npm/x\" //registry.example:8443/:_a \
             https://registry.example:8443\" https://registry.example:84430/ \
             https://registry.example/npm/ https://registry.example:8443.evil.example/";

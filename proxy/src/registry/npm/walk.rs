@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
                 status: Fact::Absent,
                 upstream: document.upstream.clone(),
             }),
-            bases: Bases::new(&document.url, package),
+            bases: Bases::new(&document.url, &document.files, package),
             candidates: Vec::new(),
             entries: Vec::new(),
             short: Vec::new(),

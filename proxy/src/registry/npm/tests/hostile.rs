@@ -100,6 +100,42 @@ fn m_17_a_key_that_stands_twice_refuses_the_document() {
 }
 
 #[test]
+fn m_17_an_encoded_path_cannot_cut_the_document_apart() {
+    // Decoded, the path before the name is what stands in the other version's text.
+    let text = r#"{"name":"p","versions":{
+        "0.1.0":{"dist":{"tarball":"https://files.example/%22%7D%2C%22d%22%3A%7B%22z%22%3A%22/p/-/p-0.1.0.tgz"}},
+        "1.0.0":{"dist":{"tarball":"https://registry.example/p/-/p-1.0.0.tgz",
+                         "a":"https://files.example/"},"d":{"z":"/","tarball":"https://evil.example/p/-/p-1.0.0.tgz"}}
+    }}"#;
+    let document = read("p", text.as_bytes()).unwrap();
+    for form in [forms::PACKUMENT, forms::ABBREVIATED] {
+        let value = render_json(document.as_ref(), form, &[]);
+        let dist = &value["versions"]["1.0.0"]["dist"];
+        assert_eq!(
+            dist["tarball"],
+            "http://cordon.example:4873/npm/p/-/p-1.0.0.tgz"
+        );
+        assert_eq!(value["versions"].as_object().unwrap().len(), 1, "{value}");
+    }
+    let error = document.locate(0).unwrap_err().to_string();
+    assert!(error.contains("characters"), "{error}");
+}
+
+#[test]
+fn a_place_upstream_does_not_serve_files_from_keeps_its_addresses() {
+    let text = r#"{"name":"p","versions":{"1.0.0":{"homepage":"https://forge.example/p",
+        "dist":{"tarball":"https://forge.example/p/-/p-1.0.0.tgz"}}}}"#;
+    let document = read("p", text.as_bytes()).unwrap();
+    let value = render_json(document.as_ref(), forms::PACKUMENT, &[]);
+    let version = &value["versions"]["1.0.0"];
+    assert_eq!(version["homepage"], "https://forge.example/p");
+    assert_eq!(
+        version["dist"]["tarball"],
+        "http://cordon.example:4873/npm/p/-/p-1.0.0.tgz"
+    );
+}
+
+#[test]
 fn m_18_times_of_any_shape_are_facts() {
     let document = read("trap", HOSTILE).unwrap();
     let published = |version: &str| candidate(document.as_ref(), version).1.published_at.clone();
