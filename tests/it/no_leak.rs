@@ -1,5 +1,7 @@
 //! INV-3: what is refused leaves no trace of itself on any route, by any method, in any header.
 
+use std::collections::BTreeSet;
+
 use cordon_tests::archive;
 use cordon_tests::client::http::{self, Reply};
 use cordon_tests::clock::{ago, hours};
@@ -216,6 +218,7 @@ fn nothing_is_told(cordon: &Cordon, registry: &FakeRegistry, situation: &str) ->
     let mut leaks = Vec::new();
     for protocol in Protocol::ALL {
         let secrets = Secrets::of(registry, protocol);
+        let mut decisions = BTreeSet::new();
         for (kind, route) in routes(registry, protocol) {
             let url = format!("{}{route}", cordon.root());
             for (method, headers) in attempts(&secrets.sha256) {
@@ -225,6 +228,7 @@ fn nothing_is_told(cordon: &Cordon, registry: &FakeRegistry, situation: &str) ->
                     .collect();
                 let reply = http::request(method, &url, &headers, b"");
                 asked += 1;
+                decisions.extend(reply.header("x-cordon-decision").map(str::to_owned));
                 let mut found = secrets.found_in(&reply, kind == Kind::CrateIndex);
                 if kind == Kind::Artifact
                     && (reply.status < 400 || matches!(reply.status, 412 | 416))
@@ -233,6 +237,17 @@ fn nothing_is_told(cordon: &Cordon, registry: &FakeRegistry, situation: &str) ->
                 }
                 if !found.is_empty() {
                     leaks.push(format!("{method} {route} {headers:?}: {found:?}"));
+                }
+            }
+        }
+        // Whoever is refused is told where the reason stands; that page is for everybody.
+        for decision in &decisions {
+            for route in [format!("why/{decision}"), format!("why/{decision}.json")] {
+                let reply = http::get(&format!("{}{route}", cordon.root())).expect(200);
+                asked += 1;
+                let found = secrets.found_in(&reply, false);
+                if !found.is_empty() {
+                    leaks.push(format!("GET {route}: {found:?}"));
                 }
             }
         }

@@ -160,8 +160,13 @@ fn check_bytes(facts: &VersionFacts, bytes: &ByteFacts, out: &mut Findings<'_>) 
     }
     if let Some(declared) = bytes.declared_size_bytes {
         let found = bytes.size_bytes;
+        // The figures are evidence, not reason: the reason goes to whoever is refused the bytes.
+        let difference = match found > declared {
+            true => "more",
+            false => "fewer",
+        };
         let reason = format!(
-            "{subject}: {} has {found} bytes, the registry declares {declared}",
+            "{subject}: {} has {difference} bytes than the registry declares",
             file(facts)
         );
         let evidence = format!("{declared} {found}");

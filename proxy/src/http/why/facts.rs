@@ -13,8 +13,27 @@ pub(super) struct KnownFact {
     pub(super) value: String,
 }
 
-/// Every fact that was asked for, in an order a reader follows.
-pub(super) fn known(facts: &VersionFacts, now: Timestamp) -> Vec<KnownFact> {
+/// Every fact that was asked for, in an order a reader follows. What tells of the bytes themselves
+/// stays out while they are refused (INV-3).
+pub(super) fn known(facts: &VersionFacts, now: Timestamp, are_bytes_told: bool) -> Vec<KnownFact> {
+    let mut known = of_version(facts, now);
+    match are_bytes_told {
+        true => known.extend(of_bytes(facts)),
+        false if !of_bytes(facts).is_empty() => known.push(KnownFact {
+            label: "Size and digests",
+            value: "not told here while the file is refused; `cordon why` on the server has them"
+                .to_owned(),
+        }),
+        false => {}
+    }
+    known.push(KnownFact {
+        label: "Answered by",
+        value: visible(&facts.package.upstream),
+    });
+    known
+}
+
+fn of_version(facts: &VersionFacts, now: Timestamp) -> Vec<KnownFact> {
     let time = |at: &Timestamp| format!("{at}, {}", before(now, *at));
     let history = &facts.history;
     let package = &facts.package;
@@ -77,6 +96,12 @@ pub(super) fn known(facts: &VersionFacts, now: Timestamp) -> Vec<KnownFact> {
             "Publisher",
             say(&facts.publisher, "not named", |name| visible(name)),
         ),
+    ];
+    lines_of(lines)
+}
+
+fn of_bytes(facts: &VersionFacts) -> Vec<KnownFact> {
+    lines_of([
         (
             "Digests, says the registry",
             say(&facts.declared, "none", digests),
@@ -88,10 +113,12 @@ pub(super) fn known(facts: &VersionFacts, now: Timestamp) -> Vec<KnownFact> {
         ("The bytes", say(&facts.bytes, "none", arrived)),
         (
             "Bytes seen before",
-            history.pinned.as_ref().map(ToString::to_string),
+            facts.history.pinned.as_ref().map(ToString::to_string),
         ),
-        ("Answered by", Some(visible(&package.upstream))),
-    ];
+    ])
+}
+
+fn lines_of(lines: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Vec<KnownFact> {
     lines
         .into_iter()
         .filter_map(|(label, value)| {

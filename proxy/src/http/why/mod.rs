@@ -2,7 +2,8 @@
 //!
 //! The page is a pure function of the record. It runs nothing: no script, no request, one inline
 //! style sheet the policy of the page names by digest. Everything that came from a registry is
-//! escaped, and made visible where it could hide or reorder text. Who else asked is not shown.
+//! escaped, and made visible where it could hide or reorder text. Who else asked is not shown, nor,
+//! of what is refused, size and digests: the pages are on the port every client reaches (INV-3).
 
 mod facts;
 mod page;

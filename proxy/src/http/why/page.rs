@@ -3,6 +3,7 @@
 use askama::Template;
 use cordon_policy::finding::{Finding, Mode};
 use cordon_policy::model::Timestamp;
+use cordon_policy::rules;
 use cordon_policy::verdict::{Effect, Evaluation};
 use cordon_storage::evidence::LoggedDecision;
 use serde::Serialize;
@@ -63,7 +64,9 @@ struct FindingView {
     /// What findings of this code mean in general.
     #[serde(skip_serializing_if = "Option::is_none")]
     meaning: Option<&'static str>,
-    evidence: String,
+    /// Left out where it tells of bytes that are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<String>,
     until: Option<Timestamped>,
     is_enforced: bool,
     waived_by: Option<String>,
@@ -90,15 +93,22 @@ struct Link {
 pub fn explanation(record: &LoggedDecision, around: &Surroundings<'_>) -> Explanation {
     let decision = &record.decision;
     let evaluation = &decision.evaluation;
+    // Whoever may not have the bytes learns neither their size nor a digest (INV-3).
+    let are_bytes_told = evaluation.effect() == Effect::Allow;
     let waived = evaluation
         .waived()
         .iter()
-        .map(|(finding, exemption)| view(finding, Some(exemption.to_string()), around));
+        .map(|(finding, exemption)| (finding, Some(exemption.to_string())));
     let findings = evaluation
         .findings()
         .iter()
-        .map(|finding| view(finding, None, around))
+        .map(|finding| (finding, None))
         .chain(waived)
+        .map(|(finding, waived_by)| FindingView {
+            evidence: (are_bytes_told || finding.rule != rules::integrity::KIND.id)
+                .then(|| visible(&finding.evidence)),
+            ..view(finding, waived_by, around)
+        })
         .collect();
     let clears_at = clears_at(evaluation);
     let nearest_allowed = decision.nearest_allowed.as_deref().map(visible);
@@ -111,7 +121,10 @@ pub fn explanation(record: &LoggedDecision, around: &Surroundings<'_>) -> Explan
         summary: summary(evaluation),
         at: Timestamped(decision.at),
         ruleset: visible(&decision.ruleset.to_string()),
-        sha256: decision.sha256().map(ToString::to_string),
+        sha256: decision
+            .sha256()
+            .filter(|_| are_bytes_told)
+            .map(ToString::to_string),
         findings,
         next_steps: next_steps(
             evaluation,
@@ -123,7 +136,7 @@ pub fn explanation(record: &LoggedDecision, around: &Surroundings<'_>) -> Explan
         clears_at: clears_at.map(Timestamped),
         nearest_allowed,
         contact,
-        facts: known(&decision.facts, decision.at),
+        facts: known(&decision.facts, decision.at, are_bytes_told),
         // Relative, so that it holds below any public address.
         json: format!("{id}.json"),
         decision: id,
@@ -155,7 +168,7 @@ fn view(finding: &Finding, waived_by: Option<String>, around: &Surroundings<'_>)
         effect: finding.effect.name(),
         reason: sentence(&finding.reason),
         meaning: meaning(finding),
-        evidence: visible(&finding.evidence),
+        evidence: None,
         until: finding.until.map(Timestamped),
         is_enforced,
         waived_by,

@@ -215,6 +215,38 @@ fn an_allowed_artifact_shows_what_was_set_aside() {
 }
 
 #[test]
+fn inv_03_of_refused_bytes_neither_size_nor_digest_is_told() {
+    let sha256 = Digest::of(b"what came");
+    let declared = Digest::of(b"what was declared");
+    let mismatch = Finding {
+        rule: RuleId::from_static("integrity"),
+        code: FindingCode::from_static("integrity-mismatch"),
+        evidence: format!("{declared} {sha256}").into(),
+        ..finding(Effect::Block, None)
+    };
+    let mut record = record(Effect::Block, &[mismatch], &[]);
+    record.decision.facts.size_bytes = Fact::Known(31_337);
+    record.decision.facts.declared = Fact::Known([declared.clone()].into_iter().collect());
+    record.decision.facts.history.pinned = Some(sha256.clone());
+    record.decision.facts.bytes = Fact::Known(ByteFacts {
+        sha256: sha256.clone(),
+        size_bytes: 31_338,
+        mismatches: Vec::new(),
+        declared_size_bytes: Some(31_337),
+    });
+    let explanation = explanation(&record, &around(None, &no_links));
+    for text in [explanation.html(), explanation.json()] {
+        for secret in [sha256.hex(), declared.hex(), "31337".into(), "31338".into()] {
+            assert!(!text.contains(&*secret), "{secret} in {text}");
+        }
+        assert!(
+            text.contains("not told here while the file is refused"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn inv_50_text_from_outside_is_inert() {
     let mut record = young();
     record.decision.nearest_allowed = Some(HOSTILE.into());
