@@ -8,7 +8,7 @@ use cordon_policy::model::{Digest, Digests};
 use cordon_policy::verdict::Effect;
 use cordon_storage::StorageError;
 use cordon_storage::cache::ArtifactRecord;
-use cordon_storage::collect::{Deletion, Plan, Retention, carry_out, take_stock};
+use cordon_storage::collect::{Claims, Deletion, Plan, Retention, Unnamed, carry_out, take_stock};
 use cordon_storage::evidence::Entry;
 
 use crate::engine::Stores;
@@ -109,21 +109,23 @@ pub async fn collect(
     stores: &Stores,
     budget_bytes: u64,
     dry_run: bool,
-    mut progress: impl FnMut(u64),
+    mut progress: impl FnMut(u64) + Send,
 ) -> Result<Plan, StorageError> {
     let retention = Retention {
         budget_bytes,
         keep: HashSet::new(),
-        deletes_unnamed: true,
+        unnamed: Unnamed::Go,
     };
-    let plan = take_stock(&*stores.blobs, &*stores.cache, &retention).await?;
+    let claims = Claims::default();
+    let round = claims.begin().expect("new claims have no round under way");
+    let plan = take_stock(&*stores.blobs, &*stores.cache, &round, &retention).await?;
     if !dry_run {
         let mut removed = 0;
         let count = |_: &Deletion| {
             removed += 1;
             progress(removed);
         };
-        carry_out(&*stores.blobs, &*stores.cache, &plan, count).await?;
+        carry_out(&*stores.blobs, &*stores.cache, &round, &plan, count).await?;
     }
     Ok(plan)
 }

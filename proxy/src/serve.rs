@@ -152,6 +152,10 @@ pub async fn serve(
         let engine = Arc::clone(&engine);
         async move { engine.write_servings().await }
     });
+    helpers.spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.keep_store_bounded().await }
+    });
     helpers.spawn(publish_checkpoints(Arc::clone(&engine)));
     helpers.spawn(reloader.clone().watch_files(shutdown.drain()));
     let serving = tokio::spawn(server.run(shutdown.drain()));

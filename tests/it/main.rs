@@ -18,6 +18,7 @@ mod no_leak;
 mod operating;
 mod restart;
 mod smoke;
+mod space;
 mod verdicts;
 
 /// Set to anything for the counts of a release run instead of those of a change.

@@ -233,7 +233,7 @@ fn limits(mut table: TableReader<'_, '_>) -> Limits {
         SECOND..=24 * HOUR,
         &mut l.artifact_timeout,
     );
-    size(t, "store_size", 64 * MIB..=1024 * TIB, &mut l.store_bytes);
+    size(t, "store_size", MIB..=1024 * TIB, &mut l.store_bytes);
     table.finish();
     l
 }

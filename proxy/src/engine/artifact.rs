@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cordon_policy::decision::{Cause, Decision};
 use cordon_policy::facts::{ByteFacts, Fact, VersionFacts};
-use cordon_policy::model::{ArtifactId, ArtifactKind, Digest};
+use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, Timestamp};
 use cordon_policy::verdict::Effect;
 use cordon_storage::StorageErrorKind;
 use cordon_storage::blob::BlobReader;
@@ -18,6 +18,7 @@ use super::gate::{Cleared, ClearedBytes};
 use super::hash::{DeclaredHashers, covers, mismatches};
 use super::package::{Freshness, Package};
 use super::snapshot::Snapshot;
+use super::uses::LastUse;
 use crate::http::reply::Reply;
 use crate::registry::{ArtifactRequest, ArtifactSource, DenialScope, Registry, RequestHead, View};
 
@@ -27,6 +28,7 @@ pub(super) struct Hot {
     pub(super) cleared: Arc<Cleared>,
     freshness: Arc<Freshness>,
     source: Arc<ArtifactSource>,
+    pub(super) last_use: Arc<LastUse>,
 }
 
 impl Hot {
@@ -62,15 +64,18 @@ impl Engine {
         head: &RequestHead<'_>,
         snapshot: Arc<Snapshot>,
     ) -> Result<Reply, Failure> {
+        let now = self.clock.now();
         if let Some(hot) = self.hot.get(&request)
-            && self.is_current(&hot, &snapshot)
+            && is_current(&hot, &snapshot, now)
         {
             self.metrics.artifacts.hit();
+            self.note_use(&hot, now);
             return Ok(Reply::Artifact(hot.cleared));
         }
         self.metrics.artifacts.miss();
         match self.clear(registry, &request, snapshot).await? {
             Outcome::Cleared(hot) => {
+                self.note_use(&hot, now);
                 let cleared = Arc::clone(&hot.cleared);
                 self.hot.insert(request, hot);
                 Ok(Reply::Artifact(cleared))
@@ -81,9 +86,9 @@ impl Engine {
         }
     }
 
-    fn is_current(&self, hot: &Hot, snapshot: &Snapshot) -> bool {
-        let now = self.clock.now();
-        hot.cleared.holds(snapshot.generation, now) && hot.freshness.is_fresh(now)
+    fn note_use(&self, hot: &Hot, now: Timestamp) {
+        let artifact = hot.cleared.permit().artifact();
+        self.space.uses.note(artifact, &hot.last_use, now);
     }
 
     async fn clear(
@@ -265,6 +270,8 @@ impl Engine {
         held: Held,
     ) -> Result<Outcome, Failure> {
         let id = &wanted.facts.artifact;
+        // Until they are open for whoever asked, they must not be collected.
+        let _held = self.space.hold(&bytes.sha256).await;
         let now = self.clock.now();
         let pinned = self.stores.evidence.pin(id).await?;
         let latest = self.stores.evidence.latest(id).await?;
@@ -273,8 +280,9 @@ impl Engine {
         facts.history.pinned = pinned.clone();
         let evaluation = wanted.snapshot.ruleset.evaluate(&facts, now);
         let effect = evaluation.effect();
+        let mut reader = None;
         if matches!(effect, Effect::Allow | Effect::Quarantine) && evaluation.awaits().is_empty() {
-            self.keep(wanted, &bytes, held).await.map(drop)?;
+            reader = self.keep(wanted, &bytes, held).await?;
         }
         let permit = evaluation.permit();
         // The record of the same conclusion about the same bytes under the same rules stands.
@@ -310,7 +318,7 @@ impl Engine {
         let Some(permit) = permit else {
             return Ok(Outcome::Refused(decision));
         };
-        let bytes = self.bytes_of(permit.sha256()).await?;
+        let bytes = self.bytes_of(permit.sha256(), reader).await?;
         let cleared = Cleared::new(
             permit,
             decision.id.clone(),
@@ -321,17 +329,26 @@ impl Engine {
             cleared: Arc::new(cleared),
             freshness: Arc::clone(&wanted.package.freshness),
             source: Arc::clone(&wanted.source),
+            last_use: Arc::new(LastUse::never()),
         }))
     }
 
-    async fn keep(&self, wanted: &Wanted, bytes: &ByteFacts, held: Held) -> Result<(), Failure> {
-        let Held::Spooled(spooled) = held else {
-            return Ok(());
+    /// Keeps the bytes and their record. Answers them when they are open already: those cannot go
+    /// away any more.
+    async fn keep(
+        &self,
+        wanted: &Wanted,
+        bytes: &ByteFacts,
+        held: Held,
+    ) -> Result<Option<BlobReader>, Failure> {
+        let spooled = match held {
+            Held::Stored(reader) => return Ok(Some(reader)),
+            Held::Spooled(spooled) => spooled,
         };
         let Spooled {
             staged, computed, ..
         } = spooled;
-        staged.commit().await?;
+        self.space.added(staged.commit().await?.size_bytes);
         let now = self.clock.now();
         let record = ArtifactRecord {
             sha256: bytes.sha256.clone(),
@@ -341,17 +358,24 @@ impl Engine {
             computed,
             last_used_at: now,
         };
-        Ok(self
-            .stores
+        self.stores
             .cache
             .put_artifact(&wanted.facts.artifact, &record)
-            .await?)
+            .await?;
+        Ok(None)
     }
 
     /// The bytes of a kept blob: in memory when small, all of them verified.
-    async fn bytes_of(&self, digest: &Digest) -> Result<ClearedBytes, Failure> {
+    async fn bytes_of(
+        &self,
+        digest: &Digest,
+        reader: Option<BlobReader>,
+    ) -> Result<ClearedBytes, Failure> {
         let gone = || Failure::Contradiction("the stored bytes are gone; ask again".to_owned());
-        let reader = self.open(digest).await?.ok_or_else(gone)?;
+        let reader = match reader {
+            Some(reader) => reader,
+            None => self.open(digest).await?.ok_or_else(gone)?,
+        };
         if reader.size_bytes() > self.config.limits.artifact_cache_each_bytes {
             return Ok(ClearedBytes::Stored(reader));
         }
@@ -408,8 +432,12 @@ impl Engine {
 
 /// Where the bytes being judged are.
 enum Held {
-    Stored(#[expect(dead_code, reason = "keeps the file open until the verdict")] BlobReader),
+    Stored(BlobReader),
     Spooled(Spooled),
+}
+
+fn is_current(hot: &Hot, snapshot: &Snapshot, now: Timestamp) -> bool {
+    hot.cleared.holds(snapshot.generation, now) && hot.freshness.is_fresh(now)
 }
 
 /// The candidate a request means. Files are found by name, cargo's by version.

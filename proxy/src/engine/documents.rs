@@ -242,16 +242,20 @@ impl Engine {
     ) {
         let stores = self.stores.clone();
         let metrics = Arc::clone(&self.metrics);
+        let space = Arc::clone(&self.space);
         let is_missing = record.state == DocumentState::Missing;
         let write = async move {
             let work = async {
+                let mut _held = None;
                 if let (DocumentState::Present { blob, .. }, Some(document)) =
                     (&record.state, document)
-                    && stores.blobs.stat(blob).await?.is_none()
                 {
-                    let mut staged = stores.blobs.stage(document.bytes.len() as u64).await?;
-                    staged.write(document.bytes).await?;
-                    staged.commit().await?;
+                    _held = Some(space.hold(blob).await);
+                    if stores.blobs.stat(blob).await?.is_none() {
+                        let mut staged = stores.blobs.stage(document.bytes.len() as u64).await?;
+                        staged.write(document.bytes).await?;
+                        space.added(staged.commit().await?.size_bytes);
+                    }
                 }
                 stores.cache.put_document(&key, &record).await
             };

@@ -27,6 +27,8 @@ mod package;
 mod record;
 mod service;
 mod snapshot;
+mod space;
+mod uses;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -60,6 +62,7 @@ use metadata::{Ready, ReadyKey};
 use observe::Meters;
 use package::{Package, PackageKey};
 use record::Servings;
+use space::Space;
 
 /// How long a failure is answered from memory, so that many who ask cause one attempt.
 const FAILURE_MEMORY: Duration = Duration::from_secs(2);
@@ -122,12 +125,14 @@ pub struct Engine {
     documents_at_once: Semaphore,
     large_documents: Semaphore,
     background: Background,
+    space: Arc<Space>,
     servings: Servings,
     servings_full: Notify,
 }
 
 impl Engine {
-    /// Puts an engine together. [`write_servings`](Self::write_servings) must be run beside it.
+    /// Puts an engine together. [`write_servings`](Self::write_servings) and
+    /// [`keep_store_bounded`](Self::keep_store_bounded) must be run beside it.
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts {
             config,
@@ -153,6 +158,13 @@ impl Engine {
             .max_capacity(limits.artifact_cache_bytes)
             .weigher(move |_, hot: &Hot| weigh(hot.weight_bytes()))
             .build();
+        let metrics = Arc::new(Meters::new(metrics));
+        let space = Space::new(
+            stores.clone(),
+            limits.store_bytes,
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+        );
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             links: links_below(&public_url),
@@ -168,6 +180,7 @@ impl Engine {
             documents_at_once: Semaphore::new(limits.documents_at_once),
             large_documents: Semaphore::new(1),
             background: Background::new(),
+            space: Arc::new(space),
             servings: Servings::default(),
             servings_full: Notify::new(),
             config,
@@ -176,7 +189,7 @@ impl Engine {
             upstreams,
             clock,
             ids,
-            metrics: Arc::new(Meters::new(metrics)),
+            metrics,
         })
     }
 
@@ -205,6 +218,7 @@ impl Engine {
     /// last connection.
     pub async fn finish(&self) {
         self.background.finish().await;
+        self.space.note_uses().await;
         self.flush_servings().await;
     }
 

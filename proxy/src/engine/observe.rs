@@ -75,6 +75,21 @@ impl Meters {
         self.metrics.store_failed(error);
     }
 
+    /// So many bytes are in the blob store.
+    pub(super) fn store_bytes(&self, bytes: u64) {
+        self.metrics.store_bytes(bytes);
+    }
+
+    /// A collection removed so many blobs with so many bytes.
+    pub(super) fn collected(&self, blobs: usize, bytes: u64) {
+        self.metrics.collected(blobs as u64, bytes);
+    }
+
+    /// A collection came to its end, or failed.
+    pub(super) fn collection_ended(&self, is_ok: bool) {
+        self.metrics.collection_ended(is_ok);
+    }
+
     /// A decision was recorded.
     pub(super) fn decided(&self, decision: &Decision) {
         let evaluation = &decision.evaluation;

@@ -125,6 +125,10 @@ pub struct Metrics {
     cache_lookups: Family<CacheLabels, Counter>,
     store_errors: Family<StoreLabels, Counter>,
     damaged_blobs: Counter,
+    store_bytes: Gauge,
+    collections: Family<OutcomeLabel, Counter>,
+    collected_blobs: Counter,
+    collected_bytes: Counter,
     stale_documents: Family<EcosystemLabel, Counter>,
     generation: Gauge,
     inactive_rules: Gauge,
@@ -151,6 +155,10 @@ impl Metrics {
             cache_lookups: Family::default(),
             store_errors: Family::default(),
             damaged_blobs: Counter::default(),
+            store_bytes: Gauge::default(),
+            collections: Family::default(),
+            collected_blobs: Counter::default(),
+            collected_bytes: Counter::default(),
             stale_documents: Family::default(),
             generation: Gauge::default(),
             inactive_rules: Gauge::default(),
@@ -214,6 +222,26 @@ impl Metrics {
             "damaged_blobs",
             "Transfers cut because stored bytes failed their check",
             self.damaged_blobs.clone(),
+        );
+        registry.register(
+            "store_bytes",
+            "Bytes in the blob store, as far as counted",
+            self.store_bytes.clone(),
+        );
+        registry.register(
+            "collections",
+            "Times space was freed because the blob store was above its limit",
+            self.collections.clone(),
+        );
+        registry.register(
+            "collected_blobs",
+            "Blobs removed to free space",
+            self.collected_blobs.clone(),
+        );
+        registry.register(
+            "collected_bytes",
+            "Bytes removed to free space",
+            self.collected_bytes.clone(),
         );
         registry.register(
             "stale_documents",
@@ -327,6 +355,23 @@ impl Metrics {
     /// A transfer was cut because stored bytes failed their check.
     pub fn blob_damaged(&self) {
         self.damaged_blobs.inc();
+    }
+
+    /// So many bytes are in the blob store.
+    pub fn store_bytes(&self, bytes: u64) {
+        self.store_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A collection removed so many blobs with so many bytes.
+    pub fn collected(&self, blobs: u64, bytes: u64) {
+        self.collected_blobs.inc_by(blobs);
+        self.collected_bytes.inc_by(bytes);
+    }
+
+    /// A collection came to its end, or failed.
+    pub fn collection_ended(&self, is_ok: bool) {
+        self.collections.get_or_create(&ended(is_ok)).inc();
     }
 
     /// A document was served without upstream's confirmation.

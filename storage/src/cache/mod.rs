@@ -74,7 +74,7 @@ pub struct ArtifactRecord {
     /// Digests computed over the bytes while they arrived, of every algorithm that was declared
     /// then; a later document that declares another algorithm makes Cordon read the blob again.
     pub computed: cordon_policy::model::Digests,
-    /// When the bytes were last served, at day resolution, for collection.
+    /// When the bytes were last served, for collection; may lag behind by an hour.
     pub last_used_at: Timestamp,
 }
 

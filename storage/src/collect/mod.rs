@@ -1,17 +1,24 @@
 //! Giving space back: which blobs to delete when they take more than they may.
 //!
 //! Blobs that no record names go first. Then go the least recently used, artifacts by when they
-//! were last served and documents by when upstream last confirmed them, until the rest fits. What
-//! is in the keep-set (held files, what evidence points to) is never touched.
+//! were last served and documents by when upstream last confirmed them, until the rest fits. A
+//! document counts as used with every artifact of its package: without it none of them can be
+//! served while upstream is away, and it is small beside them. What
+//! is in the keep-set (held files, what evidence points to) is never touched, nor is what somebody
+//! is at work on ([`Claims`]): a store may be collected while it is being filled.
 
-use std::collections::{BTreeMap, HashSet};
+mod claims;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cordon_policy::model::{ArtifactId, Digest, Timestamp};
 use futures_util::TryStreamExt;
 
-use crate::StorageError;
 use crate::blob::{BlobStat, BlobStore};
 use crate::cache::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, DocumentState};
+use crate::{StorageError, StorageErrorKind};
+
+pub use claims::{Claims, Held, Round};
 
 /// What shall be kept.
 #[derive(Clone, Debug)]
@@ -20,9 +27,20 @@ pub struct Retention {
     pub budget_bytes: u64,
     /// Blobs that stay whatever they take.
     pub keep: HashSet<Digest>,
-    /// Whether blobs named by no record go. Not while the store is being filled: a blob is there
-    /// before its record is.
-    pub deletes_unnamed: bool,
+    /// What becomes of blobs that no record names.
+    pub unnamed: Unnamed,
+}
+
+/// What becomes of blobs that no record names: superseded documents, what an interrupted fetch
+/// left, or, after the index was lost, anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unnamed {
+    /// All of them go.
+    Go,
+    /// They go first, and only as far as space is needed.
+    GoFirst,
+    /// They stay.
+    Stay,
 }
 
 /// What a collection would do.
@@ -65,14 +83,18 @@ pub fn plan(
         .filter(|blob| !retention.keep.contains(&blob.digest))
         .map(|blob| (blob.digest.clone(), unnamed(blob)))
         .collect();
+    let served = served(&artifacts);
     for (key, record) in documents {
         if let DocumentState::Present { blob, .. } = &record.state
             && let Some(entry) = stock.get_mut(blob)
         {
-            entry.last_used_at = entry.last_used_at.max(Some(record.fetched_at));
+            let served = served.get(&(key.ecosystem.as_str(), key.name.as_str()));
+            let used = served.copied().max(Some(record.fetched_at));
+            entry.last_used_at = entry.last_used_at.max(used);
             entry.documents.push(key);
         }
     }
+    drop(served);
     for (id, record) in artifacts {
         if let Some(entry) = stock.get_mut(&record.sha256) {
             entry.last_used_at = entry.last_used_at.max(Some(record.last_used_at));
@@ -81,7 +103,7 @@ pub fn plan(
     }
     let mut candidates: Vec<Deletion> = stock
         .into_values()
-        .filter(|entry| entry.last_used_at.is_some() || retention.deletes_unnamed)
+        .filter(|entry| entry.last_used_at.is_some() || retention.unnamed != Unnamed::Stay)
         .collect();
     // Unnamed first, then the longest unused; of those of the same day the largest.
     candidates.sort_by(|a, b| {
@@ -93,7 +115,8 @@ pub fn plan(
     });
     let mut after_bytes = before_bytes;
     candidates.retain(|entry| {
-        let goes = entry.last_used_at.is_none() || after_bytes > retention.budget_bytes;
+        let goes_anyway = entry.last_used_at.is_none() && retention.unnamed == Unnamed::Go;
+        let goes = goes_anyway || after_bytes > retention.budget_bytes;
         if goes {
             after_bytes = after_bytes.saturating_sub(entry.blob.size_bytes);
         }
@@ -104,6 +127,23 @@ pub fn plan(
         before_bytes,
         after_bytes,
     }
+}
+
+/// When anything of a package was last served, by ecosystem and name in each spelling documents
+/// may be kept under. The empty name stands for the whole ecosystem: what is about no package in
+/// particular serves all of them.
+fn served(artifacts: &[(ArtifactId, ArtifactRecord)]) -> HashMap<(&str, &str), Timestamp> {
+    let mut served = HashMap::new();
+    for (id, record) in artifacts {
+        let name = &id.subject.name;
+        for spelling in ["", name.normalized(), name.as_published()] {
+            let latest = served
+                .entry((name.ecosystem().as_str(), spelling))
+                .or_insert(record.last_used_at);
+            *latest = record.last_used_at.max(*latest);
+        }
+    }
+    served
 }
 
 fn unnamed(blob: BlobStat) -> Deletion {
@@ -122,27 +162,39 @@ fn unnamed(blob: BlobStat) -> Deletion {
 pub async fn take_stock(
     blobs: &dyn BlobStore,
     index: &dyn CacheIndex,
+    round: &Round,
     retention: &Retention,
 ) -> Result<Plan, StorageError> {
     // Blobs first: one that arrives meanwhile is not in the list and stays.
     let listed = blobs.scan().try_collect().await?;
     let documents = index.documents().await?;
     let artifacts = index.artifacts().await?;
-    Ok(plan(listed, documents, artifacts, retention))
+    let mut retention = retention.clone();
+    retention.keep.extend(round.held());
+    // A sort of everything there is.
+    tokio::task::spawn_blocking(move || plan(listed, documents, artifacts, &retention))
+        .await
+        .map_err(|error| {
+            StorageError::new("blob", "planning a collection", StorageErrorKind::Io, error)
+        })
 }
 
-/// Carries a plan out. `done` is told of each deletion, for showing progress. Killed half-way, the
-/// rest is found by the next collection.
+/// Carries a plan out, except for what somebody got hold of since the round began. `done` is told
+/// of each deletion. Killed half-way, the rest is found by the next collection.
 ///
 /// # Errors
 /// When a store fails; what was deleted until then stays so.
 pub async fn carry_out(
     blobs: &dyn BlobStore,
     index: &dyn CacheIndex,
+    round: &Round,
     plan: &Plan,
-    mut done: impl FnMut(&Deletion),
+    mut done: impl FnMut(&Deletion) + Send,
 ) -> Result<(), StorageError> {
     for deletion in &plan.deletions {
+        let Some(_taken) = round.take(&deletion.blob.digest) else {
+            continue;
+        };
         for key in &deletion.documents {
             index.remove_document(key).await?;
         }
@@ -188,7 +240,7 @@ mod tests {
         Retention {
             budget_bytes,
             keep: HashSet::new(),
-            deletes_unnamed: true,
+            unnamed: Unnamed::Go,
         }
     }
 
@@ -247,12 +299,40 @@ mod tests {
     }
 
     #[test]
+    fn a_document_stays_as_long_as_an_artifact_of_its_package_or_ecosystem() {
+        let artifacts = vec![artifact("old", "old", 10), artifact("new", "new", 40)];
+        let documents = vec![document("old", 1), document("new", 2), document("", 3)];
+        let stock = [("old", 100), ("new", 100)].map(|(name, size)| blob(name, size));
+        // Each document in a blob of its own, which is smaller than any artifact.
+        let documents: Vec<_> = documents
+            .into_iter()
+            .map(|(key, mut record)| {
+                record.state = DocumentState::Present {
+                    blob: Digest::of(format!("about {}", key.name).as_bytes()),
+                    content_type: "text/plain".into(),
+                };
+                (key, record)
+            })
+            .collect();
+        let abouts = ["about old", "about new", "about "].map(|name| blob(name, 10));
+        let stock: Vec<_> = stock.into_iter().chain(abouts).collect();
+        let plan = plan(stock, documents, artifacts, &within(0));
+        let (old, new) = (["old", "about old", "new"], ["about ", "about new"]);
+        let mut deleted = deleted(&plan);
+        let last = deleted.split_off(3);
+        assert_eq!(deleted, names(&old));
+        // Of the same instant and size, in any order.
+        let set = |digests: Vec<Digest>| digests.into_iter().collect::<HashSet<_>>();
+        assert_eq!(set(last), set(names(&new)));
+    }
+
+    #[test]
     fn what_is_to_be_kept_stays_and_counts() {
         let (documents, artifacts) = records();
         let retention = Retention {
             budget_bytes: 0,
             keep: HashSet::from_iter(names(&["mid", "orphan", "unknown"])),
-            deletes_unnamed: true,
+            unnamed: Unnamed::Go,
         };
         let plan = plan(stock(), documents, artifacts, &retention);
         assert_eq!(deleted(&plan), names(&["old", "doc", "new"]));
@@ -263,9 +343,50 @@ mod tests {
     fn unnamed_blobs_stay_when_told() {
         let (documents, artifacts) = records();
         let mut retention = within(0);
-        retention.deletes_unnamed = false;
+        retention.unnamed = Unnamed::Stay;
         let plan = plan(stock(), documents, artifacts, &retention);
         assert_eq!(deleted(&plan), names(&["mid", "old", "doc", "new"]));
+    }
+
+    #[test]
+    fn unnamed_blobs_go_first_but_only_as_far_as_needed_when_told() {
+        for (budget, expected) in [
+            (500, &[][..]),
+            (400, &["orphan"]),
+            (399, &["orphan", "mid"]),
+        ] {
+            let (documents, artifacts) = records();
+            let mut retention = within(budget);
+            retention.unnamed = Unnamed::GoFirst;
+            let plan = plan(stock(), documents, artifacts, &retention);
+            assert_eq!(deleted(&plan), names(expected), "{budget} bytes");
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_that_arrive_again_after_the_stock_was_taken_stay() {
+        let (blobs, index) = (MemoryBlobs::new(), MemoryIndex::new());
+        let (again, gone) = (Digest::of(b"again"), Digest::of(b"gone"));
+        for name in ["again", "gone"] {
+            put(&blobs, name.as_bytes()).await;
+        }
+        let claims = Claims::default();
+        let round = claims.begin().expect("a round");
+        let plan = take_stock(&blobs, &index, &round, &within(0))
+            .await
+            .expect("a plan");
+        assert_eq!(plan.deletions.len(), 2);
+        let held = claims.hold(&again).await;
+        put(&blobs, b"again").await;
+        let (id, record) = artifact("again", "again", 1);
+        index.put_artifact(&id, &record).await.expect("a put");
+        drop(held);
+        carry_out(&blobs, &index, &round, &plan, |_| ())
+            .await
+            .expect("a collection");
+        let is_there = |found: Option<BlobStat>| found.is_some();
+        assert!(is_there(blobs.stat(&again).await.expect("a look")));
+        assert!(!is_there(blobs.stat(&gone).await.expect("a look")));
     }
 
     #[tokio::test]
@@ -281,12 +402,14 @@ mod tests {
         for (id, record) in &artifacts {
             index.put_artifact(id, record).await.expect("a put");
         }
-        let plan = take_stock(&blobs, &index, &within(6))
+        let claims = Claims::default();
+        let round = claims.begin().expect("a round");
+        let plan = take_stock(&blobs, &index, &round, &within(6))
             .await
             .expect("a plan");
         assert_eq!(deleted(&plan), names(&["orphan", "mid", "old"]));
         let mut count = 0;
-        carry_out(&blobs, &index, &plan, |_| count += 1)
+        carry_out(&blobs, &index, &round, &plan, |_| count += 1)
             .await
             .expect("a collection");
         assert_eq!(count, 3);
@@ -322,7 +445,7 @@ mod tests {
                 .iter()
                 .map(|number| Digest::of(name(*number).as_bytes()))
                 .collect();
-            let retention = Retention { budget_bytes, keep: keep.clone(), deletes_unnamed: false };
+            let retention = Retention { budget_bytes, keep: keep.clone(), unnamed: Unnamed::Stay };
             let total: u64 = sizes.iter().sum();
             let plan = plan(blobs.clone(), Vec::new(), artifacts.clone(), &retention);
             let freed: u64 = plan.deletions.iter().map(|deletion| deletion.blob.size_bytes).sum();
