@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cordon_policy::config::diagnostic::Diagnostic;
+use cordon_storage::Chain;
 
 use crate::config::{Config, ConfigSource, Loaded};
 use crate::engine::Engine;
@@ -215,7 +216,7 @@ impl Reloader {
         // What is not recorded is not put in force.
         record_policy(&self.engine, &loaded, "reload")
             .await
-            .map_err(|error| vec![format!("recording the policy: {error}")])?;
+            .map_err(|error| vec![format!("recording the policy: {}", Chain(&error))])?;
         let generation = self.engine.replace_policy(loaded.ruleset);
         self.metrics.generation_changed(generation, 0);
         tracing::info!(generation, "policy reloaded");

@@ -3,11 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use cordon_policy::model::Digest;
-use cordon_storage::StorageError;
 use cordon_storage::evidence::{Entry, Notice, PolicyChange};
+use cordon_storage::{Chain, StorageError};
 use http::uri::Authority;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -26,9 +25,6 @@ use crate::server::{Certificates, Registries, Server, ServerSettings, Shutdown, 
 use crate::telemetry::{Metrics, log};
 use crate::upstream::{UpstreamError, Upstreams};
 use crate::{app, registry};
-
-/// How often a checkpoint of the log is signed and published, at the least.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 
 /// A start that failed.
 #[derive(Debug, thiserror::Error)]
@@ -156,7 +152,6 @@ pub async fn serve(
         let engine = Arc::clone(&engine);
         async move { engine.keep_store_bounded().await }
     });
-    helpers.spawn(publish_checkpoints(Arc::clone(&engine)));
     helpers.spawn(reloader.clone().watch_files(shutdown.drain()));
     let serving = tokio::spawn(server.run(shutdown.drain()));
     let administering = tokio::spawn(admin_server.run(shutdown.drain()));
@@ -174,7 +169,7 @@ pub async fn serve(
     helpers.shutdown().await;
     engine.finish().await;
     if let Err(error) = engine.stores().cache.flush().await {
-        tracing::warn!(%error, "writing out the cache index failed");
+        tracing::warn!(error = %Chain(&error), "writing out the cache index failed");
     }
     open.evidence.close().await;
     tracing::info!(aborted_connections = drained.aborted, "stopped");
@@ -286,10 +281,12 @@ async fn rebuild(open: &OpenData) {
                 .append(vec![Entry::Notice(notice)])
                 .await
             {
-                tracing::error!(%error, "recording the rebuild failed");
+                tracing::error!(error = %Chain(&error), "recording the rebuild failed");
             }
         }
-        Err(error) => tracing::error!(%error, "making the cache index again failed"),
+        Err(error) => {
+            tracing::error!(error = %Chain(&error), "making the cache index again failed")
+        }
     }
 }
 
@@ -336,15 +333,6 @@ fn damage_report(engine: &Arc<Engine>) -> DamageReport {
             runtime.spawn(async move { engine.damaged(&artifact, &sha256).await });
         }
     })
-}
-
-async fn publish_checkpoints(engine: Arc<Engine>) {
-    loop {
-        tokio::time::sleep(CHECKPOINT_EVERY).await;
-        if let Err(error) = engine.stores().evidence.checkpoint().await {
-            tracing::error!(%error, "publishing a checkpoint of the log failed");
-        }
-    }
 }
 
 fn write_ready_file(path: &Path, addresses: &Addresses) -> Result<(), ServeError> {

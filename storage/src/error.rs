@@ -1,5 +1,8 @@
 //! What a store can say besides its answer.
 
+use std::error::Error;
+use std::fmt;
+
 /// A store failed. A miss is never an error: reading what is not there is `Ok(None)`.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} in the {store} store: {kind}")]
@@ -63,5 +66,45 @@ impl StorageError {
             _ => StorageErrorKind::Io,
         };
         Self::new(store, operation, kind, error)
+    }
+}
+
+/// An error with its causes on one line, as logs and commands tell it: an error's own text says
+/// what failed, its causes say why.
+pub struct Chain<'a>(pub &'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.0.to_string();
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            // Some errors name their cause themselves.
+            let why = error.to_string();
+            if !text.contains(&why) {
+                text.push_str(": ");
+                text.push_str(&why);
+            }
+            cause = error.source();
+        }
+        f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("starting: {0}")]
+    struct NamesItsCause(#[source] StorageError);
+
+    #[test]
+    fn every_cause_is_told_once() {
+        let cause = std::io::Error::other("disk gone");
+        let error = NamesItsCause(StorageError::io("blob", "reading a blob", cause));
+        assert_eq!(
+            Chain(&error).to_string(),
+            "starting: reading a blob in the blob store: input or output failed: disk gone"
+        );
     }
 }

@@ -13,4 +13,4 @@ mod disk;
 pub mod error;
 pub mod evidence;
 
-pub use error::{StorageError, StorageErrorKind};
+pub use error::{Chain, StorageError, StorageErrorKind};

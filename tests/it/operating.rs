@@ -1,11 +1,13 @@
 //! What an operator does with the process and the commands, and what they say back.
 
 use std::fs;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use cordon_tests::client::http;
+use cordon_tests::client::{http, listing};
 use cordon_tests::cordon::{ALLOW_ALL, Builder, Cordon, PATIENCE, Signal};
-use cordon_tests::fake_registry::FakeRegistry;
+use cordon_tests::fake_registry::{FakeRegistry, Protocol};
+use cordon_tests::fixture::{OLD, PACKAGE, Scene};
 
 /// Waits for something another process does.
 #[track_caller]
@@ -76,4 +78,78 @@ fn a_policy_named_later_comes_into_force_and_other_keys_are_said_to_need_a_resta
     let said = http::request("POST", &reload, &[], b"").expect(422).text();
     assert!(said.contains("cordon.toml:"), "{said}");
     assert!(cordon.log().contains("need a restart"), "{}", cordon.log());
+}
+
+/// Runs a command whose answer nobody reads, as in `cordon log | true`.
+fn unread(command: &mut Command) -> Output {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary can be run");
+    drop(child.stdout.take());
+    child.wait_with_output().expect("our own child ends")
+}
+
+#[test]
+fn an_answer_nobody_reads_is_no_failure() {
+    let mut scene = Scene::new();
+    let url = listing::locked_url(
+        Protocol::Npm,
+        &scene.cordon.url(Protocol::Npm),
+        PACKAGE,
+        OLD,
+    );
+    let served = http::get(&url).expect(200);
+    let decision = served.header("x-cordon-decision").expect("it names one");
+    let purl = format!("pkg:npm/{PACKAGE}");
+    let asked: [&[&str]; 9] = [
+        &["log"],
+        &["log", "--json"],
+        &["log", "--follow"],
+        &["why", decision],
+        &["explain", &purl],
+        &["explain", &purl, "--json"],
+        &["policy", "show"],
+        &["check"],
+        &["completions", "bash"],
+    ];
+    for arguments in asked {
+        let output = unread(&mut scene.cordon.prepared(arguments));
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{arguments:?}: {output:?}"
+        );
+    }
+    scene.cordon.stop();
+    for arguments in [&["log", "verify"][..], &["gc"], &["rebuild"]] {
+        let output = unread(&mut scene.cordon.prepared(arguments));
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn serving_goes_on_when_nobody_reads_what_it_prints() {
+    let registry = FakeRegistry::start();
+    let builder = Builder::new(&registry);
+    let folder = builder.write();
+    let ready = folder.path().join("ready.json");
+    let ready_file = ready.display().to_string();
+    let mut child = builder
+        .prepared(folder.path(), &["serve", "--ready-file", &ready_file])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary can be run");
+    drop((child.stdout.take(), child.stderr.take()));
+    wait_until("the ready file", || ready.exists());
+    let text = fs::read_to_string(&ready).expect("it is there");
+    let addresses: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let admin = addresses["admin"].as_str().expect("an address");
+    // A reload writes to the log.
+    let said = http::request("POST", &format!("{admin}/reload"), &[], b"");
+    let health = http::get(&format!("{admin}/healthz"));
+    child.kill().expect("our own child can be killed");
+    child.wait().expect("our own child ends");
+    let (_, _) = (said.expect(200), health.expect(200));
 }

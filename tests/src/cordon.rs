@@ -152,6 +152,17 @@ impl Builder {
         folder
     }
 
+    /// A `cordon` command on the configuration written to a folder ([`write`](Self::write)), not
+    /// yet run.
+    pub fn prepared(&self, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = base_command(self, folder);
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(folder.join("cordon.toml"));
+        command
+    }
+
     /// Starts and waits until requests are answered.
     ///
     /// # Panics
@@ -300,13 +311,14 @@ impl Cordon {
     /// # Panics
     /// If it cannot be started.
     pub fn command(&self, arguments: &[&str]) -> std::process::Output {
-        let mut command = base_command(&self.builder, self.folder.path());
-        command
-            .args(arguments)
-            .arg("--config")
-            .arg(self.folder.path().join("cordon.toml"))
+        self.prepared(arguments)
             .output()
             .expect("the binary can be run")
+    }
+
+    /// The same, not yet run.
+    pub fn prepared(&self, arguments: &[&str]) -> Command {
+        self.builder.prepared(self.folder.path(), arguments)
     }
 
     /// Asks it to stop and waits until it has.

@@ -3,8 +3,8 @@
 use cordon_policy::finding::Mode;
 use cordon_policy::model::Digest;
 use cordon_policy::rules::ConfiguredRule;
-use cordon_storage::StorageError;
 use cordon_storage::cache::DocumentKey;
+use cordon_storage::{Chain, StorageError};
 
 use super::status::{
     AdminState, Check, Readiness, RuleStatus, Status, StoreStatus, UpstreamStatus,
@@ -127,7 +127,7 @@ async fn stores(reloader: &Reloader) -> Vec<StoreStatus> {
 fn answered<T>(name: &'static str, outcome: Result<T, StorageError>) -> StoreStatus {
     StoreStatus {
         name,
-        problem: outcome.err().map(|error| error.to_string()),
+        problem: outcome.err().map(|error| Chain(&error).to_string()),
     }
 }
 

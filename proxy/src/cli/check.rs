@@ -49,17 +49,14 @@ impl Check {
             _ => format!("{count} {noun}s"),
         };
         if errors > 0 || (self.strict && warnings > 0) {
-            eprintln!(
-                "cordon: {}, {}",
-                name(errors, "error"),
-                name(warnings, "warning")
-            );
+            let (errors, warnings) = (name(errors, "error"), name(warnings, "warning"));
+            output::complain(format_args!("{errors}, {warnings}"));
             return Err(unusable());
         }
-        println!(
-            "configuration and policy are usable ({})",
-            name(warnings, "warning")
-        );
+        let warnings = name(warnings, "warning");
+        output::print(format_args!(
+            "configuration and policy are usable ({warnings})"
+        ))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -14,7 +14,9 @@ pub(super) struct Completions {
 impl Completions {
     pub(super) fn run(&self) -> Result<ExitCode, ExitCode> {
         let mut command = super::Cli::command();
-        clap_complete::generate(self.shell, &mut command, "cordon", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, "cordon", &mut script);
+        super::output::print(String::from_utf8_lossy(&script).trim_end())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -8,7 +8,7 @@ use cordon_policy::ecosystem::schemes;
 use cordon_policy::facts::{Fact, VersionFacts};
 use cordon_policy::model::{Timestamp, parse_purl};
 
-use super::output::{self, printable};
+use super::output::{self, Lines, printable};
 use super::{Common, unusable};
 use crate::engine::Explanation;
 use crate::{app, policy_files, registry};
@@ -28,7 +28,7 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
         let refuse = |message: String| {
-            eprintln!("cordon: {}", printable(&message));
+            output::complain(message);
             unusable()
         };
         let target =
@@ -55,11 +55,11 @@ impl Explain {
                 .await
                 .map_err(|error| super::fail(&error))?;
             if self.json {
-                println!("{}", json(&explanation));
+                output::print(json(&explanation))?;
             } else if target.version.is_some() {
-                print_full(&explanation);
+                output::print(full(&explanation))?;
             } else {
-                print_list(&explanation);
+                output::print(list(&explanation))?;
             }
             Ok(ExitCode::SUCCESS)
         })
@@ -82,7 +82,7 @@ fn json(explanation: &Explanation) -> String {
     .to_string()
 }
 
-fn print_list(explanation: &Explanation) {
+fn list(explanation: &Explanation) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["version", "file", "published", "verdict", "reason"]);
@@ -100,25 +100,26 @@ fn print_list(explanation: &Explanation) {
             printable(reason),
         ]);
     }
-    println!("{table}");
-    print_best(explanation);
+    format!("{table}\n{}", best(explanation))
 }
 
-fn print_full(explanation: &Explanation) {
+fn full(explanation: &Explanation) -> Lines {
+    let mut lines = Lines::default();
     for one in &explanation.candidates {
-        println!("{}", printable(&one.facts.artifact.subject.to_string()));
-        println!("  file       {}", one.facts.artifact.file);
-        println!(
+        lines.add(printable(&one.facts.artifact.subject.to_string()));
+        lines.add(format_args!("  file       {}", one.facts.artifact.file));
+        lines.add(format_args!(
             "  upstream   {}{}",
             explanation.upstream,
             stale(explanation)
-        );
-        println!("  judged for {}", explanation.at);
-        print_facts(&one.facts);
-        println!("  verdict    {}", one.evaluation.effect());
-        output::evaluation(&one.evaluation);
+        ));
+        lines.add(format_args!("  judged for {}", explanation.at));
+        add_facts(&mut lines, &one.facts);
+        lines.add(format_args!("  verdict    {}", one.evaluation.effect()));
+        lines.append(output::Findings(&one.evaluation));
     }
-    print_best(explanation);
+    lines.add(best(explanation));
+    lines
 }
 
 fn stale(explanation: &Explanation) -> &'static str {
@@ -129,15 +130,15 @@ fn stale(explanation: &Explanation) -> &'static str {
     }
 }
 
-fn print_best(explanation: &Explanation) {
+fn best(explanation: &Explanation) -> String {
     match &explanation.best_allowed {
-        Some(version) => println!("newest allowed version: {}", printable(version)),
-        None => println!("no version of it is allowed"),
+        Some(version) => format!("newest allowed version: {}", printable(version)),
+        None => "no version of it is allowed".to_owned(),
     }
 }
 
-fn print_facts(facts: &VersionFacts) {
-    let row = |name: &str, value: String| println!("  {name:10} {value}");
+fn add_facts(lines: &mut Lines, facts: &VersionFacts) {
+    let mut row = |name: &str, value: String| lines.add(format_args!("  {name:10} {value}"));
     row("published", fact(&facts.published_at, ToString::to_string));
     row(
         "name since",

@@ -29,10 +29,9 @@ pub(super) fn run(common: &Common) -> Result<ExitCode, ExitCode> {
         }
         let response = request.send().await.map_err(|error| fail(&error))?;
         let is_well = response.status().is_success();
-        println!(
-            "{}",
-            output::printable(&response.text().await.unwrap_or_default())
-        );
+        let text = response.text().await.unwrap_or_default();
+        let lines: Vec<String> = text.lines().map(output::printable).collect();
+        output::print(lines.join("\n"))?;
         if is_well {
             Ok(ExitCode::SUCCESS)
         } else {

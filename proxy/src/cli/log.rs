@@ -11,7 +11,7 @@ use cordon_policy::model::{Timestamp, parse_purl};
 use cordon_policy::verdict::Effect;
 use cordon_storage::evidence::{Evidence, LogFilter, LoggedDecision};
 
-use super::output::{self, printable};
+use super::output::{self, Lines, printable};
 use super::{Common, unusable};
 use crate::data;
 
@@ -84,7 +84,7 @@ impl Log {
 impl List {
     fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
         let filter = self.filter().map_err(|message| {
-            eprintln!("cordon: {}", printable(&message));
+            output::complain(message);
             unusable()
         })?;
         let config = common.load(&common.overrides())?;
@@ -104,11 +104,11 @@ impl List {
             .await
             .map_err(|error| super::fail(&error))?;
         if !self.follow {
-            self.show(&found);
+            self.show(&found)?;
             return Ok(ExitCode::SUCCESS);
         }
         loop {
-            self.show(&found);
+            self.show(&found)?;
             if let Some(last) = found.last() {
                 filter.after = Some(last.index);
             }
@@ -123,19 +123,19 @@ impl List {
         }
     }
 
-    fn show(&self, decisions: &[LoggedDecision]) {
+    fn show(&self, decisions: &[LoggedDecision]) -> Result<(), ExitCode> {
         if self.json {
             decisions
                 .iter()
-                .for_each(|logged| println!("{}", json_line(logged)));
+                .try_for_each(|logged| output::print(json_line(logged)))
         } else if self.follow {
             decisions
                 .iter()
-                .for_each(|logged| println!("{}", text_line(logged)));
+                .try_for_each(|logged| output::print(text_line(logged)))
         } else if decisions.is_empty() {
-            println!("no decision matches");
+            output::print("no decision matches")
         } else {
-            println!("{}", table(decisions));
+            output::print(table(decisions))
         }
     }
 
@@ -250,27 +250,32 @@ pub(super) fn json_line(logged: &LoggedDecision) -> String {
     .to_string()
 }
 
-pub(super) fn print_decision(logged: &LoggedDecision) {
+/// A decision with everything kept about it.
+pub(super) fn whole(logged: &LoggedDecision) -> Lines {
     let decision = &logged.decision;
     let evaluation = &decision.evaluation;
-    println!(
+    let mut lines = Lines::default();
+    lines.add(format_args!(
         "{}  {}  {}",
         decision.id,
         evaluation.effect(),
         printable(&evaluation.subject().to_string())
-    );
-    println!("  decided    {} (log entry {})", decision.at, logged.index);
-    println!("  file       {}", evaluation.artifact().file);
+    ));
+    lines.add(format_args!(
+        "  decided    {} (log entry {})",
+        decision.at, logged.index
+    ));
+    lines.add(format_args!("  file       {}", evaluation.artifact().file));
     if let Some(sha256) = evaluation.sha256() {
-        println!("  bytes      {sha256}");
+        lines.add(format_args!("  bytes      {sha256}"));
     }
-    output::evaluation(evaluation);
+    lines.append(output::Findings(evaluation));
     if let Some(nearest) = &decision.nearest_allowed {
-        println!("  use        {nearest} instead");
+        lines.add(format_args!("  use        {nearest} instead"));
     }
-    println!("  ruleset    {}", decision.ruleset);
+    lines.add(format_args!("  ruleset    {}", decision.ruleset));
     for served in &logged.servings {
-        println!(
+        lines.add(format_args!(
             "  {:9}  {} x by {} {} ({} to {})",
             format!("{:?}", served.outcome).to_lowercase(),
             served.count,
@@ -278,6 +283,7 @@ pub(super) fn print_decision(logged: &LoggedDecision) {
             printable(&served.client.agent),
             served.first_at,
             served.last_at
-        );
+        ));
     }
+    lines
 }

@@ -1,9 +1,5 @@
-//! The command line: one file a command. The only place that prints.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "commands print their answers"
-)]
+//! The command line: one file a command. Answers go to standard output, complaints to standard
+//! error, both by way of `output`.
 
 mod check;
 mod completions;
@@ -22,6 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use cordon_storage::Chain;
 
 use crate::config::{Config, Loaded, Overrides};
 
@@ -155,7 +152,7 @@ fn block_on(work: impl Future<Output = Result<ExitCode, ExitCode>>) -> Result<Ex
 
 /// Prints an error and gives the exit code of a command that failed.
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    output::error(error);
+    output::complain(Chain(error));
     ExitCode::FAILURE
 }
 

@@ -22,11 +22,13 @@ impl Policy {
             unusable()
         })?;
         output::diagnostics(&loaded.warnings, &loaded.sources);
+        let mut lines = output::Lines::default();
         for source in &loaded.sources {
-            println!("# {}", source.name);
-            println!("{}", source.text.trim_end());
+            lines.add(format_args!("# {}", source.name));
+            lines.add(source.text.trim_end());
         }
-        println!("# ruleset {}", loaded.ruleset.hash());
+        lines.add(format_args!("# ruleset {}", loaded.ruleset.hash()));
+        output::print(lines)?;
         Ok(ExitCode::SUCCESS)
     }
 }

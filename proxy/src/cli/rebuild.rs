@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Common;
+use super::{Common, output};
 use crate::engine::{Clock as _, SystemClock};
 use crate::{data, maintenance};
 
@@ -31,10 +31,10 @@ pub(super) fn rebuild(common: &Common) -> Result<ExitCode, ExitCode> {
             .map_err(|error| super::fail(&error))?;
         bar.finish_and_clear();
         open.evidence.close().await;
-        println!(
+        output::print(format_args!(
             "{} log entries read, {} artifact records made again, {} without bytes",
             done.entries, done.artifacts, done.missing
-        );
+        ))?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -57,12 +57,12 @@ impl Gc {
             } else {
                 "removed"
             };
-            println!(
+            output::print(format_args!(
                 "{} bytes held, {} blobs {verb}, {} bytes freed",
                 plan.before_bytes,
                 plan.deletions.len(),
                 plan.before_bytes.saturating_sub(plan.after_bytes)
-            );
+            ))?;
             Ok(ExitCode::SUCCESS)
         })
     }

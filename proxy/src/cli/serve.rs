@@ -44,15 +44,17 @@ impl Serve {
             false => format!("{} file(s)", config.policy_files.len()),
         };
         let announce = |addresses: &serve::Addresses| {
-            println!("{}", addresses.client_setup().trim_end());
-            println!();
-            println!("registries  {}", addresses.registry);
-            println!(
-                "admin       {} (healthz, readyz, metrics, status)",
-                addresses.admin
-            );
-            println!("data        {data}");
-            println!("policy      {policy_name}");
+            let setup = addresses.client_setup();
+            let (registry, admin) = (&addresses.registry, &addresses.admin);
+            // Serving does not depend on who reads this.
+            let _ = output::print(format_args!(
+                "{}\n\n\
+                 registries  {registry}\n\
+                 admin       {admin} (healthz, readyz, metrics, status)\n\
+                 data        {data}\n\
+                 policy      {policy_name}",
+                setup.trim_end()
+            ));
         };
         super::block_on(async {
             let serving =

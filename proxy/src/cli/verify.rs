@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use cordon_storage::evidence::log::{PUBLIC_KEY, verify};
 
-use super::output::printable;
-use super::{Common, unusable};
+use super::{Common, output, unusable};
 use crate::data;
 
 #[derive(Debug, Args)]
@@ -32,7 +31,7 @@ impl Verify {
         let key_file = self.key.clone().unwrap_or_else(|| log.join(PUBLIC_KEY));
         let read = |path: &PathBuf| {
             std::fs::read_to_string(path).map_err(|error| {
-                eprintln!("cordon: reading {}: {error}", path.display());
+                output::complain(format_args!("reading {}: {error}", path.display()));
                 unusable()
             })
         };
@@ -40,22 +39,23 @@ impl Verify {
         let against = self.against.as_ref().map(read).transpose()?;
         match verify(&log, key.trim(), against.as_deref()) {
             Ok(report) => {
-                println!(
+                let mut lines = output::Lines::default();
+                lines.add(format_args!(
                     "good: {} entries, {} bytes, root {}",
                     report.entries, report.entry_bytes, report.root
-                );
+                ));
                 if let Some(size) = report.extends {
-                    println!("consistent with the other checkpoint, over {size} entries");
+                    lines.add(format_args!(
+                        "consistent with the other checkpoint, over {size} entries"
+                    ));
                 }
+                output::print(lines)?;
                 Ok(ExitCode::SUCCESS)
             }
             Err(error) => {
-                eprintln!(
-                    "cordon: the log is not what was signed: {}",
-                    printable(&error.to_string())
-                );
+                output::complain(format_args!("the log is not what was signed: {error}"));
                 if let Some(index) = error.first_bad {
-                    eprintln!("cordon: first bad entry: {index}");
+                    output::complain(format_args!("first bad entry: {index}"));
                 }
                 Err(ExitCode::FAILURE)
             }

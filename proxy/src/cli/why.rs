@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use cordon_policy::decision::DecisionId;
 
-use super::output::printable;
-use super::{Common, unusable};
+use super::{Common, output, unusable};
 use crate::data;
 
 #[derive(Debug, Args)]
@@ -21,11 +20,11 @@ pub(super) struct Why {
 impl Why {
     pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
         let Some(id) = DecisionId::parse(&self.id) else {
-            eprintln!(
-                "cordon: `{}` is not a decision id; it has 12 letters and digits and stands in the \
+            output::complain(format_args!(
+                "`{}` is not a decision id; it has 12 letters and digits and stands in the \
                  refusal's text",
-                printable(&self.id)
-            );
+                self.id
+            ));
             return Err(unusable());
         };
         let config = common.load(&common.overrides())?;
@@ -37,15 +36,16 @@ impl Why {
                 .map_err(|error| super::fail(&error))?
             {
                 Some(logged) if self.json => {
-                    println!("{}", super::log::json_line(&logged));
+                    output::print(super::log::json_line(&logged))?;
                     Ok(ExitCode::SUCCESS)
                 }
                 Some(logged) => {
-                    super::log::print_decision(&logged);
+                    output::print(super::log::whole(&logged))?;
                     Ok(ExitCode::SUCCESS)
                 }
                 None => {
-                    eprintln!("cordon: no decision {id} in {}", config.data.display());
+                    let folder = config.data.display();
+                    output::complain(format_args!("no decision {id} in {folder}"));
                     Err(ExitCode::FAILURE)
                 }
             }

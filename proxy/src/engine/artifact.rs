@@ -6,10 +6,10 @@ use cordon_policy::decision::{Cause, Decision};
 use cordon_policy::facts::{ByteFacts, Fact, VersionFacts};
 use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, Timestamp};
 use cordon_policy::verdict::Effect;
-use cordon_storage::StorageErrorKind;
 use cordon_storage::blob::BlobReader;
 use cordon_storage::cache::ArtifactRecord;
 use cordon_storage::evidence::{Entry as LogEntry, Notice, Pin};
+use cordon_storage::{Chain, StorageErrorKind};
 
 use super::Engine;
 use super::failure::Failure;
@@ -425,7 +425,7 @@ impl Engine {
             .map(drop);
         for error in [aside, noted].into_iter().filter_map(Result::err) {
             self.metrics.store_failed(&error);
-            tracing::error!(error = %error, "reporting damaged bytes failed");
+            tracing::error!(error = %Chain(&error), "reporting damaged bytes failed");
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cordon_policy::model::{Digest, Ecosystem, Timestamp};
-use cordon_storage::StorageErrorKind;
 use cordon_storage::cache::{DocumentKey, DocumentRecord, DocumentState};
+use cordon_storage::{Chain, StorageErrorKind};
 
 use super::Engine;
 use super::failure::Failure;
@@ -261,7 +261,7 @@ impl Engine {
             };
             if let Err(error) = work.await {
                 metrics.store_failed(&error);
-                tracing::warn!(error = %error, document = ?key, "keeping a document failed");
+                tracing::warn!(error = %Chain(&error), document = ?key, "keeping a document failed");
             }
         };
         if is_missing {

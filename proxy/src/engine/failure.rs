@@ -21,10 +21,10 @@ pub enum Failure {
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
     /// No answer can be made from what upstream sent.
-    #[error("{0}")]
+    #[error(transparent)]
     Document(Arc<MetadataError>),
     /// A store failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(Arc<StorageError>),
     /// Too much at once.
     #[error("too many requests are under way (limits.{0}); try again shortly")]
@@ -89,5 +89,21 @@ impl From<MetadataError> for Failure {
             MetadataError::NotFound { what } => Self::NotFound(what),
             other => Self::Document(Arc::new(other)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cordon_storage::Chain;
+
+    use super::*;
+
+    #[test]
+    fn the_cause_of_a_store_failure_is_for_the_log_and_not_for_the_client() {
+        let cause = std::io::Error::other("disk gone");
+        let failure = Failure::from(StorageError::io("blob", "reading a blob", cause));
+        let said = "reading a blob in the blob store: input or output failed";
+        assert_eq!(failure.to_string(), said);
+        assert_eq!(Chain(&failure).to_string(), format!("{said}: disk gone"));
     }
 }

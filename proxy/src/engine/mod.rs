@@ -36,6 +36,7 @@ use std::time::Duration;
 use cordon_policy::decision::Decision;
 use cordon_policy::evaluate::Ruleset;
 use cordon_policy::model::{ArtifactId, Digest, Ecosystem};
+use cordon_storage::Chain;
 use cordon_storage::blob::BlobStore;
 use cordon_storage::cache::CacheIndex;
 use cordon_storage::evidence::{Client, Evidence, Outcome as Received};
@@ -289,10 +290,12 @@ impl Engine {
     }
 
     fn failed(&self, registry: &'static dyn Registry, failure: &Failure) -> Reply {
+        // The client is told what failed; the log also why.
+        let error = Chain(failure);
         match failure.blame() {
-            Blame::Client => tracing::debug!(error = %failure, "request refused"),
-            Blame::Upstream => tracing::warn!(error = %failure, "upstream gave no usable answer"),
-            Blame::Store | Blame::Ours => tracing::error!(error = %failure, "request failed"),
+            Blame::Client => tracing::debug!(%error, "request refused"),
+            Blame::Upstream => tracing::warn!(%error, "upstream gave no usable answer"),
+            Blame::Store | Blame::Ours => tracing::error!(%error, "request failed"),
         }
         if let Failure::Store(error) = failure {
             self.metrics.store_failed(error);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use arc_swap::ArcSwapOption;
 use cordon_policy::facts::{History, VersionFacts};
 use cordon_policy::model::{Digest, FileName, PackageName, Timestamp, Version};
+use cordon_storage::Chain;
 use cordon_storage::evidence::{
     Entry as LogEntry, Remembered, Seen, Sighted, Sighting, sighted_to_text,
 };
@@ -336,7 +337,7 @@ impl Engine {
             };
             if let Err(error) = work.await {
                 metrics.store_failed(&error);
-                tracing::warn!(error = %error, "recording a sighting failed");
+                tracing::warn!(error = %Chain(&error), "recording a sighting failed");
             }
         };
         self.background.run(write).await;

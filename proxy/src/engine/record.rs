@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cordon_policy::decision::DecisionId;
 use cordon_policy::model::Timestamp;
+use cordon_storage::Chain;
 use cordon_storage::evidence::{Client, Entry as LogEntry, Outcome, Served};
 
 use super::Engine;
@@ -96,7 +97,7 @@ impl Engine {
         let count = batch.len();
         if let Err(error) = self.stores.evidence.append(batch).await {
             self.metrics.store_failed(&error);
-            tracing::error!(error = %error, count, "recording who received what failed");
+            tracing::error!(error = %Chain(&error), count, "recording who received what failed");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use cordon_policy::finding::RuleId;
 use cordon_policy::rules::kind;
+use cordon_storage::Chain;
 use http::{Method, StatusCode};
 
 use super::Engine;
@@ -81,7 +82,7 @@ impl Engine {
             Ok(None) => return why::unknown(question),
             Err(error) => {
                 self.metrics.store_failed(&error);
-                tracing::error!(%error, "reading a decision failed");
+                tracing::error!(error = %Chain(&error), "reading a decision failed");
                 let message = "the record cannot be read now\n".to_owned();
                 return text(StatusCode::SERVICE_UNAVAILABLE, message);
             }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use cordon_storage::Chain;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -121,9 +122,8 @@ pub fn report(metrics: &Metrics, outcome: Result<(), TlsError>) {
     match outcome {
         Ok(()) => tracing::info!("the TLS certificate was reloaded"),
         Err(error) => {
-            let error: &dyn std::error::Error = &error;
             tracing::error!(
-                error,
+                error = %Chain(&error),
                 "the TLS certificate could not be reloaded; the one before stays in use"
             );
         }

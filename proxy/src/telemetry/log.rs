@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use cordon_storage::Chain;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -51,6 +52,8 @@ where
     };
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
+        // It would be told on standard error, by way of a panic when nobody reads that.
+        .log_internal_errors(false)
         .fmt_fields(form)
         .event_format(form)
         .with_writer(writer);
@@ -210,14 +213,7 @@ impl Visit for Collected {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        let mut text = value.to_string();
-        let mut cause = value.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        self.push(field, &text);
+        self.push(field, &Chain(value).to_string());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {

@@ -27,7 +27,7 @@ use self::record::Record;
 use self::running::Shared;
 use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord};
 use crate::disk::{Disk, RealDisk, create_folders, settle_version};
-use crate::{StorageError, StorageErrorKind};
+use crate::{Chain, StorageError, StorageErrorKind};
 
 pub use self::folder::Opened;
 
@@ -218,21 +218,6 @@ impl SledIndex {
                 tracing::warn!(error = %Chain(&error), "the cache index could not be flushed");
             }
         });
-    }
-}
-
-/// An error with its causes on one line.
-struct Chain<'a>(&'a StorageError);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = std::error::Error::source(self.0);
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::evidence::STORE;
 use crate::evidence::key::TreeHead;
 use crate::evidence::log::publisher::{LeafSource, Publisher};
 use crate::evidence::tree::Tree;
-use crate::{StorageError, StorageErrorKind};
+use crate::{Chain, StorageError, StorageErrorKind};
 
 /// Entries after which a checkpoint is published at once.
 const PUBLISH_ENTRIES: u64 = 1_000;
@@ -162,10 +162,10 @@ pub(super) fn run(mut publisher: Publisher, mut source: Rows, bell: Bell, stoppe
         };
         not_before = None;
         if let Err(error) = &outcome {
-            tracing::error!(error = %chain(error), "publishing the evidence log failed");
+            tracing::error!(error = %Chain(error), "publishing the evidence log failed");
             if error.kind == StorageErrorKind::Corrupt {
                 // The first cause is the one to keep.
-                let _ = stopped.set(chain(error));
+                let _ = stopped.set(Chain(error).to_string());
             }
             let pause = if stopped.get().is_some() {
                 REMIND_EVERY
@@ -181,7 +181,7 @@ pub(super) fn run(mut publisher: Publisher, mut source: Rows, bell: Bell, stoppe
                     STORE,
                     error.operation,
                     error.kind,
-                    chain(error),
+                    Chain(error).to_string(),
                 )),
             };
             // The caller may have gone; then nobody needs the answer.
@@ -192,14 +192,6 @@ pub(super) fn run(mut publisher: Publisher, mut source: Rows, bell: Bell, stoppe
         if orders.is_closing && outcome.is_err() {
             return;
         }
-    }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &StorageError) -> String {
-    match &error.source {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

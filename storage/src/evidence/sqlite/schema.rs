@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::evidence::STORE;
-use crate::{StorageError, StorageErrorKind};
+use crate::{Chain, StorageError, StorageErrorKind};
 
 /// The migrations, in order; the n-th brings a database from version n to n + 1. What has been
 /// released is never edited.
@@ -60,7 +60,7 @@ pub(super) fn settle(connection: &Connection) {
         .busy_timeout(std::time::Duration::from_millis(100))
         .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
     if let Err(error) = settled {
-        tracing::warn!(error = %error, "the write-ahead log was not moved into the database");
+        tracing::warn!(error = %Chain(&error), "the write-ahead log was not moved into the database");
     }
 }
 
