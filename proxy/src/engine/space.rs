@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cordon_policy::model::{ArtifactId, Digest, Timestamp};
-use cordon_storage::StorageError;
 use cordon_storage::cache::ArtifactRecord;
 use cordon_storage::collect::{Claims, Held, Retention, Unnamed, carry_out, take_stock};
 use cordon_storage::evidence::{Entry as LogEntry, Notice};
+use cordon_storage::{Chain, StorageError};
 use futures_util::TryStreamExt as _;
 use tokio::sync::Notify;
 
@@ -179,7 +179,7 @@ impl Space {
         let noted = self.stores.evidence.append(vec![LogEntry::Notice(notice)]);
         if let Err(error) = noted.await {
             self.metrics.store_failed(&error);
-            tracing::error!(%error, "recording a collection failed");
+            tracing::error!(error = %Chain(&error), "recording a collection failed");
         }
     }
 
@@ -220,7 +220,7 @@ impl Space {
     pub(super) async fn note_uses(&self) {
         if let Err(error) = self.write_uses(USE_RESOLUTION).await {
             self.metrics.store_failed(&error);
-            tracing::warn!(%error, "recording when artifacts were used failed");
+            tracing::warn!(error = %Chain(&error), "recording when artifacts were used failed");
         }
     }
 }
@@ -236,7 +236,7 @@ impl Engine {
             let mut rest = started.elapsed().saturating_mul(REST).min(MOST_REST);
             if let Err(error) = outcome {
                 self.metrics.store_failed(&error);
-                tracing::error!(%error, "keeping the store within its limit failed");
+                tracing::error!(error = %Chain(&error), "keeping the store within its limit failed");
                 rest = REST_AFTER_FAILURE;
             }
             tokio::time::sleep(rest).await;
