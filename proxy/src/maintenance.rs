@@ -1,17 +1,18 @@
 //! Work on the stores that no request waits for: rebuilding the cache index, freeing space.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use cordon_policy::decision::Decision;
 use cordon_policy::facts::Fact;
 use cordon_policy::model::{Digest, Digests};
 use cordon_policy::verdict::Effect;
-use cordon_storage::StorageError;
 use cordon_storage::cache::ArtifactRecord;
 use cordon_storage::collect::{Claims, Deletion, Plan, Retention, Unnamed, carry_out, take_stock};
-use cordon_storage::evidence::Entry;
+use cordon_storage::evidence::{Entry, Notice};
+use cordon_storage::{Chain, StorageError};
 
-use crate::engine::Stores;
+use crate::engine::{Clock as _, Stores, SystemClock};
 
 /// Entries read from the log at once.
 const PAGE: usize = 1000;
@@ -27,8 +28,8 @@ pub struct Rebuilt {
     pub missing: u64,
 }
 
-/// Makes the records of artifacts again from the decisions that allowed their bytes. Documents
-/// are fetched again from upstream; nothing of them is evidence.
+/// Makes the records of artifacts again that are missing, from the decisions that allowed their
+/// bytes. Documents are fetched again from upstream; nothing of them is evidence.
 ///
 /// `progress` is told of the entries read so far.
 ///
@@ -69,20 +70,27 @@ async fn restore(
         done.missing += 1;
         return Ok(());
     };
-    let record = ArtifactRecord {
-        sha256: sha256.clone(),
-        size_bytes: stat.size_bytes,
-        fetched_at: decision.at,
-        upstream: decision.facts.package.upstream.clone(),
-        computed: proven(decision, sha256),
-        last_used_at: decision.at,
+    let id = evaluation.artifact();
+    let known = stores.cache.artifact(id).await?;
+    let record = match known.filter(|record| record.sha256 == *sha256) {
+        Some(record) if record.last_used_at >= decision.at => return Ok(()),
+        Some(record) => ArtifactRecord {
+            last_used_at: decision.at,
+            ..record
+        },
+        None => {
+            done.artifacts += 1;
+            ArtifactRecord {
+                sha256: sha256.clone(),
+                size_bytes: stat.size_bytes,
+                fetched_at: decision.at,
+                upstream: decision.facts.package.upstream.clone(),
+                computed: proven(decision, sha256),
+                last_used_at: decision.at,
+            }
+        }
     };
-    stores
-        .cache
-        .put_artifact(evaluation.artifact(), &record)
-        .await?;
-    done.artifacts += 1;
-    Ok(())
+    stores.cache.put_artifact(id, &record).await
 }
 
 /// The digests these bytes were shown to have: all that were declared, because the decision that
@@ -97,6 +105,56 @@ fn proven(decision: &Decision, sha256: &Digest) -> Digests {
         .cloned()
         .chain(own)
         .collect()
+}
+
+/// Fills a cache index that lost records from the evidence, so that what is in the store need not
+/// be fetched again, and leaves a notice. Failing at it costs time only. Answers whether it was
+/// done.
+pub async fn refill(stores: &Stores) -> bool {
+    let done = match rebuild(stores, |_| ()).await {
+        Ok(done) if done.artifacts + done.missing == 0 => return true,
+        Ok(done) => done,
+        Err(error) => {
+            tracing::error!(error = %Chain(&error), "making the cache index again failed");
+            return false;
+        }
+    };
+    tracing::warn!(
+        artifacts = done.artifacts,
+        missing = done.missing,
+        "the cache index was made again from the evidence"
+    );
+    let notice = Notice {
+        at: SystemClock.now(),
+        code: "cache-index-rebuilt".into(),
+        text: format!("{} artifact records made again", done.artifacts),
+    };
+    if let Err(error) = stores.evidence.append(vec![Entry::Notice(notice)]).await {
+        tracing::error!(error = %Chain(&error), "recording the rebuild failed");
+    }
+    true
+}
+
+/// How often the cache index is asked whether it lost records.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How long after a failure it is tried again to fill it.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(30);
+
+/// Fills the cache index again whenever it lost records while running. Runs until it is dropped.
+pub async fn watch_index(stores: Stores) {
+    let mut wants_filling = false;
+    loop {
+        wants_filling |= stores.cache.take_lost();
+        if wants_filling {
+            wants_filling = !refill(&stores).await;
+        }
+        let pause = if wants_filling {
+            TRY_AGAIN_AFTER
+        } else {
+            ASK_EVERY
+        };
+        tokio::time::sleep(pause).await;
+    }
 }
 
 /// Frees space down to `budget_bytes`: blobs nothing names any more, then the least recently used
@@ -134,24 +192,110 @@ pub async fn collect(
 mod tests {
     use std::sync::Arc;
 
-    use cordon_storage::blob::{BlobStore, MemoryBlobs};
-    use cordon_storage::cache::{CacheIndex, MemoryIndex};
+    use cordon_storage::StorageErrorKind;
+    use cordon_storage::blob::MemoryBlobs;
+    use cordon_storage::cache::{CacheIndex, FaultyIndex, MemoryIndex};
+    use cordon_storage::conformance::Faults;
     use cordon_storage::conformance::blob::put;
     use cordon_storage::conformance::cache::{document_key, document_record};
+    use cordon_storage::conformance::sample::{self, Sample};
     use cordon_storage::evidence::MemoryEvidence;
 
     use super::*;
 
-    #[tokio::test]
-    async fn documents_are_removed_as_well_and_a_dry_run_removes_nothing() {
-        let (blobs, cache) = (Arc::new(MemoryBlobs::new()), Arc::new(MemoryIndex::new()));
+    type Index = FaultyIndex<MemoryIndex>;
+
+    fn stores() -> (Stores, Arc<Index>) {
+        stores_with(Faults::none())
+    }
+
+    fn stores_with(faults: Arc<Faults>) -> (Stores, Arc<Index>) {
+        let cache = Arc::new(FaultyIndex::new(MemoryIndex::new(), faults));
         let stores = Stores {
-            blobs: Arc::clone(&blobs) as _,
+            blobs: Arc::new(MemoryBlobs::new()),
             cache: Arc::clone(&cache) as _,
             evidence: Arc::new(MemoryEvidence::new()),
         };
+        (stores, cache)
+    }
+
+    async fn allow(stores: &Stores, id: u64, content: &[u8]) {
+        let allow = Sample {
+            sha256: Some(Digest::of(content)),
+            ..Sample::allow(id, sample::artifact("a", "1.0.0"))
+        };
+        let entry = Entry::Decision(Box::new(allow.decision()));
+        stores
+            .evidence
+            .append(vec![entry])
+            .await
+            .expect("an append");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn records_lost_while_running_are_made_again_and_a_notice_tells() {
+        let (stores, cache) = stores();
+        put(&*stores.blobs, b"content").await;
+        allow(&stores, 1, b"content").await;
+        let watch = tokio::spawn(watch_index(stores.clone()));
+        tokio::time::sleep(ASK_EVERY * 3).await;
+        assert_eq!(cache.artifacts().await.expect("a list"), []);
+        cache.lose().await.expect("a loss");
+        tokio::time::sleep(ASK_EVERY * 2).await;
+        let (_, record) = cache.artifacts().await.expect("a list").remove(0);
+        assert_eq!(record.sha256, Digest::of(b"content"));
+        let entries = stores.evidence.entries(0, 10).await.expect("entries");
+        let codes: Vec<_> = entries
+            .iter()
+            .filter_map(|(_, entry)| match entry {
+                Entry::Notice(notice) => Some(notice.code.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(codes, ["cache-index-rebuilt"]);
+        watch.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn records_that_could_not_be_made_again_are_tried_again() {
+        let faults = Faults::none();
+        let (stores, cache) = stores_with(faults.clone());
+        put(&*stores.blobs, b"content").await;
+        allow(&stores, 1, b"content").await;
+        let watch = tokio::spawn(watch_index(stores.clone()));
+        faults.fail("put_artifact", 1, StorageErrorKind::Full);
+        cache.lose().await.expect("a loss");
+        tokio::time::sleep(ASK_EVERY * 3).await;
+        assert_eq!(cache.artifacts().await.expect("a list"), []);
+        tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        assert_eq!(cache.artifacts().await.expect("a list").len(), 1);
+        watch.abort();
+    }
+
+    #[tokio::test]
+    async fn a_rebuild_leaves_better_records_alone_and_counts_each_artifact_once() {
+        let (stores, cache) = stores();
+        put(&*stores.blobs, b"content").await;
+        allow(&stores, 1, b"content").await;
+        allow(&stores, 2, b"content").await;
+        let done = rebuild(&stores, |_| ()).await.expect("a rebuild");
+        assert_eq!((done.entries, done.artifacts, done.missing), (2, 1, 0));
+        let (id, mut record) = cache.artifacts().await.expect("a list").remove(0);
+        assert_eq!(record.last_used_at, sample::at(2));
+        record.last_used_at = sample::at(3);
+        cache.put_artifact(&id, &record).await.expect("a put");
+        let done = rebuild(&stores, |_| ()).await.expect("a rebuild");
+        assert_eq!(done.artifacts, 0);
+        let kept = cache.artifact(&id).await.expect("a look");
+        assert_eq!(kept, Some(record));
+    }
+
+    #[tokio::test]
+    async fn documents_are_removed_as_well_and_a_dry_run_removes_nothing() {
+        let (stores, cache) = stores();
+        let blobs = &stores.blobs;
         for name in ["document", "nobody-names-this"] {
-            put(&*blobs, name.as_bytes()).await;
+            put(&**blobs, name.as_bytes()).await;
         }
         let (key, record) = (document_key("a"), document_record("document"));
         cache.put_document(&key, &record).await.expect("a put");

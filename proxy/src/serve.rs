@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cordon_policy::model::Digest;
-use cordon_storage::evidence::{Entry, Notice, PolicyChange};
+use cordon_storage::evidence::{Entry, PolicyChange};
 use cordon_storage::{Chain, StorageError};
 use http::uri::Authority;
 use tokio::net::TcpListener;
@@ -98,7 +98,7 @@ pub async fn serve(
         .await
         .map_err(ServeError::Record)?;
     if open.wants_rebuild {
-        rebuild(&open).await;
+        maintenance::refill(&open.stores).await;
     }
 
     let shutdown = Shutdown::new();
@@ -152,6 +152,7 @@ pub async fn serve(
         let engine = Arc::clone(&engine);
         async move { engine.keep_store_bounded().await }
     });
+    helpers.spawn(maintenance::watch_index(open.stores.clone()));
     helpers.spawn(reloader.clone().watch_files(shutdown.drain()));
     let serving = tokio::spawn(server.run(shutdown.drain()));
     let administering = tokio::spawn(admin_server.run(shutdown.drain()));
@@ -256,38 +257,6 @@ pub(crate) async fn record_policy(
         cause: cause.into(),
     };
     evidence.append(vec![Entry::Policy(change)]).await.map(drop)
-}
-
-/// A cache index that started empty is filled from the evidence, so that what is in the store need
-/// not be fetched again. Failing at it costs time only.
-async fn rebuild(open: &OpenData) {
-    let done = maintenance::rebuild(&open.stores, |_| ()).await;
-    match done {
-        Ok(done) if done.artifacts + done.missing == 0 => {}
-        Ok(done) => {
-            tracing::warn!(
-                artifacts = done.artifacts,
-                missing = done.missing,
-                "the cache index was made again from the evidence"
-            );
-            let notice = Notice {
-                at: SystemClock.now(),
-                code: "cache-index-rebuilt".into(),
-                text: format!("{} artifact records made again", done.artifacts),
-            };
-            if let Err(error) = open
-                .stores
-                .evidence
-                .append(vec![Entry::Notice(notice)])
-                .await
-            {
-                tracing::error!(error = %Chain(&error), "recording the rebuild failed");
-            }
-        }
-        Err(error) => {
-            tracing::error!(error = %Chain(&error), "making the cache index again failed")
-        }
-    }
 }
 
 fn certificates(

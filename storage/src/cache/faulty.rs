@@ -1,6 +1,7 @@
 //! A cache index that fails as planned.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use cordon_policy::model::ArtifactId;
@@ -17,12 +18,34 @@ const STORE: &str = "cache";
 pub struct FaultyIndex<I> {
     index: I,
     faults: Arc<Faults>,
+    has_lost: Arc<AtomicBool>,
+}
+
+impl<I: CacheIndex> FaultyIndex<I> {
+    /// Loses every record, as an index does that finds its database damaged.
+    ///
+    /// # Errors
+    /// Those of the index inside.
+    pub async fn lose(&self) -> Result<(), StorageError> {
+        for (key, _) in self.index.documents().await? {
+            self.index.remove_document(&key).await?;
+        }
+        for (id, _) in self.index.artifacts().await? {
+            self.index.remove_artifact(&id).await?;
+        }
+        self.has_lost.store(true, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 impl<I> FaultyIndex<I> {
     /// Lets `faults` decide about every call to `index`.
     pub fn new(index: I, faults: Arc<Faults>) -> Self {
-        Self { index, faults }
+        Self {
+            index,
+            faults,
+            has_lost: Arc::default(),
+        }
     }
 
     /// The index inside.
@@ -92,5 +115,9 @@ impl<I: CacheIndex> CacheIndex for FaultyIndex<I> {
 
     async fn flush(&self) -> Result<(), StorageError> {
         self.pass("flush", self.index.flush()).await
+    }
+
+    fn take_lost(&self) -> bool {
+        self.has_lost.swap(false, Ordering::Relaxed) || self.index.take_lost()
     }
 }

@@ -107,4 +107,10 @@ pub trait CacheIndex: Send + Sync + 'static {
     async fn artifacts(&self) -> Result<Vec<(ArtifactId, ArtifactRecord)>, StorageError>;
     /// Writes out what is buffered.
     async fn flush(&self) -> Result<(), StorageError>;
+
+    /// Whether records were lost since this was last asked, because damage was found while
+    /// running. The caller makes them again from evidence and blobs.
+    fn take_lost(&self) -> bool {
+        false
+    }
 }

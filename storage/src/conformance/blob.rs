@@ -29,7 +29,7 @@ pub async fn blob_store<S: BlobStore>(make: impl Fn() -> S) {
 ///
 /// # Panics
 /// When the store fails or misnames the bytes.
-pub async fn put(store: &impl BlobStore, data: &[u8]) -> Digest {
+pub async fn put(store: &(impl BlobStore + ?Sized), data: &[u8]) -> Digest {
     let mut stage = store.stage(data.len() as u64).await.expect("a stage");
     for piece in data.chunks(16 * 1024) {
         stage

@@ -110,12 +110,6 @@ impl SledIndex {
         Ok((index, opened))
     }
 
-    /// Whether the index lost records since this was last asked, because its database was found
-    /// damaged while running. The caller rebuilds it then.
-    pub fn take_lost(&self) -> bool {
-        self.shared.has_lost.swap(false, Ordering::Relaxed)
-    }
-
     /// Exports the records into a fresh database when the folder takes much more space than they
     /// do. Happens by itself some time after puts. Answers whether it did.
     ///
@@ -272,6 +266,10 @@ impl CacheIndex for SledIndex {
     async fn flush(&self) -> Result<(), StorageError> {
         let shared = Arc::clone(&self.shared);
         blocking("flushing the cache index", move || shared.flush()).await
+    }
+
+    fn take_lost(&self) -> bool {
+        self.shared.has_lost.swap(false, Ordering::Relaxed)
     }
 }
 
