@@ -21,7 +21,7 @@ use crate::http::respond::Responder;
 use crate::maintenance;
 use crate::policy_files::LoadedPolicy;
 use crate::reload::Reloader;
-use crate::server::{Certificates, Registries, Server, ServerSettings, Shutdown, tls};
+use crate::server::{Certificates, Phase, Registries, Server, ServerSettings, Shutdown, tls};
 use crate::telemetry::{Metrics, log};
 use crate::upstream::{UpstreamError, Upstreams};
 use crate::{app, registry};
@@ -144,9 +144,10 @@ pub async fn serve(
     for certificates in [certificates, admin_certificates].into_iter().flatten() {
         helpers.spawn(certificates.watch(Arc::clone(&metrics), shutdown.drain()));
     }
-    helpers.spawn({
+    let writing = tokio::spawn({
         let engine = Arc::clone(&engine);
-        async move { engine.write_servings().await }
+        let mut drain = shutdown.drain();
+        async move { engine.write_servings(drain.reached(Phase::Aborting)).await }
     });
     helpers.spawn({
         let engine = Arc::clone(&engine);
@@ -168,6 +169,8 @@ pub async fn serve(
     shutdown.abort();
     let _ = administering.await;
     helpers.shutdown().await;
+    // Not cut off: it may be in the middle of writing who received what.
+    let _ = writing.await;
     engine.finish().await;
     if let Err(error) = engine.stores().cache.flush().await {
         tracing::warn!(error = %Chain(&error), "writing out the cache index failed");

@@ -467,3 +467,29 @@ fn inv_10_a_kill_while_committing_leaves_no_object_that_fails_its_hash() {
         "looked in the wrong place"
     );
 }
+
+/// A process may have 1,024 files open where nobody raised the limit; many distinct large files
+/// must not use them up, nor memory for the parts of them that were asked for.
+#[test]
+fn inv_49_large_files_in_memory_hold_few_open_files() {
+    const FILES: usize = 320;
+    let registry = FakeRegistry::start();
+    for patch in 0..FILES {
+        let release = Release::npm("heavy", &format!("1.0.{patch}")).padded(300 * 1024);
+        registry.publish(release);
+    }
+    let cordon = Cordon::start(&registry);
+    let base = cordon.url(Protocol::Npm);
+    for patch in 0..FILES {
+        let url = listing::locked_url(Protocol::Npm, &base, "heavy", &format!("1.0.{patch}"));
+        let _ = http::get_with(&url, &[("range", "bytes=0-0")]).expect(206);
+    }
+    let pid = cordon.pid().expect("it runs");
+    let open = fs::read_dir(format!("/proc/{pid}/fd"))
+        .expect("readable")
+        .count();
+    assert!(
+        open < FILES,
+        "{open} files are open after {FILES} downloads"
+    );
+}

@@ -11,6 +11,7 @@ mod conformance_general;
 mod conformance_npm;
 mod conformance_pypi;
 mod every_client;
+mod evidence;
 mod fake_registry_is_honest;
 mod isolation;
 mod kill;

@@ -102,7 +102,8 @@ fn rule(configured: &ConfiguredRule) -> RuleStatus {
     }
 }
 
-/// Asks each store a question whose answer does not matter.
+/// Asks each store a question whose answer does not matter. Evidence is asked to append nothing:
+/// that passes through its writer, which may have stopped while reading still works.
 async fn stores(reloader: &Reloader) -> Vec<StoreStatus> {
     let stores = reloader.engine().stores();
     let nothing = Digest::sha256([0; 32]);
@@ -115,7 +116,7 @@ async fn stores(reloader: &Reloader) -> Vec<StoreStatus> {
     let (blob, cache, evidence) = tokio::join!(
         stores.blobs.stat(&nothing),
         stores.cache.document(&key),
-        stores.evidence.entries(0, 1),
+        stores.evidence.append(Vec::new()),
     );
     vec![
         answered("blob", blob),

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cordon_policy::decision::{Cause, Decision};
 use cordon_policy::facts::{ByteFacts, Fact, VersionFacts};
 use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, Timestamp};
 use cordon_policy::verdict::Effect;
-use cordon_storage::blob::BlobReader;
+use cordon_storage::blob::{BlobReader, ReadBlob};
 use cordon_storage::cache::ArtifactRecord;
 use cordon_storage::evidence::{Entry as LogEntry, Notice, Pin};
-use cordon_storage::{Chain, StorageErrorKind};
+use cordon_storage::{Chain, StorageError, StorageErrorKind};
 
 use super::Engine;
+use super::documents::read_all;
 use super::failure::Failure;
 use super::fetch::Spooled;
 use super::gate::{Cleared, ClearedBytes};
@@ -32,11 +34,16 @@ pub(super) struct Hot {
 }
 
 impl Hot {
-    pub(super) fn weight_bytes(&self) -> usize {
-        const OVERHEAD: usize = 1024;
+    /// Most files kept open by clearances in memory: a process may have only 1,024 of them where
+    /// nobody raised the limit.
+    const OPEN_FILES: u64 = 256;
+
+    /// What it counts in a cache of `capacity` bytes: its memory, or its share of the open files.
+    pub(super) fn weight_bytes(&self, capacity: u64) -> u64 {
+        const OVERHEAD: u64 = 1024;
         match self.cleared.bytes() {
-            ClearedBytes::Memory(bytes) => bytes.len() + OVERHEAD,
-            ClearedBytes::Stored(_) => OVERHEAD,
+            ClearedBytes::Memory(bytes) => bytes.len() as u64 + OVERHEAD,
+            ClearedBytes::Stored(_) => (capacity / Self::OPEN_FILES).max(OVERHEAD),
         }
     }
 }
@@ -211,16 +218,8 @@ impl Engine {
             let sha256 = record.sha256.clone();
             let work = move || {
                 let mut hashers = DeclaredHashers::for_digests(&digests);
-                let mut offset = 0;
-                while offset < again.size_bytes() {
-                    let piece = again.read_at(offset, usize::MAX)?;
-                    if piece.is_empty() {
-                        break;
-                    }
-                    hashers.update(&piece);
-                    offset += piece.len() as u64;
-                }
-                Ok::<_, cordon_storage::StorageError>(hashers.finish(sha256))
+                read_through(&*again, |piece| hashers.update(&piece))?;
+                Ok::<_, StorageError>(hashers.finish(sha256))
             };
             let read = tokio::task::spawn_blocking(work)
                 .await
@@ -318,6 +317,11 @@ impl Engine {
         let Some(permit) = permit else {
             return Ok(Outcome::Refused(decision));
         };
+        if pinned.is_none() && self.stores.evidence.pin(id).await?.as_ref() != Some(permit.sha256())
+        {
+            // Somebody pinned other bytes meanwhile, under another generation of the policy.
+            return Err(Failure::Interrupted);
+        }
         let bytes = self.bytes_of(permit.sha256(), reader).await?;
         let cleared = Cleared::new(
             permit,
@@ -366,12 +370,19 @@ impl Engine {
     }
 
     /// The bytes of a kept blob: in memory when small, all of them verified.
+    ///
+    /// # Errors
+    /// `Corrupt` when they are gone or damaged, after damaged ones were set aside: fetching them
+    /// again helps.
     async fn bytes_of(
         &self,
         digest: &Digest,
         reader: Option<BlobReader>,
     ) -> Result<ClearedBytes, Failure> {
-        let gone = || Failure::Contradiction("the stored bytes are gone; ask again".to_owned());
+        let gone = || {
+            let cause = format!("the stored bytes of {digest} are gone");
+            StorageError::new("blob", "reading", StorageErrorKind::Corrupt, cause)
+        };
         let reader = match reader {
             Some(reader) => reader,
             None => self.open(digest).await?.ok_or_else(gone)?,
@@ -379,27 +390,41 @@ impl Engine {
         if reader.size_bytes() > self.config.limits.artifact_cache_each_bytes {
             return Ok(ClearedBytes::Stored(reader));
         }
-        let work = move || {
-            reader
-                .read_at(0, usize::MAX)
-                .map(|bytes| (bytes, reader.size_bytes()))
-        };
-        let read = tokio::task::spawn_blocking(work)
+        let read = tokio::task::spawn_blocking(move || read_all(&*reader))
             .await
             .map_err(|_| Failure::Interrupted)?;
-        match read {
-            Ok((bytes, size)) if bytes.len() as u64 == size => Ok(ClearedBytes::Memory(bytes)),
-            Ok(_) => self
-                .read_blob(digest)
-                .await?
-                .map(ClearedBytes::Memory)
-                .ok_or_else(gone),
-            Err(error) => {
-                if error.kind == StorageErrorKind::Corrupt {
-                    self.set_aside(digest).await;
-                }
-                Err(error.into())
+        if let Err(error) = &read
+            && error.kind == StorageErrorKind::Corrupt
+        {
+            self.set_aside(digest).await;
+        }
+        Ok(ClearedBytes::Memory(read?))
+    }
+
+    /// Takes damaged bytes out of service. The server calls this when a stored body turned out
+    /// damaged while it was being sent. Several transfers may tell of the same damage, and the last
+    /// of them after the bytes were fetched again: so they are looked at first.
+    pub async fn damaged(&self, artifact: &ArtifactId, sha256: &Digest) {
+        self.hot.invalidate_all();
+        let looked_at = match self.open(sha256).await {
+            Ok(Some(reader)) => tokio::task::spawn_blocking(move || read_through(&*reader, drop))
+                .await
+                .map_err(|_| Failure::Interrupted)
+                .and_then(|read| Ok(read?)),
+            Ok(None) => return,
+            Err(failure) => Err(failure),
+        };
+        match looked_at {
+            Ok(()) => return,
+            Err(Failure::Store(error)) if error.kind == StorageErrorKind::Corrupt => {
+                self.set_aside(sha256).await;
             }
+            Err(failure) => {
+                tracing::error!(error = %failure, blob = %sha256, "looking at damaged bytes failed");
+            }
+        }
+        if let Err(error) = self.stores.cache.remove_artifact(artifact).await {
+            self.metrics.store_failed(&error);
         }
     }
 
@@ -428,6 +453,20 @@ impl Engine {
             tracing::error!(error = %Chain(&error), "reporting damaged bytes failed");
         }
     }
+}
+
+/// Reads a blob from end to end, in verified pieces.
+fn read_through(blob: &dyn ReadBlob, mut each: impl FnMut(Bytes)) -> Result<(), StorageError> {
+    let mut offset = 0;
+    while offset < blob.size_bytes() {
+        let piece = blob.read_at(offset, usize::MAX)?;
+        if piece.is_empty() {
+            break;
+        }
+        offset += piece.len() as u64;
+        each(piece);
+    }
+    Ok(())
 }
 
 /// Where the bytes being judged are.

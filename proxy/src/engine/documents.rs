@@ -291,7 +291,8 @@ impl Engine {
     }
 }
 
-fn read_all(
+/// All bytes of a blob, proved.
+pub(super) fn read_all(
     reader: &dyn cordon_storage::blob::ReadBlob,
 ) -> Result<bytes::Bytes, cordon_storage::StorageError> {
     let size = reader.size_bytes();

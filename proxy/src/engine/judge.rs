@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use cordon_policy::decision::{Cause, Decision};
 use cordon_policy::finding::Fingerprint;
-use cordon_policy::model::{Timestamp, Version};
+use cordon_policy::model::{FileName, Timestamp, Version};
 use cordon_policy::verdict::{Effect, Evaluation};
-use cordon_storage::evidence::{Entry as LogEntry, Listing as ListingEntry};
+use cordon_storage::evidence::{APPEND_LIMIT, Entry as LogEntry, Listing as ListingEntry};
 use smol_str::SmolStr;
 
 use super::Engine;
@@ -29,6 +29,8 @@ pub(super) struct Judgement {
     pub(super) withheld: HashMap<usize, Arc<Decision>>,
     /// Candidates listed.
     pub(super) listed: u32,
+    /// The decision that speaks for all of them: the one a resolver would have taken.
+    pub(super) spokesman: Option<Arc<Decision>>,
 }
 
 impl Judgement {
@@ -42,6 +44,10 @@ impl Judgement {
         self.listed == 0 && !self.withheld.is_empty()
     }
 }
+
+/// Candidates judged where the request runs; more are judged on a thread for blocking work. A
+/// candidate takes about a microsecond.
+const INLINE_CANDIDATES: usize = 2_000;
 
 impl Engine {
     /// The verdicts for this request's snapshot; changed ones are durable when this returns.
@@ -59,7 +65,15 @@ impl Engine {
         if let Some(judgement) = current(package, snapshot, now) {
             return Ok(judgement);
         }
-        let evaluated = evaluate_all(package, snapshot, now);
+        let evaluated = match package.document.candidates().len() {
+            0..=INLINE_CANDIDATES => evaluate_all(package, snapshot, now),
+            _ => {
+                let (package, snapshot) = (Arc::clone(package), Arc::clone(snapshot));
+                tokio::task::spawn_blocking(move || evaluate_all(&package, &snapshot, now))
+                    .await
+                    .map_err(|_| Failure::Interrupted)?
+            }
+        };
         let previous = package.judgement.load_full();
         let judgement = self
             .conclude(package, snapshot, now, evaluated, previous)
@@ -90,6 +104,9 @@ impl Engine {
         };
         let mut withheld = HashMap::with_capacity(not_listed.len());
         let mut log = Vec::new();
+        let mut standing = self
+            .standing(package, previous.as_deref(), &not_listed)
+            .await?;
         for (index, evaluation) in not_listed {
             let before = previous
                 .as_ref()
@@ -101,6 +118,13 @@ impl Engine {
             let Some(facts) = package.facts(index) else {
                 continue;
             };
+            if let Some(decision) = standing
+                .remove(&key_of(&evaluation))
+                .filter(|d| is_same(d, &evaluation, snapshot))
+            {
+                withheld.insert(index, Arc::new(decision));
+                continue;
+            }
             let decision = Decision {
                 id: self.ids.next(),
                 at: now,
@@ -127,16 +151,44 @@ impl Engine {
                     withheld: count(withheld.len()),
                 }));
             }
-            self.stores.evidence.append(log).await?;
+            while !log.is_empty() {
+                let rest = log.split_off(log.len().min(APPEND_LIMIT));
+                self.stores.evidence.append(log).await?;
+                log = rest;
+            }
         }
         Ok(Judgement {
             generation: snapshot.generation,
             valid_until,
             entries,
+            spokesman: spokesman(package, &withheld),
             withheld,
             listed: u32::try_from(listed).unwrap_or(u32::MAX),
         })
     }
+
+    /// What is on record about the files of a package: a document that changed, was forgotten or
+    /// is seen again after a start is judged anew, but a conclusion that stands is not written
+    /// into the log once more. Asked only when something withheld was not known before.
+    async fn standing(
+        &self,
+        package: &Package,
+        previous: Option<&Judgement>,
+        not_listed: &[(usize, Evaluation)],
+    ) -> Result<HashMap<(Version, FileName), Decision>, Failure> {
+        let is_known = |index: &usize| {
+            previous.is_some_and(|judgement| judgement.withheld.contains_key(index))
+        };
+        if not_listed.iter().all(|(index, _)| is_known(index)) {
+            return Ok(HashMap::new());
+        }
+        Ok(self.stores.evidence.standing(&package.name).await?)
+    }
+}
+
+fn key_of(evaluation: &Evaluation) -> (Version, FileName) {
+    let artifact = evaluation.artifact();
+    (artifact.subject.version.clone(), artifact.file.clone())
 }
 
 /// Why verdicts are made now: nobody had asked before, other rules hold, or time passed.
@@ -238,16 +290,14 @@ fn nearest(package: &Package, ladder: &[Version], wanted: &Version) -> Option<Sm
         .map(|version| version.as_str().into())
 }
 
-/// The withheld candidate that speaks for a package of which nothing may be had: the one a
-/// resolver would have taken.
-pub(super) fn spokesman(package: &Package, judgement: &Judgement) -> Option<Arc<Decision>> {
+/// The withheld candidate that speaks for all: the highest release, else the highest pre-release.
+fn spokesman(package: &Package, withheld: &HashMap<usize, Arc<Decision>>) -> Option<Arc<Decision>> {
     let scheme = package.registry.scheme();
     let rank = |decision: &&Arc<Decision>| {
         let version = decision.evaluation.subject().version.clone();
         (!scheme.is_prerelease(&version), version)
     };
-    judgement
-        .withheld
+    withheld
         .values()
         .max_by(|a, b| {
             let ((a_stable, a), (b_stable, b)) = (rank(a), rank(b));

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Engine;
 use super::failure::Failure;
-use super::judge::{Judgement, spokesman};
+use super::judge::Judgement;
 use super::package::{Freshness, Package};
 use super::snapshot::Snapshot;
 use crate::http::reply::{ReadyDocument, Reply};
@@ -72,7 +72,7 @@ impl Engine {
         let package = self.package(registry, &key.package, &key.view).await?;
         let judgement = self.judge(&package, &snapshot).await?;
         if judgement.is_all_withheld() {
-            let decision = spokesman(&package, &judgement).ok_or(Failure::Interrupted)?;
+            let decision = judgement.spokesman.clone().ok_or(Failure::Interrupted)?;
             return Ok(self.denied(registry, head, &decision, DenialScope::Package));
         }
         let this = self.this();
@@ -222,7 +222,7 @@ fn compress(body: &Bytes) -> Option<Bytes> {
 }
 
 fn notice(package: &Package, judgement: &Judgement) -> Option<String> {
-    let decision = spokesman(package, judgement)?;
+    let decision = judgement.spokesman.as_ref()?;
     let first = decision.evaluation.deciding()?;
     let count = judgement.withheld.len();
     let noun = if count == 1 { "version" } else { "versions" };

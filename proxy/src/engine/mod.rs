@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use cordon_policy::decision::Decision;
 use cordon_policy::evaluate::Ruleset;
-use cordon_policy::model::{ArtifactId, Digest, Ecosystem};
+use cordon_policy::model::{ArtifactId, Ecosystem};
 use cordon_storage::Chain;
 use cordon_storage::blob::BlobStore;
 use cordon_storage::cache::CacheIndex;
@@ -157,7 +157,9 @@ impl Engine {
             .build();
         let hot = moka::sync::Cache::builder()
             .max_capacity(limits.artifact_cache_bytes)
-            .weigher(move |_, hot: &Hot| weigh(hot.weight_bytes()))
+            .weigher(move |_, hot: &Hot| {
+                u32::try_from(hot.weight_bytes(limits.artifact_cache_bytes)).unwrap_or(u32::MAX)
+            })
             .build();
         let metrics = Arc::new(Meters::new(metrics));
         let space = Space::new(
@@ -272,20 +274,12 @@ impl Engine {
         };
         match outcome {
             Ok(reply) => {
-                self.note_reply(&reply, head, client);
+                if let Reply::Denied { decision, .. } = &reply {
+                    self.note(decision, client, Received::Refused);
+                }
                 reply
             }
             Err(failure) => self.failed(registry, &failure),
-        }
-    }
-
-    fn note_reply(&self, reply: &Reply, head: &RequestHead<'_>, client: &Client) {
-        match reply {
-            Reply::Artifact(cleared) if head.method == http::Method::GET => {
-                self.note(cleared.decision(), client, Received::Served);
-            }
-            Reply::Denied { decision, .. } => self.note(decision, client, Received::Refused),
-            _ => {}
         }
     }
 
@@ -341,16 +335,6 @@ impl Engine {
         Reply::Denied {
             body: registry.deny(&denial, head),
             decision: decision.id.clone(),
-        }
-    }
-
-    /// Takes damaged bytes out of service. The server calls this when a stored body turned out
-    /// damaged while it was being sent.
-    pub async fn damaged(&self, artifact: &ArtifactId, sha256: &Digest) {
-        self.hot.invalidate_all();
-        self.set_aside(sha256).await;
-        if let Err(error) = self.stores.cache.remove_artifact(artifact).await {
-            self.metrics.store_failed(&error);
         }
     }
 

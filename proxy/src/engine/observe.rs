@@ -90,6 +90,11 @@ impl Meters {
         self.metrics.collection_ended(is_ok);
     }
 
+    /// So many records of who received what had to be given up.
+    pub(super) fn servings_lost(&self, count: u64) {
+        self.metrics.servings_lost(count);
+    }
+
     /// A decision was recorded.
     pub(super) fn decided(&self, decision: &Decision) {
         let evaluation = &decision.evaluation;

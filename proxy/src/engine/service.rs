@@ -1,8 +1,10 @@
 //! The engine behind the server's seam.
 
+use cordon_policy::decision::DecisionId;
 use cordon_policy::finding::RuleId;
 use cordon_policy::rules::kind;
 use cordon_storage::Chain;
+use cordon_storage::evidence::{Client, Outcome as Received};
 use http::{Method, StatusCode};
 
 use super::Engine;
@@ -37,6 +39,10 @@ impl Service for Engine {
                 .await;
         }
         self.own_page(&request).await
+    }
+
+    fn sent(&self, decision: &DecisionId, client: &Client) {
+        self.note(decision, client, Received::Served);
     }
 }
 

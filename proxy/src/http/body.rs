@@ -195,7 +195,13 @@ impl StoredPart {
         let reader = self.reader.clone();
         let offset = self.next;
         let wanted = usize::try_from((self.end - self.next).min(CHUNK_BYTES)).unwrap_or(usize::MAX);
-        tokio::task::spawn_blocking(move || reader.read_at(offset, wanted))
+        // A whole chunk is asked for, which the reader has to prove anyway: of a part it would keep
+        // the rest for the next question.
+        tokio::task::spawn_blocking(move || {
+            let mut piece = reader.read_at(offset, usize::MAX)?;
+            piece.truncate(wanted);
+            Ok(piece)
+        })
     }
 
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, BodyError>> {
@@ -303,7 +309,9 @@ mod tests {
                 ));
             }
             let chunk_end = (offset / CHUNK_BYTES + 1) * CHUNK_BYTES;
-            let end = chunk_end.min(self.size_bytes()).min(offset + max as u64);
+            let end = chunk_end
+                .min(self.size_bytes())
+                .min(offset.saturating_add(max as u64));
             Ok(self.bytes.slice(offset as usize..end as usize))
         }
     }

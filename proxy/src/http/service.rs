@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use cordon_policy::decision::DecisionId;
 use cordon_storage::evidence::Client;
 use http::header::USER_AGENT;
 use http::{HeaderMap, Method};
@@ -15,6 +16,10 @@ use crate::registry::RequestHead;
 pub trait Service: Send + Sync + 'static {
     /// Answers one request. Anything the service refuses is a [`Reply`] as well; it has no errors.
     fn answer(&self, request: Request) -> impl Future<Output = Reply> + Send;
+
+    /// Told when the bytes of an artifact, or a part of them, start on their way to a client: not
+    /// of a `HEAD`, a 304 or a 416, which bring none. `decision` allowed them.
+    fn sent(&self, decision: &DecisionId, client: &Client);
 }
 
 /// A request whose target, framing and host were found sound. It carries no body: one that was

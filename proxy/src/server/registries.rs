@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 
 use super::Handler;
 use super::access;
@@ -43,14 +43,23 @@ impl<S: Service> Handler for Registries<S> {
         let served = self.metrics.served(request.target.mount());
         // The log wants the request, which the service takes; it is copied only if it will be told.
         let entry = access::is_logged().then(|| access::Entry::of(&request));
+        let is_read = request.method == Method::GET;
+        let client = request.client.clone();
         let reply = self.service.answer(request).await;
         let outcome = Outcome::of(&reply);
         let refused_with = match &reply {
             Reply::Denied { decision, .. } => Some(decision.clone()),
             _ => None,
         };
+        let allowed_by = match &reply {
+            Reply::Artifact(cleared) if is_read => Some(Arc::clone(cleared)),
+            _ => None,
+        };
         let response = self.responder.respond(reply, &asked);
         let status = response.status();
+        if let Some(cleared) = allowed_by.filter(|_| status.is_success()) {
+            self.service.sent(cleared.decision(), &client);
+        }
         let outcome = outcome.with_status(status);
         let took = began.elapsed();
         served.count(outcome, took);

@@ -129,6 +129,7 @@ pub struct Metrics {
     collections: Family<OutcomeLabel, Counter>,
     collected_blobs: Counter,
     collected_bytes: Counter,
+    lost_servings: Counter,
     stale_documents: Family<EcosystemLabel, Counter>,
     generation: Gauge,
     inactive_rules: Gauge,
@@ -159,6 +160,7 @@ impl Metrics {
             collections: Family::default(),
             collected_blobs: Counter::default(),
             collected_bytes: Counter::default(),
+            lost_servings: Counter::default(),
             stale_documents: Family::default(),
             generation: Gauge::default(),
             inactive_rules: Gauge::default(),
@@ -242,6 +244,11 @@ impl Metrics {
             "collected_bytes",
             "Bytes removed to free space",
             self.collected_bytes.clone(),
+        );
+        registry.register(
+            "lost_servings",
+            "Records of who received what, given up because the evidence store took none for too long",
+            self.lost_servings.clone(),
         );
         registry.register(
             "stale_documents",
@@ -372,6 +379,11 @@ impl Metrics {
     /// A collection came to its end, or failed.
     pub fn collection_ended(&self, is_ok: bool) {
         self.collections.get_or_create(&ended(is_ok)).inc();
+    }
+
+    /// So many records of who received what were given up.
+    pub fn servings_lost(&self, count: u64) {
+        self.lost_servings.inc_by(count);
     }
 
     /// A document was served without upstream's confirmation.

@@ -35,6 +35,7 @@ macro_rules! evidence_conformance {
                 every_filter_narrows_and_all_hold_together
                 pages_hold_the_newest_and_following_skips_nothing
                 latest_is_the_newest_about_exactly_this_artifact
+                standing_is_the_newest_about_each_archive_of_a_package
                 pins_are_written_once
                 first_allowed_is_the_first_allow_of_known_bytes
                 one_file_name_under_two_versions_is_two_artifacts
@@ -244,6 +245,45 @@ pub async fn latest_is_the_newest_about_exactly_this_artifact(store: &dyn Eviden
     assert_eq!(store.latest(&sidecar).await.unwrap().unwrap().index, 2);
     assert_eq!(store.latest(&artifact("a", "3.0.0")).await.unwrap(), None);
     assert_eq!(store.latest(&artifact("b", "1.0.0")).await.unwrap(), None);
+}
+
+/// One answer for each archive that was decided about, and nothing of other packages.
+pub async fn standing_is_the_newest_about_each_archive_of_a_package(store: &dyn Evidence) {
+    let (first, second) = (artifact("a", "1.0.0"), artifact("a", "2.0.0"));
+    let mut sidecar = second.clone();
+    sidecar.kind = ArtifactKind::CoreMetadata;
+    let pin = Entry::Pin(Pin {
+        artifact: artifact("a", "3.0.0"),
+        sha256: Digest::of(b"undecided"),
+        at: at(0),
+    });
+    let entries = vec![
+        Sample::hide(0, first.clone()).entry(),
+        Sample::allow(1, first.clone()).entry(),
+        Sample::allow(2, second.clone()).entry(),
+        Sample::hide(3, second.clone()).entry(),
+        Sample::allow(4, sidecar).entry(),
+        Sample::hide(5, artifact("b", "1.0.0")).entry(),
+        pin,
+    ];
+    append(store, entries).await;
+    let standing = store.standing(&package("a")).await.unwrap();
+    let mut found: Vec<_> = standing
+        .into_iter()
+        .map(|((version, file), decision)| {
+            assert_eq!(decision.evaluation.artifact().file, file);
+            (version.as_str().to_owned(), decision.evaluation.effect())
+        })
+        .collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(
+        found,
+        [
+            ("1.0.0".to_owned(), Effect::Allow),
+            ("2.0.0".to_owned(), Effect::Hide),
+        ]
+    );
+    assert!(store.standing(&package("c")).await.unwrap().is_empty());
 }
 
 /// INV-6: a later, different digest changes nothing.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cordon_policy::decision::DecisionId;
+use cordon_policy::decision::{Decision, DecisionId};
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Version};
 
 use super::{
@@ -72,6 +72,13 @@ impl<E: Evidence> Evidence for FaultyEvidence<E> {
 
     async fn latest(&self, artifact: &ArtifactId) -> Result<Option<LoggedDecision>, StorageError> {
         self.pass("latest", self.store.latest(artifact)).await
+    }
+
+    async fn standing(
+        &self,
+        package: &PackageName,
+    ) -> Result<HashMap<(Version, FileName), Decision>, StorageError> {
+        self.pass("standing", self.store.standing(package)).await
     }
 
     async fn pin(&self, artifact: &ArtifactId) -> Result<Option<Digest>, StorageError> {

@@ -265,6 +265,22 @@ impl Evidence for MemoryEvidence {
         Ok(found.map(|(index, decision)| state.logged(index, decision)))
     }
 
+    async fn standing(
+        &self,
+        package: &PackageName,
+    ) -> Result<HashMap<(Version, FileName), Decision>, StorageError> {
+        let state = self.state();
+        let mut newest = HashMap::new();
+        for (_, decision) in state.decisions() {
+            let artifact = decision.evaluation.artifact();
+            if artifact.kind == ArtifactKind::Archive && artifact.subject.name == *package {
+                let key = (artifact.subject.version.clone(), artifact.file.clone());
+                newest.insert(key, decision.clone());
+            }
+        }
+        Ok(newest)
+    }
+
     async fn pin(&self, artifact: &ArtifactId) -> Result<Option<Digest>, StorageError> {
         let state = self.state();
         Ok(state.entries.iter().find_map(|entry| match entry {

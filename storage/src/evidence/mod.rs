@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cordon_policy::decision::DecisionId;
+use cordon_policy::decision::{Decision, DecisionId};
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Version};
 
 use crate::StorageError;
@@ -78,6 +78,13 @@ pub trait Evidence: Send + Sync + 'static {
 
     /// The newest decision about an artifact.
     async fn latest(&self, artifact: &ArtifactId) -> Result<Option<LoggedDecision>, StorageError>;
+
+    /// The newest decision about each of a package's archives. What is withheld now was mostly
+    /// withheld before: this tells it without a question for each file.
+    async fn standing(
+        &self,
+        package: &PackageName,
+    ) -> Result<HashMap<(Version, FileName), Decision>, StorageError>;
 
     /// The write-once digest of an artifact.
     async fn pin(&self, artifact: &ArtifactId) -> Result<Option<Digest>, StorageError>;

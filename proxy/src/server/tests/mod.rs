@@ -13,6 +13,7 @@ use bytes::Bytes;
 use cordon_policy::decision::DecisionId;
 use cordon_policy::model::Digest;
 use cordon_storage::blob::{CHUNK_BYTES, ReadBlob};
+use cordon_storage::evidence::Client;
 use cordon_storage::{StorageError, StorageErrorKind};
 use http::{HeaderValue, Method, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -114,6 +115,8 @@ impl Service for Fake {
             name => page(name),
         }
     }
+
+    fn sent(&self, _: &DecisionId, _: &Client) {}
 }
 
 fn page(text: &str) -> Reply {

@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cordon_policy::decision::DecisionId;
+use cordon_policy::decision::{Decision, DecisionId};
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -343,6 +343,16 @@ impl Evidence for SqliteEvidence {
         let artifact = artifact.clone();
         self.readers
             .ask(move |connection| read::latest(connection, &artifact))
+            .await
+    }
+
+    async fn standing(
+        &self,
+        package: &PackageName,
+    ) -> Result<HashMap<(Version, FileName), Decision>, StorageError> {
+        let package = package.clone();
+        self.readers
+            .ask(move |connection| read::standing(connection, &package))
             .await
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use cordon_policy::decision::DecisionId;
+use cordon_policy::decision::{Decision, DecisionId};
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, Digest, FileName, PackageName, Timestamp, Version,
 };
@@ -101,6 +101,16 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<(EntryIndex, Vec<u8>, Vec<u8>)> {
 }
 
 fn logged(connection: &Connection, index: EntryIndex) -> Answer<LoggedDecision> {
+    let decision = decision_at(connection, index)?;
+    let servings = servings_of(connection, &decision.id)?;
+    Ok(LoggedDecision {
+        index,
+        decision,
+        servings,
+    })
+}
+
+fn decision_at(connection: &Connection, index: EntryIndex) -> Answer<Decision> {
     let operation = "reading a decision";
     let (_, leaf, bytes) = connection
         .prepare_cached("SELECT idx, leaf, bytes FROM entries WHERE idx = ?1")
@@ -113,12 +123,7 @@ fn logged(connection: &Connection, index: EntryIndex) -> Answer<LoggedDecision> 
             format!("entry {index} is not a decision"),
         ));
     };
-    let servings = servings_of(connection, &decision.id)?;
-    Ok(LoggedDecision {
-        index,
-        decision: *decision,
-        servings,
-    })
+    Ok(*decision)
 }
 
 fn servings_of(connection: &Connection, decision: &DecisionId) -> Answer<Vec<Served>> {
@@ -201,6 +206,35 @@ pub(super) fn latest(
         .first()
         .map(|index| logged(connection, *index))
         .transpose()
+}
+
+/// The newest decision about each of a package's archives.
+pub(super) fn standing(
+    connection: &Connection,
+    package: &PackageName,
+) -> Answer<HashMap<(Version, FileName), Decision>> {
+    let operation = "reading standing decisions";
+    let Some(row) = find_package(connection, package).map_err(sql(operation))? else {
+        return Ok(HashMap::new());
+    };
+    let found = indexes(
+        connection,
+        operation,
+        "SELECT newest FROM (
+             SELECT (SELECT idx FROM decisions WHERE artifact = artifacts.id
+                     ORDER BY idx DESC LIMIT 1) AS newest
+             FROM artifacts WHERE package = ?1 AND kind = ?2)
+         WHERE newest IS NOT NULL",
+        &[&row, &kind_of_file(ArtifactKind::Archive)],
+    )?;
+    let mut standing = HashMap::with_capacity(found.len());
+    for index in found {
+        let decision = decision_at(connection, index)?;
+        let artifact = decision.evaluation.artifact();
+        let key = (artifact.subject.version.clone(), artifact.file.clone());
+        standing.insert(key, decision);
+    }
+    Ok(standing)
 }
 
 /// A page of decisions.

@@ -2,8 +2,8 @@
 //!
 //! Callers encode and hash their entries themselves; the thread gives them their indexes, extends
 //! the tree and writes rows. An append is acknowledged after the commit that holds it. When a
-//! commit fails for want of space the state before it stands and the next may succeed; when the
-//! disk fails in any other way nothing more is written until the store is opened again, because
+//! commit fails for want of space, or cannot begin because another program holds the database, the
+//! state before it stands and the next may succeed; when the disk fails in any other way nothing more is written until the store is opened again, because
 //! after a failed fsync nobody knows what the disk holds (reliability.md F-06).
 
 use bytes::Bytes;
@@ -101,7 +101,7 @@ impl Writer {
             }
             Err(failure) => {
                 let kind = failure.kind();
-                if kind != StorageErrorKind::Full {
+                if !failure.leaves_the_store_sound() {
                     tracing::error!(
                         error = %failure,
                         "the evidence store stops writing until it is opened again"
@@ -143,7 +143,8 @@ impl Writer {
     ) -> Result<(), Failure> {
         let transaction = self
             .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(Failure::of_beginning)?;
         let epoch: i64 = transaction
             .prepare_cached("SELECT epoch FROM head")?
             .query_row([], |row| row.get(0))?;
@@ -258,14 +259,35 @@ pub(super) fn unavailable(cause: &str) -> StorageError {
 enum Failure {
     #[error(transparent)]
     Sql(#[from] rusqlite::Error),
+    #[error("another program holds the database locked: {0}")]
+    Locked(rusqlite::Error),
     #[error("another process opened this store for writing")]
     Fenced,
 }
 
 impl Failure {
+    /// A transaction that could not begin for a lock of somebody else (a shell, a backup) wrote
+    /// nothing; in any later step the same error would be one of the store itself.
+    fn of_beginning(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(error),
+            _ => Self::Sql(error),
+        }
+    }
+
+    /// Whether the state before the transaction stands, so that the next one may succeed.
+    fn leaves_the_store_sound(&self) -> bool {
+        match self {
+            Self::Locked(_) => true,
+            Self::Sql(error) => kind_of(error) == StorageErrorKind::Full,
+            Self::Fenced => false,
+        }
+    }
+
     fn kind(&self) -> StorageErrorKind {
         match self {
-            Self::Sql(error) => kind_of(error),
+            Self::Sql(error) | Self::Locked(error) => kind_of(error),
             Self::Fenced => StorageErrorKind::Unavailable,
         }
     }

@@ -141,3 +141,14 @@ fn database_is_opened_with_the_settings_durability_rests_on() {
     assert_eq!(text("journal_mode").unwrap(), "wal");
     assert_eq!(number("synchronous").unwrap(), 2, "FULL");
 }
+
+#[tokio::test]
+async fn a_lock_of_another_program_is_waited_out_and_not_remembered() {
+    let writer = Running::start("PRAGMA busy_timeout = 20");
+    let other = writer.other();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = writer.append(0).await.unwrap_err();
+    assert_eq!(refused.kind, StorageErrorKind::Unavailable);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(writer.append(1).await.unwrap(), 0);
+}
