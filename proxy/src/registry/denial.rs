@@ -1,5 +1,6 @@
 //! The words of a refusal, shared by the adapters so that every client reads the same story.
 
+use cordon_policy::model::Timestamp;
 use cordon_policy::verdict::Effect;
 
 use super::Denial;
@@ -21,11 +22,7 @@ const ADDRESS_CHARS: usize = 200;
 pub fn sentence(denial: &Denial<'_>, limit: usize) -> String {
     let subject = ascii(&denial.subject, 300);
     let mut tail = String::new();
-    // The reasons of time rules say themselves when they end.
-    if let Some(until) = denial
-        .until
-        .filter(|_| !denial.reason.contains("allowed from"))
-    {
+    if let Some(until) = untold(denial) {
         tail.push_str(&format!("; available after {until}"));
     }
     if let Some(nearest) = denial.nearest_allowed {
@@ -47,6 +44,13 @@ pub fn sentence(denial: &Denial<'_>, limit: usize) -> String {
     )
 }
 
+/// When it ends, unless the reason says so: those of time rules do.
+fn untold(denial: &Denial<'_>) -> Option<Timestamp> {
+    denial
+        .until
+        .filter(|_| !denial.reason.contains("allowed from"))
+}
+
 /// The reason phrase: visible ASCII and spaces, at most [`PHRASE_CHARS`], with the decision id and,
 /// when there is room, the address of the record.
 pub fn phrase(denial: &Denial<'_>) -> String {
@@ -60,7 +64,32 @@ pub fn phrase(denial: &Denial<'_>) -> String {
         format!("; decision {}", denial.decision)
     };
     let room = PHRASE_CHARS.saturating_sub(head.len() + tail.len());
-    format!("{head}{}{tail}", ascii(denial.reason, room))
+    format!("{head}{}{tail}", gist(denial, room))
+}
+
+/// As much of the story as fits into `room` characters: the reason with the way out; else the
+/// reason; else, rather than half a reason, when it ends and what to take instead.
+fn gist(denial: &Denial<'_>, room: usize) -> String {
+    let reason = ascii(denial.reason, REASON_CHARS);
+    let nearest = denial
+        .nearest_allowed
+        .map(|nearest| format!("nearest allowed {}", ascii(nearest, 100)));
+    let until = denial.until.map(|until| format!("allowed from {until}"));
+    let joined = |parts: [&Option<String>; 2]| {
+        let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    };
+    let whole = Some(reason.clone());
+    [
+        joined([&whole, &nearest]),
+        whole,
+        joined([&until, &nearest]),
+        until,
+    ]
+    .into_iter()
+    .flatten()
+    .find(|text| text.len() <= room)
+    .unwrap_or_else(|| ascii(&reason, room))
 }
 
 /// The address of the record with the story in its last segment, for clients that show a refusal's
@@ -73,7 +102,7 @@ pub fn telling_address(denial: &Denial<'_>) -> String {
         denial.code,
         denial.reason
     );
-    if let Some(until) = denial.until {
+    if let Some(until) = untold(denial) {
         story.push_str(&format!(".available after {until}"));
     }
     let tail = denial
@@ -174,7 +203,23 @@ mod tests {
         );
         assert_eq!(
             phrase(&denial),
-            "blocked by Cordon (deny): the package is denied; why: http://127.0.0.1:4873/why/x"
+            "blocked by Cordon (deny): the package is denied; nearest allowed 1.2.0; \
+             why: http://127.0.0.1:4873/why/x"
+        );
+    }
+
+    #[test]
+    fn a_phrase_too_short_for_the_reason_tells_the_way_out_instead() {
+        let id = DecisionId::from_random(7);
+        let long = "left-pad 1.3.0 was published 52 h ago; versions must be 30 days old; \
+                    allowed from 2026-12-19T23:05Z";
+        let mut denial = denial(long, "http://127.0.0.1:4873/why/zcf5hwmhtpfv", &id);
+        denial.code = "minimum-age/too-young".to_owned();
+        denial.until = Timestamp::parse("2026-12-19T23:05:00Z").ok();
+        assert_eq!(
+            phrase(&denial),
+            "blocked by Cordon (minimum-age): allowed from 2026-12-19T23:05:00Z; \
+             nearest allowed 1.2.0; why: http://127.0.0.1:4873/why/zcf5hwmhtpfv"
         );
     }
 
@@ -200,7 +245,7 @@ mod tests {
         let phrase = phrase(&denial("no", &url, &id));
         assert_eq!(
             phrase,
-            format!("blocked by Cordon (deny): no; decision {id}")
+            format!("blocked by Cordon (deny): no; nearest allowed 1.2.0; decision {id}")
         );
     }
 
