@@ -1,12 +1,14 @@
-//! INV-23, INV-48: whatever was answered is on record after kill -9, and it is soon back.
+//! INV-23, INV-48: whatever was answered is on record after kill -9, and it is soon back. What was
+//! served can be served then without upstream.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cordon_tests::client::{http, listing};
-use cordon_tests::cordon::Builder;
+use cordon_tests::cordon::{Builder, Cordon};
 use cordon_tests::fake_registry::{FakeRegistry, Protocol, Release};
+use cordon_tests::fixture::{self, OLD, PACKAGE};
 
 const POLICY: &str = "[rules.deny]\npurls = [\"pkg:npm/denied-package\", \
                       \"pkg:pypi/denied-package\", \"pkg:cargo/denied-package\"]\n";
@@ -124,4 +126,47 @@ fn inv_23_every_answered_decision_is_on_record_after_kill() {
         BACK_WITHIN * 5
     };
     assert!(slowest <= limit, "a start took {slowest:?}");
+}
+
+/// Waits until nothing is being written behind answers any more.
+fn settled(cordon: &Cordon) {
+    let deadline = Instant::now() + http::PATIENCE;
+    loop {
+        let metrics = http::get(&format!("{}metrics", cordon.admin())).text();
+        if metrics
+            .lines()
+            .any(|line| line == "cordon_work_behind_answers 0")
+        {
+            return;
+        }
+        assert!(Instant::now() < deadline, "work goes on:\n{metrics}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn what_was_served_once_is_served_after_a_kill_while_upstream_is_away() {
+    let mut registry = fixture::registry();
+    let freshness = "[freshness]\nmin_age = \"1s\"\nmax_age = \"1s\"\n";
+    for section in ["", freshness] {
+        let mut cordon = Builder::new(&registry).section(section).start();
+        let mut paths = Vec::new();
+        for protocol in Protocol::ALL {
+            let url = listing::locked_url(protocol, &cordon.url(protocol), PACKAGE, OLD);
+            let _ = http::get(&url).expect(200);
+            paths.push(url.replace(cordon.root(), ""));
+        }
+        settled(&cordon);
+        cordon.kill();
+        registry.stop();
+        cordon.restart();
+        for (protocol, path) in Protocol::ALL.into_iter().zip(paths) {
+            let listed = listing::list(protocol, &cordon.url(protocol), PACKAGE);
+            assert!(listed.iter().any(|one| one.version == OLD), "{protocol:?}");
+            let reply = http::get(&format!("{}{path}", cordon.root())).expect(200);
+            let expected = registry.bytes_of(protocol, PACKAGE, OLD);
+            assert_eq!(reply.body, expected, "{protocol:?}");
+        }
+        registry.restart();
+    }
 }

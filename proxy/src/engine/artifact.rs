@@ -150,7 +150,7 @@ impl Engine {
     /// Has the bytes, from the store or from upstream, and judges them.
     async fn prove(&self, wanted: Wanted) -> Result<Outcome, Failure> {
         let id = wanted.facts.artifact.clone();
-        if let Some((reader, mut facts)) = self.stored(&id, &wanted.source).await? {
+        if let Some((reader, mut facts)) = self.stored(&id, &wanted).await? {
             self.hold_to_pin(&id, &mut facts).await?;
             match self.decide(&wanted, facts, Held::Stored(reader)).await {
                 Err(Failure::Store(error)) if error.kind == StorageErrorKind::Corrupt => {
@@ -203,10 +203,15 @@ impl Engine {
     async fn stored(
         &self,
         id: &ArtifactId,
-        source: &ArtifactSource,
+        wanted: &Wanted,
     ) -> Result<Option<(BlobReader, ByteFacts)>, Failure> {
-        let Some(record) = self.stores.cache.artifact(id).await? else {
-            return Ok(None);
+        let source = &wanted.source;
+        let record = match self.stores.cache.artifact(id).await? {
+            Some(record) => record,
+            None => match self.remember(id, wanted.package.upstream.id()).await? {
+                Some(record) => record,
+                None => return Ok(None),
+            },
         };
         let Some(reader) = self.open(&record.sha256).await? else {
             self.stores.cache.remove_artifact(id).await?;
@@ -248,6 +253,32 @@ impl Engine {
             declared_size_bytes: source.size_bytes.filter(|declared| *declared != size_bytes),
         };
         Ok(Some((reader, facts)))
+    }
+
+    /// The record of an artifact that the index does not know (a kill or damage took it), from its
+    /// pin and the bytes that have that digest. Which other digests they have is found out anew.
+    async fn remember(
+        &self,
+        id: &ArtifactId,
+        upstream: &str,
+    ) -> Result<Option<ArtifactRecord>, Failure> {
+        let Some(sha256) = self.stores.evidence.pin(id).await? else {
+            return Ok(None);
+        };
+        let Some(stat) = self.stores.blobs.stat(&sha256).await? else {
+            return Ok(None);
+        };
+        let now = self.clock.now();
+        let record = ArtifactRecord {
+            computed: std::iter::once(sha256.clone()).collect(),
+            sha256,
+            size_bytes: stat.size_bytes,
+            fetched_at: now,
+            upstream: upstream.into(),
+            last_used_at: now,
+        };
+        self.stores.cache.put_artifact(id, &record).await?;
+        Ok(Some(record))
     }
 
     async fn open(&self, digest: &Digest) -> Result<Option<BlobReader>, Failure> {

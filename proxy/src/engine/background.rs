@@ -5,19 +5,23 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use crate::telemetry::Metrics;
+
 /// Pieces of work at once; further ones make their caller wait.
 const AT_ONCE: usize = 64;
 
 pub(super) struct Background {
     tasks: TaskTracker,
     slots: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
 }
 
 impl Background {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             tasks: TaskTracker::new(),
             slots: Arc::new(Semaphore::new(AT_ONCE)),
+            metrics,
         }
     }
 
@@ -26,9 +30,10 @@ impl Background {
         let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
             return;
         };
+        let counted = self.metrics.work_begun();
         self.tasks.spawn(async move {
             work.await;
-            drop(slot);
+            drop((slot, counted));
         });
     }
 

@@ -230,7 +230,9 @@ impl Engine {
         record.fetched_at.saturating_add(lifetime)
     }
 
-    /// Writes the document and its record behind the answer: losing them costs a fetch. Only that
+    /// Writes the document and its record behind the answer, at once: losing them costs a fetch, or
+    /// the package while upstream is away. Before the answer it would add milliseconds to each cold
+    /// document (measured: 2 at the median on a fast disk, a multiple of that on a busy one). Only that
     /// something is missing is written before it, because nothing of that stays in memory, and
     /// clients that ask for a missing name ask several times at once (cargo's probes, npm's second
     /// form).

@@ -161,6 +161,7 @@ impl Engine {
                 u32::try_from(hot.weight_bytes(limits.artifact_cache_bytes)).unwrap_or(u32::MAX)
             })
             .build();
+        let counted = Arc::clone(&metrics);
         let metrics = Arc::new(Meters::new(metrics));
         let space = Space::new(
             stores.clone(),
@@ -182,7 +183,7 @@ impl Engine {
             artifact_flights: Flights::new(limits.connections),
             documents_at_once: Semaphore::new(limits.documents_at_once),
             large_documents: Semaphore::new(1),
-            background: Background::new(),
+            background: Background::new(Arc::clone(&counted)),
             space: Arc::new(space),
             servings: Servings::default(),
             servings_full: Notify::new(),

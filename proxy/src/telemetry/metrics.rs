@@ -125,6 +125,7 @@ pub struct Metrics {
     cache_lookups: Family<CacheLabels, Counter>,
     store_errors: Family<StoreLabels, Counter>,
     damaged_blobs: Counter,
+    work_behind_answers: Gauge,
     store_bytes: Gauge,
     collections: Family<OutcomeLabel, Counter>,
     collected_blobs: Counter,
@@ -156,6 +157,7 @@ impl Metrics {
             cache_lookups: Family::default(),
             store_errors: Family::default(),
             damaged_blobs: Counter::default(),
+            work_behind_answers: Gauge::default(),
             store_bytes: Gauge::default(),
             collections: Family::default(),
             collected_blobs: Counter::default(),
@@ -226,6 +228,11 @@ impl Metrics {
             self.damaged_blobs.clone(),
         );
         registry.register(
+            "work_behind_answers",
+            "Pieces of work going on behind answers; at 0 what was answered outlives a kill",
+            self.work_behind_answers.clone(),
+        );
+        registry.register(
             "store_bytes",
             "Bytes in the blob store, as far as counted",
             self.store_bytes.clone(),
@@ -287,6 +294,12 @@ impl Metrics {
         self.connections_opened.inc();
         self.connections.inc();
         OpenConnection(self.connections.clone())
+    }
+
+    /// Work began that goes on behind an answer; the guard counts it while it lives.
+    pub fn work_begun(&self) -> CountedWork {
+        self.work_behind_answers.inc();
+        CountedWork(self.work_behind_answers.clone())
     }
 
     /// A connection was closed unserved.
@@ -432,6 +445,16 @@ fn ended(is_ok: bool) -> OutcomeLabel {
 pub struct OpenConnection(Gauge);
 
 impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Work behind an answer, counted until dropped.
+#[derive(Debug)]
+pub struct CountedWork(Gauge);
+
+impl Drop for CountedWork {
     fn drop(&mut self) {
         self.0.dec();
     }

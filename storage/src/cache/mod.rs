@@ -83,7 +83,7 @@ pub struct ArtifactRecord {
 pub trait CacheIndex: Send + Sync + 'static {
     /// The record of a document.
     async fn document(&self, key: &DocumentKey) -> Result<Option<DocumentRecord>, StorageError>;
-    /// Remembers a document.
+    /// Remembers a document; one that is present survives a kill when this returns.
     async fn put_document(
         &self,
         key: &DocumentKey,

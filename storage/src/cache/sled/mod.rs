@@ -25,7 +25,7 @@ use cordon_policy::model::ArtifactId;
 use self::database::Kind;
 use self::record::Record;
 use self::running::Shared;
-use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord};
+use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, DocumentState};
 use crate::disk::{Disk, RealDisk, create_folders, settle_version};
 use crate::{Chain, StorageError, StorageErrorKind};
 
@@ -192,6 +192,17 @@ impl SledIndex {
         .await
     }
 
+    /// Hands what is buffered to the operating system, so that it survives a kill. A power cut may
+    /// still take it, which the flush that is on its way sees to.
+    async fn write_out(&self) -> Result<(), StorageError> {
+        let shared = Arc::clone(&self.shared);
+        let operation = "writing the cache index out";
+        blocking(operation, move || {
+            shared.run(operation, |open| open.database.write_out())
+        })
+        .await
+    }
+
     /// Sees to it that what was just put is written out, and space given back, in a while.
     fn flush_soon(&self) {
         if self.shared.is_dirty.swap(true, Ordering::Relaxed) {
@@ -228,7 +239,12 @@ impl CacheIndex for SledIndex {
         record: &DocumentRecord,
     ) -> Result<(), StorageError> {
         self.put("remembering a document", Kind::Documents, key, record)
-            .await
+            .await?;
+        match record.state {
+            DocumentState::Present { .. } => self.write_out().await,
+            // Believed for a minute only, and written before the answer.
+            DocumentState::Missing => Ok(()),
+        }
     }
 
     async fn remove_document(&self, key: &DocumentKey) -> Result<(), StorageError> {
