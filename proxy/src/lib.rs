@@ -17,5 +17,6 @@ pub mod registry;
 pub mod reload;
 pub mod serve;
 pub mod server;
+pub mod signals;
 pub mod telemetry;
 pub mod upstream;

@@ -22,6 +22,7 @@ use crate::maintenance;
 use crate::policy_files::LoadedPolicy;
 use crate::reload::Reloader;
 use crate::server::{Certificates, Phase, Registries, Server, ServerSettings, Shutdown, tls};
+use crate::signals::{Asked, Signals};
 use crate::telemetry::{Metrics, log};
 use crate::upstream::{UpstreamError, Upstreams};
 use crate::{app, registry};
@@ -85,6 +86,7 @@ pub async fn serve(
     ready_file: Option<&Path>,
     announce: impl FnOnce(&Addresses),
 ) -> Result<(), ServeError> {
+    let mut signals = Signals::install().map_err(ServeError::System)?;
     tls::install_crypto_provider();
     let config = Arc::new(config);
     let metrics = Arc::new(app::metrics());
@@ -98,7 +100,14 @@ pub async fn serve(
         .await
         .map_err(ServeError::Record)?;
     if open.wants_rebuild {
-        maintenance::refill(&open.stores).await;
+        tokio::select! {
+            _ = maintenance::refill(&open.stores) => {}
+            () = signals.stop() => {
+                tracing::info!("stopping before the cache index was made again");
+                open.evidence.close().await;
+                return Ok(());
+            }
+        }
     }
 
     let shutdown = Shutdown::new();
@@ -162,7 +171,7 @@ pub async fn serve(
         write_ready_file(path, &addresses)?;
     }
     announce(&addresses);
-    wait_for_the_end(&reloader, &shutdown).await?;
+    wait_for_the_end(signals, &reloader, &shutdown).await;
     let drained = serving
         .await
         .map_err(|error| ServeError::System(io::Error::other(error)))?;
@@ -323,29 +332,17 @@ fn write_ready_file(path: &Path, addresses: &Addresses) -> Result<(), ServeError
     std::fs::rename(&staged, path).map_err(failed)
 }
 
-/// Until SIGTERM or SIGINT; SIGHUP reads configuration and policy again. A second signal ends running requests.
-async fn wait_for_the_end(reloader: &Reloader, shutdown: &Shutdown) -> Result<(), ServeError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let on = |kind| signal(kind).map_err(ServeError::System);
-    let mut terminate = on(SignalKind::terminate())?;
-    let mut interrupt = on(SignalKind::interrupt())?;
-    let mut hang_up = on(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => drop(reloader.reload().await),
-        }
+/// Until asked to stop, reloading when asked to. A second request to stop cuts running requests.
+async fn wait_for_the_end(mut signals: Signals, reloader: &Reloader, shutdown: &Shutdown) {
+    while signals.next().await == Asked::Reload {
+        // What came of it is in the log.
+        drop(reloader.reload().await);
     }
     tracing::info!("stopping: finishing running requests");
     shutdown.begin();
     let shutdown = shutdown.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals.stop().await;
         shutdown.abort();
     });
-    Ok(())
 }

@@ -1,7 +1,8 @@
 //! What an operator does with the process and the commands, and what they say back.
 
 use std::fs;
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use cordon_tests::client::{http, listing};
@@ -152,4 +153,47 @@ fn serving_goes_on_when_nobody_reads_what_it_prints() {
     child.kill().expect("our own child can be killed");
     child.wait().expect("our own child ends");
     let (_, _) = (said.expect(200), health.expect(200));
+}
+
+/// A start caught as soon as it has made its data folder.
+fn starting(builder: &Builder, folder: &Path) -> Child {
+    let ready_file = folder.join("ready.json").display().to_string();
+    let child = builder
+        .prepared(folder, &["serve", "--ready-file", &ready_file])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary can be run");
+    let data = folder.join("data");
+    let deadline = Instant::now() + PATIENCE;
+    while !data.exists() {
+        assert!(Instant::now() < deadline, "no data folder was made");
+        std::hint::spin_loop();
+    }
+    child
+}
+
+#[test]
+fn a_signal_during_the_start_waits_until_it_can_be_heeded() {
+    let registry = FakeRegistry::start();
+    let builder = Builder::new(&registry);
+    let folder = builder.write();
+    let ready = folder.path().join("ready.json");
+    let mut child = starting(&builder, folder.path());
+    wait_until("the ready file", || {
+        assert!(
+            child.try_wait().expect("our own child").is_none(),
+            "a reload ended the start"
+        );
+        Signal::Reload.send(child.id());
+        ready.exists()
+    });
+    child.kill().expect("our own child can be killed");
+    child.wait().expect("our own child ends");
+
+    let folder = builder.write();
+    let mut child = starting(&builder, folder.path());
+    Signal::Terminate.send(child.id());
+    let status = child.wait().expect("our own child ends");
+    assert!(status.success(), "{status}");
 }

@@ -360,19 +360,7 @@ impl Cordon {
     /// # Panics
     /// If it is not running.
     pub fn signal(&self, signal: Signal) {
-        let pid = self.pid().expect("it is running");
-        let pid = i32::try_from(pid)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-            .expect("a child's id is a valid process id");
-        let signal = match signal {
-            Signal::Terminate => rustix::process::Signal::TERM,
-            Signal::Interrupt => rustix::process::Signal::INT,
-            Signal::Reload => rustix::process::Signal::HUP,
-            Signal::Pause => rustix::process::Signal::STOP,
-            Signal::Resume => rustix::process::Signal::CONT,
-        };
-        rustix::process::kill_process(pid, signal).expect("our own child can be signalled");
+        signal.send(self.pid().expect("it is running"));
     }
 
     /// Starts it again in the same folder, with the same configuration and new ports. Returns how
@@ -439,6 +427,27 @@ pub enum Signal {
     Pause,
     /// Go on.
     Resume,
+}
+
+impl Signal {
+    /// Sends it to a child that was not waited for yet.
+    ///
+    /// # Panics
+    /// If there is no such child.
+    pub fn send(self, pid: u32) {
+        let pid = i32::try_from(pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+            .expect("a child's id is a valid process id");
+        let signal = match self {
+            Self::Terminate => rustix::process::Signal::TERM,
+            Self::Interrupt => rustix::process::Signal::INT,
+            Self::Reload => rustix::process::Signal::HUP,
+            Self::Pause => rustix::process::Signal::STOP,
+            Self::Resume => rustix::process::Signal::CONT,
+        };
+        rustix::process::kill_process(pid, signal).expect("our own child can be signalled");
+    }
 }
 
 const POLL: Duration = Duration::from_millis(10);

@@ -60,7 +60,14 @@ pub(super) async fn serve<H: Handler>(
         return drive(wire, connection, &shared, drain).await;
     };
     let handshake = certificates.acceptor().accept(wire);
-    match timeout(shared.settings.header_timeout, handshake).await {
+    let mut ending = drain.clone();
+    let outcome = tokio::select! {
+        biased;
+        outcome = timeout(shared.settings.header_timeout, handshake) => outcome,
+        // Nothing was asked for yet, so nothing is lost.
+        () = ending.reached(Phase::Draining) => return,
+    };
+    match outcome {
         Ok(Ok(stream)) => drive(stream, connection, &shared, drain).await,
         Ok(Err(error)) => {
             shared.metrics.connection_refused("tls");

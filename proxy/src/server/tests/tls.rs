@@ -120,3 +120,19 @@ async fn a_client_that_never_finishes_its_handshake_is_closed() {
         assert!(!String::from_utf8_lossy(&rest).contains("HTTP"));
     }
 }
+
+#[tokio::test]
+async fn a_handshake_under_way_does_not_hold_up_the_end() {
+    let pair = Pair::new();
+    pair.issue();
+    let server = start_with(settings(), Some(pair.load())).await;
+    let mut stream = server.connect().await;
+    stream.write_all(&[0x16, 3, 1]).await.expect("writes");
+    // Accepted in the order of the queue: this one is behind the other.
+    let certificate = std::fs::read_to_string(&pair.files.certificate).expect("it is there");
+    let url = format!("https://localhost:{}/npm/a", server.address.port());
+    assert!(client(&certificate).get(&url).send().await.is_ok());
+    server.shutdown.abort();
+    let ended = timeout(Duration::from_secs(1), server.ended).await;
+    ended.expect("within a second").expect("no panic");
+}
