@@ -3,10 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use cordon_storage::Chain;
 
 use super::{Common, output, unusable};
 use crate::config::Config;
 use crate::policy_files;
+use crate::server::{Certificates, tls};
+use crate::upstream::Upstreams;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -23,6 +26,7 @@ impl Check {
             Ok(loaded) => {
                 warnings += loaded.warnings.len();
                 output::diagnostics(&loaded.warnings, &loaded.sources);
+                errors += unusable_parts(&loaded.config);
                 loaded.config.policy_files
             }
             Err(rejected) => {
@@ -59,4 +63,21 @@ impl Check {
         ))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Tells what a valid configuration names and a start could not use; how much that is.
+fn unusable_parts(config: &Config) -> usize {
+    tls::install_crypto_provider();
+    let mut found = 0;
+    for files in [&config.tls, &config.admin_tls].into_iter().flatten() {
+        if let Err(error) = Certificates::load(files.clone()) {
+            output::complain(Chain(&error));
+            found += 1;
+        }
+    }
+    if let Err(error) = Upstreams::new(&config.upstreams, &config.limits) {
+        output::complain(Chain(&error));
+        found += 1;
+    }
+    found
 }

@@ -136,3 +136,21 @@ async fn a_handshake_under_way_does_not_hold_up_the_end() {
     let ended = timeout(Duration::from_secs(1), server.ended).await;
     ended.expect("within a second").expect("no panic");
 }
+
+#[tokio::test]
+async fn a_client_of_these_files_trusts_their_certificate_under_any_name_and_no_other() {
+    let (ours, other) = (Pair::new(), Pair::new());
+    ours.issue();
+    other.issue();
+    let server = start_with(settings(), Some(ours.load())).await;
+    // The certificate is for `localhost`.
+    let url = format!("https://127.0.0.1:{}/npm/a", server.address.port());
+    let ask = async |files: &TlsFiles| {
+        let tls = Certificates::client_of(files).expect("loads");
+        let builder = reqwest::Client::builder().no_proxy();
+        let client = builder.tls_backend_preconfigured(tls).build();
+        client.expect("a client").get(&url).send().await
+    };
+    assert_eq!(ask(&ours.files).await.expect("answered").status(), 200);
+    ask(&other.files).await.expect_err("another certificate");
+}
