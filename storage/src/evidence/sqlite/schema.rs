@@ -1,5 +1,7 @@
 //! The database file: settings of a connection, and the schema with its version.
 
+use std::fs::OpenOptions;
+use std::io;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -27,6 +29,7 @@ const STATEMENTS: usize = 64;
 /// Opens the database for writing, makes it when it is not there, and brings its schema up to
 /// date.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StorageError> {
+    make_private(path).map_err(|error| StorageError::io(STORE, "making the database", error))?;
     let mut connection = Connection::open(path).map_err(sql("opening the database"))?;
     connection
         .execute_batch(&format!(
@@ -39,6 +42,19 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StorageError> {
     configure(&connection)?;
     migrate(&mut connection)?;
     Ok(connection)
+}
+
+/// Makes the file for its owner alone: it says who asked for what. SQLite would leave it to the
+/// umask; it gives the files it makes beside it the same rights.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Opens the database for reading only.
