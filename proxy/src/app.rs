@@ -1,11 +1,13 @@
 //! The composition root: the only place that knows which concrete types make up a Cordon.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cordon_policy::evaluate::Ruleset;
+use cordon_storage::StorageError;
 use cordon_storage::blob::MemoryBlobs;
 use cordon_storage::cache::MemoryIndex;
-use cordon_storage::evidence::{Evidence, MemoryEvidence};
+use cordon_storage::evidence::MemoryEvidence;
 
 use crate::config::Config;
 use crate::data;
@@ -18,16 +20,17 @@ use crate::upstream::{UpstreamError, Upstreams};
 /// is remembered is read from the data folder if there is one.
 ///
 /// # Errors
-/// If the upstream clients cannot be made.
+/// If there is evidence and it cannot be read, or the upstream clients cannot be made.
 pub fn observing_engine(
     config: Config,
     ruleset: Arc<Ruleset>,
-) -> Result<Arc<Engine>, UpstreamError> {
-    let evidence: Arc<dyn Evidence> = match data::open_reader(&config.data) {
-        Ok(evidence) => evidence,
-        // No data folder yet: nothing is remembered.
-        Err(_) => Arc::new(MemoryEvidence::new()),
-    };
+) -> Result<Arc<Engine>, ObserveError> {
+    let evidence = data::open_reader_if_any(&config.data).map_err(|error| {
+        let folder = config.data.clone();
+        ObserveError::Evidence { folder, error }
+    })?;
+    // No data folder yet: nothing is remembered.
+    let evidence = evidence.unwrap_or_else(|| Arc::new(MemoryEvidence::new()));
     let stores = Stores {
         blobs: Arc::new(MemoryBlobs::new()),
         cache: Arc::new(MemoryIndex::new()),
@@ -45,6 +48,23 @@ pub fn observing_engine(
         ids: Arc::new(RandomIds),
         metrics: Arc::new(metrics()),
     }))
+}
+
+/// Why nothing can be said.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// What is remembered decides with; an answer without it could be another one.
+    #[error("reading the evidence in {}", folder.display())]
+    Evidence {
+        /// The data folder.
+        folder: PathBuf,
+        /// What the store said.
+        #[source]
+        error: StorageError,
+    },
+    /// An upstream client cannot be made.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
 }
 
 /// The meters, with a label for every mount.

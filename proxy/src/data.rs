@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cordon_policy::model::Timestamp;
-use cordon_storage::StorageError;
 use cordon_storage::blob::FilesystemBlobs;
 use cordon_storage::cache::SledIndex;
 use cordon_storage::evidence::{Evidence, SqliteEvidence, SqliteOptions};
+use cordon_storage::{StorageError, StorageErrorKind};
 
 use crate::engine::Stores;
 
@@ -49,6 +49,37 @@ pub fn open(folder: &Path, now: Timestamp) -> Result<OpenData, StorageError> {
         evidence,
         wants_rebuild,
     })
+}
+
+/// As [`open`], but makes nothing: for work on what is already there.
+///
+/// # Errors
+/// As for [`open`], and if no evidence store is in the folder.
+pub fn open_existing(folder: &Path, now: Timestamp) -> Result<OpenData, StorageError> {
+    if !SqliteEvidence::is_at(folder)? {
+        let cause = format!(
+            "{} is not a data folder of Cordon; name one with --data or server.data",
+            folder.display()
+        );
+        return Err(StorageError::new(
+            "evidence",
+            "opening",
+            StorageErrorKind::Unavailable,
+            cause,
+        ));
+    }
+    open(folder, now)
+}
+
+/// Opens the evidence for reading only, where there is a store at all.
+///
+/// # Errors
+/// If there is one and it cannot be read.
+pub fn open_reader_if_any(folder: &Path) -> Result<Option<Arc<dyn Evidence>>, StorageError> {
+    match SqliteEvidence::is_at(folder)? {
+        true => open_reader(folder).map(Some),
+        false => Ok(None),
+    }
 }
 
 /// Opens the evidence for reading only, beside a running Cordon or without one.

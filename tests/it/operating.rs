@@ -1,6 +1,7 @@
 //! What an operator does with the process and the commands, and what they say back.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -158,16 +159,18 @@ fn serving_goes_on_when_nobody_reads_what_it_prints() {
 /// A start caught as soon as it has made its data folder.
 fn starting(builder: &Builder, folder: &Path) -> Child {
     let ready_file = folder.join("ready.json").display().to_string();
-    let child = builder
+    let errors = folder.join("errors.log");
+    let mut child = builder
         .prepared(folder, &["serve", "--ready-file", &ready_file])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(File::create(&errors).expect("the folder is writable"))
         .spawn()
         .expect("the binary can be run");
     let data = folder.join("data");
-    let deadline = Instant::now() + PATIENCE;
     while !data.exists() {
-        assert!(Instant::now() < deadline, "no data folder was made");
+        let has_ended = child.try_wait().expect("our own child").is_some();
+        let printed = || fs::read_to_string(&errors).unwrap_or_default();
+        assert!(!has_ended, "it did not start:\n{}", printed());
         std::hint::spin_loop();
     }
     child
@@ -196,4 +199,123 @@ fn a_signal_during_the_start_waits_until_it_can_be_heeded() {
     Signal::Terminate.send(child.id());
     let status = child.wait().expect("our own child ends");
     assert!(status.success(), "{status}");
+}
+
+fn said(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+fn run(builder: &Builder, folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = builder.prepared(folder, arguments);
+    command.output().expect("the binary can be run")
+}
+
+/// A certificate for another name, its key, and a port of every interface.
+#[test]
+fn health_is_told_over_tls_on_every_interface() {
+    let registry = FakeRegistry::start();
+    let builder = Builder::new(&registry).server(
+        "admin_tls_certificate = \"admin.pem\"\nadmin_tls_key = \"admin.key\"\n\
+         admin_token_file = \"token\"",
+    );
+    let folder = builder.write();
+    let write = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).expect("the folder is writable");
+    };
+    let names = vec!["cordon.example".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+    write("admin.pem", &made.cert.pem());
+    write("admin.key", &made.signing_key.serialize_pem());
+    write("token", "lqI7xXkBbVxGJqVcRmzVZlRkY3o2l0w9");
+    let own = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(folder.path().join("token"), own).expect("it is ours");
+    let held = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = held.local_addr().expect("it is bound").port();
+    drop(held);
+    let file = folder.path().join("cordon.toml");
+    let text = fs::read_to_string(&file).expect("it was written");
+    let text = text.replace(
+        "admin_listen = \"127.0.0.1:0\"",
+        &format!("admin_listen = \"0.0.0.0:{port}\""),
+    );
+    write("cordon.toml", &text);
+    let mut child = starting(&builder, folder.path());
+    wait_until("the ready file", || {
+        folder.path().join("ready.json").exists()
+    });
+    let health = run(&builder, folder.path(), &["health"]);
+    child.kill().expect("our own child can be killed");
+    child.wait().expect("our own child ends");
+    assert!(health.status.success(), "{}", said(&health));
+    assert!(said(&health).starts_with("ok"), "{}", said(&health));
+}
+
+#[test]
+fn check_finds_a_certificate_that_would_stop_the_start() {
+    let registry = FakeRegistry::start();
+    let builder =
+        Builder::new(&registry).server("tls_certificate = \"tls.pem\"\ntls_key = \"tls.key\"");
+    let folder = builder.write();
+    for name in ["tls.pem", "tls.key"] {
+        fs::write(folder.path().join(name), "no PEM\n").expect("the folder is writable");
+    }
+    let check = run(&builder, folder.path(), &["check"]);
+    let text = said(&check);
+    assert_eq!(check.status.code(), Some(2), "{text}");
+    assert!(
+        text.contains("tls.pem") && text.contains("1 error"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_kept_is_for_its_owner_alone() {
+    let scene = Scene::new();
+    let mode = |path: &Path| {
+        let metadata = fs::metadata(path).expect("it is there");
+        metadata.permissions().mode() & 0o777
+    };
+    assert_eq!(mode(&scene.cordon.data()), 0o700);
+    for name in ["evidence.db", "evidence.db-wal", "evidence.db-shm"] {
+        assert_eq!(mode(&scene.cordon.data().join(name)), 0o600, "{name}");
+    }
+}
+
+#[test]
+fn work_on_a_data_folder_that_is_none_makes_none() {
+    let builder = Builder::without_upstreams();
+    let folder = builder.write();
+    for arguments in [&["gc"][..], &["gc", "--dry-run"], &["rebuild"]] {
+        let output = run(&builder, folder.path(), arguments);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(text.contains("--data"), "{arguments:?}: {text}");
+        assert!(!folder.path().join("data").exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn explain_does_not_answer_from_nothing_when_evidence_cannot_be_read() {
+    let registry = cordon_tests::fixture::registry();
+    let builder = Builder::new(&registry);
+    let folder = builder.write();
+    let explain = || {
+        run(
+            &builder,
+            folder.path(),
+            &["explain", "pkg:npm/demo-package"],
+        )
+    };
+    let first = explain();
+    assert!(first.status.success(), "{}", said(&first));
+    fs::create_dir(folder.path().join("data")).expect("the folder is writable");
+    let database = folder.path().join("data/evidence.db");
+    fs::write(database, "not a database").expect("the folder is writable");
+    let second = explain();
+    assert_eq!(second.status.code(), Some(1), "{}", said(&second));
+    assert!(said(&second).contains("evidence"), "{}", said(&second));
 }

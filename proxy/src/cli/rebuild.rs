@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use cordon_policy::config::quantity::{QuantityError, parse_size};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Common, output};
@@ -13,8 +14,8 @@ use crate::{data, maintenance};
 
 #[derive(Debug, Args)]
 pub(super) struct Gc {
-    /// Free down to so many bytes instead of limits.store_size
-    #[arg(long, value_name = "BYTES")]
+    /// Free down to this size, `50 GiB` or in bytes, instead of limits.store_size
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     to: Option<u64>,
     /// Only say what would be removed
     #[arg(long)]
@@ -24,7 +25,8 @@ pub(super) struct Gc {
 pub(super) fn rebuild(common: &Common) -> Result<ExitCode, ExitCode> {
     let config = common.load(&common.overrides())?;
     super::block_on(async {
-        let open = data::open(&config.data, SystemClock.now()).map_err(|e| super::fail(&e))?;
+        let open =
+            data::open_existing(&config.data, SystemClock.now()).map_err(|e| super::fail(&e))?;
         let bar = spinner("entries read");
         let done = maintenance::rebuild(&open.stores, |entries| bar.set_position(entries))
             .await
@@ -44,7 +46,8 @@ impl Gc {
         let config = common.load(&common.overrides())?;
         let budget = self.to.unwrap_or(config.limits.store_bytes);
         super::block_on(async {
-            let open = data::open(&config.data, SystemClock.now()).map_err(|e| super::fail(&e))?;
+            let open = data::open_existing(&config.data, SystemClock.now())
+                .map_err(|e| super::fail(&e))?;
             let bar = spinner("blobs removed");
             let progress = |removed| bar.set_position(removed);
             let plan = maintenance::collect(&open.stores, budget, self.dry_run, progress)
@@ -66,6 +69,11 @@ impl Gc {
             Ok(ExitCode::SUCCESS)
         })
     }
+}
+
+/// A size with its unit, or a number of bytes.
+fn size(text: &str) -> Result<u64, QuantityError> {
+    text.parse().or_else(|_| parse_size(text))
 }
 
 /// Shown on a terminal only.

@@ -143,6 +143,17 @@ impl SqliteEvidence {
         })
     }
 
+    /// Whether there is a store in a folder.
+    ///
+    /// # Errors
+    /// If it cannot be told.
+    pub fn is_at(folder: &Path) -> Result<bool, StorageError> {
+        folder
+            .join(DATABASE)
+            .try_exists()
+            .map_err(|error| StorageError::io(STORE, OPENING, error))
+    }
+
     /// Opens the store for questions only, also while another process writes it: no lock is
     /// taken, nothing is made or changed. Appends and checkpoints answer `Unavailable`.
     ///
@@ -150,7 +161,7 @@ impl SqliteEvidence {
     /// `Unavailable` when there is no store in the folder; `Format` when a newer version wrote it.
     pub fn open_to_read(folder: &Path) -> Result<Self, StorageError> {
         let database = folder.join(DATABASE);
-        if !database.is_file() {
+        if !Self::is_at(folder)? {
             let cause = format!("there is no {}", database.display());
             return Err(StorageError::new(
                 STORE,
