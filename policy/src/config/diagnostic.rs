@@ -74,7 +74,7 @@ pub fn render(diagnostics: &[Diagnostic], sources: &[PolicySource], colours: Col
     let ids: Vec<(&str, usize)> = sources
         .iter()
         .map(|source| {
-            let id = files.add(source.name.as_str(), inert(&source.text));
+            let id = files.add(source.name.as_str(), without_secrets(&inert(&source.text)));
             (source.name.as_str(), id)
         })
         .collect();
@@ -144,4 +144,40 @@ fn inert(text: &str) -> String {
         }
     }
     out
+}
+
+/// The text with the user and password of every address in it masked, byte for byte: what is drawn
+/// ends up in the logs of a pipeline.
+fn without_secrets(text: &str) -> String {
+    const SCHEME_END: &str = "://";
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(SCHEME_END) {
+        let (before, after) = rest.split_at(at + SCHEME_END.len());
+        out.push_str(before);
+        let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '?' | '#');
+        let authority = after.find(ends).unwrap_or(after.len());
+        let secret = after[..authority].rfind('@').unwrap_or(0);
+        out.extend(std::iter::repeat_n('*', secret));
+        rest = &after[secret..];
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_addresses_are_not_drawn() {
+        let text = "a = \"https://us\u{e9}r:s@cret@h.example/p@th\"\nb = 'ssh://x/y' # ://@";
+        let drawn = without_secrets(text);
+        assert_eq!(
+            drawn,
+            "a = \"https://************@h.example/p@th\"\nb = 'ssh://x/y' # ://@"
+        );
+        assert_eq!(drawn.len(), text.len());
+        assert_eq!(without_secrets("nothing"), "nothing");
+    }
 }
