@@ -14,6 +14,7 @@ use cordon_tests::client::http::{self, Reply};
 use cordon_tests::cordon::Signal;
 use cordon_tests::fake_registry::{FakeRegistry, Index, Protocol, Release};
 use cordon_tests::fixture::{OLD, PACKAGE, SETTLED, Scene, Shared, YOUNG};
+use cordon_tests::memory;
 use serde_json::{Value, json};
 
 const INSTALL_V1: &str = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*";
@@ -433,17 +434,6 @@ fn conformance_024_a_version_that_is_no_semver_does_no_harm() {
     let _ = get(&scene, &tarball("ancient", "1.0.0")).expect(200);
 }
 
-/// Peak resident memory of a process, in MiB.
-fn peak_mebibytes(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
-    let kibibytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kibibytes / 1024
-}
-
 #[test]
 fn conformance_025_a_document_of_30_megabytes_is_served_in_bounded_memory() {
     let scene = Scene::new();
@@ -470,6 +460,6 @@ fn conformance_025_a_document_of_30_megabytes_is_served_in_bounded_memory() {
     assert_eq!(coding, Some("gzip"), "{:?}", coded.headers);
     let plain = get(&scene, "huge").expect(200);
     assert!(plain.is_complete && plain.body.len() > 30_000_000);
-    let peak = peak_mebibytes(scene.cordon.pid().unwrap());
+    let peak = memory::peak_mib(scene.cordon.pid().unwrap());
     assert!(peak < 256, "{peak} MiB");
 }

@@ -13,6 +13,7 @@ mod conformance_pypi;
 mod every_client;
 mod evidence;
 mod fake_registry_is_honest;
+mod herd;
 mod isolation;
 mod kill;
 mod no_leak;

@@ -8,22 +8,11 @@ use cordon_tests::clock::{ago, hours};
 use cordon_tests::cordon::{Builder, Cordon, Signal};
 use cordon_tests::fake_registry::{FakeRegistry, Fault, Protocol, Release};
 use cordon_tests::fixture::{OLD, PACKAGE, SETTLED, Scene, YOUNG};
+use cordon_tests::numbers::Numbers;
 
 const AGED: &str = "[rules.minimum-age]\nversion_age = \"72h\"\n";
 const DENIED: &str = "[rules.deny]\npurls = [\"pkg:npm/bad-package\", \"pkg:pypi/bad-package\", \
                       \"pkg:cargo/bad-package\"]\n";
-
-/// A deterministic stream of numbers, so that a failing run can be repeated.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
 
 #[test]
 fn inv_11_no_failure_of_upstream_makes_a_held_version_allowed() {
@@ -119,7 +108,7 @@ fn inv_12_a_denied_name_is_refused_in_every_spelling() {
         registry.publish(Release::new(protocol, "bad-package", OLD));
     }
     let cordon = Cordon::with_policy(&registry, DENIED);
-    let mut numbers = Numbers(0x00C0_4D04);
+    let mut numbers = Numbers::new(0x00C0_4D04);
     let count = crate::scale(150, 20_000);
     for protocol in Protocol::ALL {
         let base = cordon.url(protocol);
@@ -221,7 +210,7 @@ fn inv_13_a_name_outside_the_grammar_is_never_asked_for() {
 fn inv_14_whatever_is_listed_can_be_had_and_nothing_else() {
     let registry = FakeRegistry::start();
     let count = crate::scale(6, 60);
-    let mut numbers = Numbers(0x5EED);
+    let mut numbers = Numbers::new(0x5EED);
     let mut published = Vec::new();
     for protocol in Protocol::ALL {
         for number in 0..count {

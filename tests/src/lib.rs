@@ -6,3 +6,5 @@ pub mod clock;
 pub mod cordon;
 pub mod fake_registry;
 pub mod fixture;
+pub mod memory;
+pub mod numbers;

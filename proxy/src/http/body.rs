@@ -204,10 +204,23 @@ impl StoredPart {
         })
     }
 
+    /// The next piece if it is in memory because it is being sent to somebody else: a herd on one
+    /// artifact costs one read of each chunk.
+    fn at_hand(&self) -> Option<Bytes> {
+        let wanted = usize::try_from((self.end - self.next).min(CHUNK_BYTES)).unwrap_or(usize::MAX);
+        self.reader.at_hand(self.next, wanted)
+    }
+
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, BodyError>> {
         let mut reading = match self.reading.take() {
             Some(reading) => reading,
-            None => self.read_next(),
+            None => match self.at_hand() {
+                Some(bytes) => {
+                    self.next = self.next.saturating_add(bytes.len() as u64);
+                    return Poll::Ready(Ok(bytes));
+                }
+                None => self.read_next(),
+            },
         };
         let Poll::Ready(outcome) = Pin::new(&mut reading).poll(context) else {
             self.reading = Some(reading);
@@ -285,10 +298,12 @@ mod tests {
 
     use super::*;
 
-    /// A blob whose chunk `bad` cannot be read.
+    /// A blob whose chunk `bad` cannot be read, and whose chunk `held` is in memory.
+    #[derive(Default)]
     struct Blob {
         bytes: Bytes,
         bad: Option<u64>,
+        held: Option<u64>,
         reads: Mutex<Vec<(u64, usize)>>,
     }
 
@@ -308,11 +323,22 @@ mod tests {
                     cause,
                 ));
             }
+            Ok(self.part(offset, max))
+        }
+
+        fn at_hand(&self, offset: u64, max: usize) -> Option<Bytes> {
+            let is_held = self.held == Some(offset / CHUNK_BYTES);
+            is_held.then(|| self.part(offset, max))
+        }
+    }
+
+    impl Blob {
+        fn part(&self, offset: u64, max: usize) -> Bytes {
             let chunk_end = (offset / CHUNK_BYTES + 1) * CHUNK_BYTES;
             let end = chunk_end
                 .min(self.size_bytes())
                 .min(offset.saturating_add(max as u64));
-            Ok(self.bytes.slice(offset as usize..end as usize))
+            self.bytes.slice(offset as usize..end as usize)
         }
     }
 
@@ -321,7 +347,7 @@ mod tests {
         let blob = Blob {
             bytes: bytes.clone(),
             bad,
-            reads: Mutex::default(),
+            ..Blob::default()
         };
         let cleared = Cleared::for_test(Digest::of(&bytes), ClearedBytes::Stored(Arc::new(blob)));
         (bytes, Arc::new(cleared))
@@ -349,6 +375,32 @@ mod tests {
             let sent = body.collect().await.expect("reads").to_bytes();
             assert_eq!(sent, bytes.slice(first..=last), "{first}-{last}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_held_for_another_transfer_is_not_read_again() {
+        let size = CHUNK_BYTES as usize * 3 + 1;
+        let bytes: Bytes = (0..size).map(|i| (i % 241) as u8).collect();
+        let blob = Arc::new(Blob {
+            bytes: bytes.clone(),
+            held: Some(0),
+            ..Blob::default()
+        });
+        let reader: BlobReader = Arc::<Blob>::clone(&blob);
+        let cleared = Cleared::for_test(Digest::of(&bytes), ClearedBytes::Stored(reader));
+        let body = Body::artifact(&Arc::new(cleared), 7, size as u64 - 1, &ignore());
+        assert_eq!(
+            body.collect().await.expect("reads").to_bytes(),
+            bytes.slice(7..)
+        );
+        let read: Vec<u64> = blob
+            .reads
+            .lock()
+            .expect("no panic")
+            .iter()
+            .map(|(offset, _)| offset / CHUNK_BYTES)
+            .collect();
+        assert_eq!(read, [1, 2, 3]);
     }
 
     #[tokio::test]

@@ -88,6 +88,12 @@ pub trait ReadBlob: Send + Sync {
     /// # Errors
     /// `Corrupt` if the stored bytes are not those committed.
     fn read_at(&self, offset: u64, max: usize) -> Result<Bytes, StorageError>;
+
+    /// What [`read_at`](Self::read_at) would give, when that is verified in memory already because
+    /// somebody else is reading it: without blocking. `None` says nothing but that it is not.
+    fn at_hand(&self, _offset: u64, _max: usize) -> Option<Bytes> {
+        None
+    }
 }
 
 /// A shared open blob.

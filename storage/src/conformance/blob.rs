@@ -250,6 +250,12 @@ async fn reads_stay_within_a_chunk(store: &impl BlobStore) {
             .unwrap_or(usize::MAX)
             .min(data.len());
         assert_eq!(piece[..], data[start..start + piece.len()]);
+        // While the piece is held, it may be had again without reading, and is the same.
+        if let Some(again) = reader.at_hand(offset, max) {
+            assert_eq!(again, piece, "{max} bytes at {offset}");
+            assert!(!again.is_empty());
+        }
+        assert!(reader.at_hand(offset, 0).is_none());
     }
 }
 

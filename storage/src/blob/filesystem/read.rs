@@ -7,6 +7,7 @@ use bytes::Bytes;
 use cordon_policy::model::Digest;
 use sha2::{Digest as _, Sha256};
 
+use super::chunks::Chunks;
 use super::sums::{SUMS_FILE_BYTES, Sums, SumsBuilder};
 use super::{Store, corrupt, io_at, open_regular};
 use crate::StorageError;
@@ -44,6 +45,7 @@ impl Store {
             path,
             file,
             sums,
+            shared: Chunks::new(),
             proved: Mutex::new(None),
         }))
     }
@@ -131,13 +133,15 @@ pub(super) struct Reader {
     path: PathBuf,
     file: Box<dyn DiskFile>,
     sums: Arc<Sums>,
+    /// Chunks that others who read the same open blob hold.
+    shared: Chunks,
     /// The last chunk proved, kept only while it is being read in smaller pieces.
     proved: Mutex<Option<(u64, Bytes)>>,
 }
 
 impl Reader {
-    /// The proved bytes of the chunk that starts at `start`.
-    fn chunk(&self, start: u64) -> Result<Bytes, StorageError> {
+    /// Reads and proves the chunk that starts at `start`.
+    fn prove(&self, start: u64) -> Result<Vec<u8>, StorageError> {
         let mut buffer = vec![0; chunk_at(start, self.sums.size_bytes())];
         let length = self
             .file
@@ -150,7 +154,7 @@ impl Reader {
             let what = format!("the bytes from {start} on are not those committed");
             return Err(corrupt(OPERATION, &self.path, &what));
         }
-        Ok(buffer.into())
+        Ok(buffer)
     }
 }
 
@@ -172,17 +176,28 @@ impl ReadBlob for Reader {
             .filter(|(of, _)| *of == start);
         let chunk = match kept {
             Some((_, chunk)) => chunk,
-            None => self.chunk(start)?,
+            None => self.shared.get(start, || self.prove(start))?,
         };
-        // Both fit: the offset lies within the chunk, which is at most CHUNK long.
-        let from = usize::try_from(offset - start)
-            .unwrap_or(usize::MAX)
-            .min(chunk.len());
-        let to = from.saturating_add(max).min(chunk.len());
-        let wanted = chunk.slice(from..to);
-        if to < chunk.len() {
+        let (wanted, is_all) = part(&chunk, offset - start, max);
+        if !is_all {
             *self.proved.lock().unwrap_or_else(PoisonError::into_inner) = Some((start, chunk));
         }
         Ok(wanted)
     }
+
+    fn at_hand(&self, offset: u64, max: usize) -> Option<Bytes> {
+        let start = offset - offset % CHUNK_BYTES;
+        let chunk = self.shared.at_hand(start)?;
+        let (wanted, _) = part(&chunk, offset - start, max);
+        (!wanted.is_empty()).then_some(wanted)
+    }
+}
+
+/// At most `max` bytes of a chunk from `offset` on, and whether they are its last.
+fn part(chunk: &Bytes, offset: u64, max: usize) -> (Bytes, bool) {
+    let from = usize::try_from(offset)
+        .unwrap_or(usize::MAX)
+        .min(chunk.len());
+    let to = from.saturating_add(max).min(chunk.len());
+    (chunk.slice(from..to), to == chunk.len())
 }

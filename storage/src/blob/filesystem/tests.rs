@@ -513,6 +513,31 @@ fn inv_10_only_publish_gives_a_live_name() {
     assert!(!source.contains("fs::rename"));
 }
 
+/// A herd on one blob reads and holds each chunk once.
+#[tokio::test]
+async fn readers_of_one_blob_share_the_chunks_they_hold() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let digest = put(&store, &sample(2 * CHUNK, 2)).await;
+    let reader = store
+        .open(&digest)
+        .await
+        .expect("an answer")
+        .expect("the blob");
+    let chunk = CHUNK as u64;
+    assert_eq!(reader.at_hand(chunk, CHUNK), None);
+    let first = reader.read_at(chunk, CHUNK).expect("a read");
+    let second = reader.read_at(chunk, CHUNK).expect("a read");
+    assert_eq!(first.as_ptr(), second.as_ptr());
+    let part = reader.at_hand(chunk + 5, 7).expect("it is held");
+    assert_eq!(
+        (&part[..], part.as_ptr()),
+        (&first[5..12], first[5..].as_ptr())
+    );
+    drop((first, second, part));
+    assert_eq!(reader.at_hand(chunk, CHUNK), None);
+}
+
 #[tokio::test]
 async fn readers_of_one_blob_do_not_disturb_each_other() {
     let folder = Folder::new();
