@@ -212,6 +212,30 @@ fn c_08_allowing_everything_needs_an_explicit_key() {
 }
 
 #[test]
+fn c_07_a_list_that_holds_nothing_is_told() {
+    let nothing = [
+        "",
+        "purls = []\n",
+        "match = []\n",
+        "purls = []\nmatch = []\n",
+    ];
+    for list in nothing {
+        let allow = format!("[rules.allow]\n{list}");
+        assert_eq!(errors(&allow), ["empty-list"], "{allow}");
+        let found = warnings(&format!("[rules.deny]\n{list}"));
+        assert_eq!(found.len(), 1, "{list}: {found:?}");
+        assert!(found[0].contains("empty-list"), "{found:?}");
+    }
+    for rule in ["allow", "deny"] {
+        let text = format!("[[rules.{rule}.match]]\necosystem = 'npm'\nnames = []\n");
+        assert_eq!(errors(&text), ["empty-list"], "{text}");
+    }
+    // What is wrong there is one problem, not two.
+    assert_eq!(errors("[rules.allow]\npurls = 'x'\n"), ["wrong-type"]);
+    assert_eq!(errors("[rules.allow]\npurls = ['x']\n"), ["invalid-purl"]);
+}
+
+#[test]
 fn c_09_c_10_dangerous_and_malformed_patterns_are_refused() {
     for names in ["['**']", "['[']", "['{,a}*']"] {
         let text = format!("[[rules.deny.match]]\necosystem = 'npm'\nnames = {names}\n");

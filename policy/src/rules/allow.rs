@@ -82,10 +82,10 @@ fn read(
         );
     }
     if read.is_blank {
-        table.file().warning(
+        table.file().error(
             "empty-list",
             table.bytes(),
-            "`rules.allow` names nothing, so no ecosystem is restricted",
+            "`rules.allow` names nothing, so it would restrict no ecosystem",
             "list packages under `purls` or `[[rules.allow.match]]`, or remove the table",
         );
     }

@@ -16,7 +16,7 @@ pub(super) struct ReadList {
     pub(super) list: PackageList,
     /// Places of names that mean a whole ecosystem, every version of it.
     pub(super) everything: Vec<Range<usize>>,
-    /// Whether nothing is written there, not even something wrong.
+    /// Whether nothing is listed, not even something wrong: no key, or keys that hold nothing.
     pub(super) is_blank: bool,
 }
 
@@ -24,13 +24,21 @@ pub(super) struct ReadList {
 /// then among the file's problems.
 pub(super) fn read_list(table: &mut TableReader<'_, '_>) -> Option<ReadList> {
     let file = table.file();
-    let is_blank = !table.has("purls") && !table.has("match");
     let mut reading = Reading {
         builder: ListBuilder::new(file.name().clone()),
         patterns: 0,
         everything: Vec::new(),
     };
-    for purl in table.strings("purls").unwrap_or_default() {
+    let has_purls = table.has("purls");
+    let purls = table.strings("purls");
+    let matches = table.tables("match");
+    let is_blank = matches.is_empty()
+        && match &purls {
+            Some(purls) => purls.is_empty(),
+            // Something that is no list was reported.
+            None => !has_purls,
+        };
+    for purl in purls.unwrap_or_default() {
         let Some((name, version)) = read_purl(file, &purl) else {
             continue;
         };
@@ -42,7 +50,7 @@ pub(super) fn read_list(table: &mut TableReader<'_, '_>) -> Option<ReadList> {
             &file.span(&purl.bytes),
         );
     }
-    for entry in table.tables("match") {
+    for entry in matches {
         reading.read_match(entry);
     }
     if reading.patterns > MAX_PATTERNS {
@@ -91,7 +99,16 @@ impl Reading {
         entry.require("ecosystem", "name the ecosystem whose names these are");
         entry.require("names", "list them: names = [\"left-pad\", \"@acme/*\"]");
         let scheme = read_ecosystem(&mut entry);
-        let names = entry.strings("names").unwrap_or_default();
+        let names = entry.strings("names");
+        if names.as_ref().is_some_and(Vec::is_empty) {
+            file.error(
+                "empty-list",
+                entry.bytes(),
+                format!("`{}.names` names nothing", entry.path()),
+                "list the names meant, or remove the table",
+            );
+        }
+        let names = names.unwrap_or_default();
         let versions = entry.string("versions");
         let reason = read_reason(&mut entry);
         entry.finish();
