@@ -278,6 +278,9 @@ fn n_27_ranges_of_a_policy_hold_the_pre_releases_inside_them() {
     }
     assert!(contains(&Cargo, "^0.0.3", "0.0.3") && !contains(&Cargo, "^0.0.3", "0.0.4"));
     assert!(contains(&Npm, "1.2.3 || 2", "2.5.0"));
+    for blank in ["||", "1 ||", "|| 1", "1 || || 2", ">=1.2.3 <1.2.5 ||"] {
+        assert!(Npm.range(blank).is_err(), "{blank}");
+    }
     // Next to the largest number a version can have, an end above it is no end.
     let largest = "18446744073709551615.0.0";
     assert!(contains(&Cargo, "^18446744073709551615.0.0", largest));

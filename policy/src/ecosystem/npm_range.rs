@@ -27,10 +27,20 @@ impl VersionRange for NpmRange {
 
 impl NpmRange {
     /// Reads a range; the error says what is wrong with it.
+    ///
+    /// A blank alternative is one: node takes it for every version, so that a `||` left over at the
+    /// end of a line would turn a narrow exemption into one for everything.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let alternatives = text
+        let written: Vec<&str> = text
             .split("||")
-            .map(|alternative| alternative_bounds(alternative.trim_matches(is_space)))
+            .map(|alternative| alternative.trim_matches(is_space))
+            .collect();
+        if written.len() > 1 && written.contains(&"") {
+            return Err("there is nothing on one side of `||`".to_owned());
+        }
+        let alternatives = written
+            .into_iter()
+            .map(alternative_bounds)
             .collect::<Result<_, _>>()?;
         Ok(Self { alternatives })
     }

@@ -117,6 +117,8 @@ for (let row = 0; row < rows; row += 1) {
     const text = range();
     if (text.trim() === "") continue; // refused by policy: a blank range is a mistake
     const candidate = near(text);
+    // So is a blank alternative, which is every version to node.
+    if (text.split("||").some((alternative) => alternative.trim() === "")) continue;
     const answer = rangeRow(text, candidate);
     if (answer !== null) console.log(`r\t${text}\t${candidate}\t${answer}`);
   }
