@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::exemption::{Exemption, ExemptionId};
+use crate::exemption::{Coverage, Exemption, ExemptionId};
 use crate::facts::{FactKind, FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, Finding, FindingCode, Mode, RuleId};
 use crate::model::{PackageName, Timestamp};
@@ -135,12 +135,11 @@ impl Ruleset {
         let Some(exemptions) = self.exemptions_of.get(&facts.subject().name) else {
             return Vec::new();
         };
-        let sha256 = facts.bytes.known().map(|bytes| &bytes.sha256);
-        let covering: Vec<&Exemption> = exemptions
+        let covering: Vec<(&Exemption, Coverage)> = exemptions
             .iter()
             .map(Arc::as_ref)
             .filter(|exemption| exemption.is_active_at(now))
-            .filter(|exemption| exemption.scope.covers(&facts.artifact, sha256))
+            .filter_map(|exemption| Some((exemption, exemption.scope.covers(facts)?)))
             .collect();
         let mut waived = Vec::new();
         findings.retain(|finding| {
@@ -148,7 +147,8 @@ impl Ruleset {
             // changes.
             let longest = covering
                 .iter()
-                .filter(|exemption| exemption.waives.includes(finding))
+                .filter(|(exemption, coverage)| exemption.sets_aside(finding, *coverage))
+                .map(|(exemption, _)| exemption)
                 .max_by_key(|exemption| (exemption.expires, Reverse(&exemption.id)));
             let Some(exemption) = longest else {
                 return true;

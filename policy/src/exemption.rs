@@ -5,9 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::facts::{Fact, VersionFacts};
 use crate::finding::{ConfigSpan, Finding, Fingerprint, RuleId};
 use crate::matching::VersionSet;
-use crate::model::{ArtifactId, Digest, PackageName, Timestamp};
+use crate::model::{ArtifactId, Digest, DigestAlgorithm, PackageName, Timestamp};
+use crate::rules;
 
 /// Names an exemption in records: the id given in the policy file, or one made by the shell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,18 +45,53 @@ impl Scope {
         }
     }
 
-    /// Whether the candidate is covered. An exemption for exact bytes covers nothing while the
-    /// bytes are unknown.
-    pub fn covers(&self, artifact: &ArtifactId, sha256: Option<&Digest>) -> bool {
-        let subject = &artifact.subject;
+    /// Whether, and on whose word, the candidate is covered.
+    ///
+    /// An exemption for exact bytes covers them by their own digest. Before they are fetched, and
+    /// for the files that derive from them, the digest the registry declares stands in: what is
+    /// served in the end is held to that digest, or judged anew.
+    pub fn covers(&self, facts: &VersionFacts) -> Option<Coverage> {
+        let (artifact, subject) = (&facts.artifact, facts.subject());
         match self {
-            Self::Versions(name, versions) => *name == subject.name && versions.holds(subject),
+            Self::Versions(name, versions) => {
+                let is_meant = *name == subject.name && versions.holds(subject);
+                is_meant.then_some(Coverage::Whole)
+            }
             Self::Artifact {
                 artifact: exempt,
-                sha256: exempt_sha256,
-            } => exempt == artifact && Some(exempt_sha256) == sha256,
+                sha256,
+            } => {
+                if (&exempt.subject, &exempt.file) != (subject, &artifact.file) {
+                    return None;
+                }
+                if exempt.kind != artifact.kind {
+                    let is_theirs = facts.archive_sha256.as_ref() == Some(sha256);
+                    return is_theirs.then_some(Coverage::Declared);
+                }
+                let (found, coverage) = match &facts.bytes {
+                    Fact::Known(bytes) => (Some(&bytes.sha256), Coverage::Whole),
+                    Fact::NotYet => {
+                        let declared = facts.declared.known();
+                        let declared = declared.and_then(|all| all.get(DigestAlgorithm::Sha256));
+                        (declared, Coverage::Declared)
+                    }
+                    // Nothing will arrive that the declaration could be held to.
+                    Fact::Absent | Fact::Unavailable(_) => (None, Coverage::Declared),
+                };
+                (found == Some(sha256)).then_some(coverage)
+            }
         }
     }
+}
+
+/// What a covering exemption may set aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// Whatever it waives.
+    Whole,
+    /// Only findings of rules that can be switched off: which bytes it is about is so far only the
+    /// registry's word.
+    Declared,
 }
 
 /// What an exemption sets aside. There is no "everything": integrity failures are never waived by
@@ -101,6 +138,17 @@ pub struct Exemption {
 }
 
 impl Exemption {
+    /// Whether it sets the finding aside, covering the candidate like that.
+    pub fn sets_aside(&self, finding: &Finding, coverage: Coverage) -> bool {
+        let may_be = || match coverage {
+            Coverage::Whole => true,
+            Coverage::Declared => {
+                rules::kind(finding.rule.as_str()).is_some_and(|kind| !kind.is_fixed)
+            }
+        };
+        self.waives.includes(finding) && may_be()
+    }
+
     /// Whether it holds at `now`.
     pub fn is_active_at(&self, now: Timestamp) -> bool {
         now < self.expires

@@ -162,6 +162,10 @@ pub struct VersionFacts {
     pub published_at: Fact<Timestamp>,
     /// The digests the registry declares for the file.
     pub declared: Fact<Digests>,
+    /// Of a file that derives from an archive (core metadata, provenance): the SHA-256 the registry
+    /// declares for that archive, if it does. `None` for archives themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive_sha256: Option<Digest>,
     /// Size of the file in bytes, as declared. No rule of its own; shown and checked on arrival.
     pub size_bytes: Fact<u64>,
     /// What the bytes themselves showed; `NotYet` until they were fetched.
@@ -196,6 +200,7 @@ impl VersionFacts {
             artifact,
             published_at: Fact::NotYet,
             declared: Fact::NotYet,
+            archive_sha256: None,
             size_bytes: Fact::NotYet,
             bytes: Fact::NotYet,
             is_yanked: Fact::NotYet,

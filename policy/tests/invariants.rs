@@ -3,9 +3,9 @@
 mod support;
 
 use cordon_policy::evaluate::Ruleset;
-use cordon_policy::facts::{DigestMismatch, Fact, FactKind, VersionFacts};
+use cordon_policy::facts::{ByteFacts, DigestMismatch, Fact, FactKind, VersionFacts};
 use cordon_policy::finding::Mode;
-use cordon_policy::model::{Digest, DigestAlgorithm, Digests, Timestamp};
+use cordon_policy::model::{ArtifactKind, Digest, DigestAlgorithm, Digests, Timestamp};
 use cordon_policy::rules::RULES;
 use cordon_policy::verdict::{Effect, Evaluation};
 use support::*;
@@ -150,6 +150,44 @@ fn inv_20_an_exemption_for_bytes_covers_no_other_bytes() {
     assert_eq!(ruleset.evaluate(&facts, NOW).effect(), Effect::Block);
     facts.bytes = Fact::NotYet;
     assert_eq!(ruleset.evaluate(&facts, NOW).effect(), Effect::Block);
+}
+
+#[test]
+fn inv_20_an_exemption_for_bytes_goes_by_the_declared_digest_until_they_are_there() {
+    let ruleset = policy(&format!(
+        "[rules.minimum-age]\n[[exempt]]\nid = 'x'\n\
+         package = 'pkg:pypi/requests@2.32.3'\nfile = 'requests-2.32.3.tar.gz'\nsha256 = '{}'\n\
+         rules = ['minimum-age', 'integrity']\nreason = 'r'\nowner = 'o'\nuntil = '2027-01-01T00:00:00Z'\n",
+        Digest::of(b"honest").hex()
+    ));
+    let effect = |facts: &VersionFacts| ruleset.evaluate(facts, NOW).effect();
+    let mut facts = candidate("pkg:pypi/requests@2.32.3");
+    facts.published_at = Fact::Known(at(-HOUR));
+    assert_eq!(effect(&facts), Effect::Hide, "nothing says which bytes");
+    facts.declared = Fact::Known(Digests::from_iter([Digest::of(b"other")]));
+    assert_eq!(effect(&facts), Effect::Hide);
+    facts.declared = Fact::Known(Digests::from_iter([Digest::of(b"honest")]));
+    assert_eq!(effect(&facts), Effect::Allow);
+    // What arrives is judged by what it is, and what does not arrive is not vouched for.
+    facts.bytes = Fact::Known(honest_bytes());
+    assert_eq!(effect(&facts), Effect::Allow);
+    facts.bytes = Fact::Known(ByteFacts {
+        sha256: Digest::of(b"other"),
+        ..honest_bytes()
+    });
+    assert_eq!(effect(&facts), Effect::Hide);
+    for gone in [Fact::Absent, Fact::Unavailable("time-out".into())] {
+        facts.bytes = gone;
+        assert_eq!(effect(&facts), Effect::Block);
+    }
+    // What derives from the exempt archive is as old as it is; its own bytes are still checked.
+    facts.artifact.kind = ArtifactKind::CoreMetadata;
+    facts.bytes = Fact::Known(honest_bytes());
+    assert_eq!(effect(&facts), Effect::Hide);
+    facts.archive_sha256 = Some(Digest::of(b"honest"));
+    assert_eq!(effect(&facts), Effect::Allow);
+    facts.history.pinned = Some(Digest::of(b"other"));
+    assert_eq!(effect(&facts), Effect::Block);
 }
 
 #[test]

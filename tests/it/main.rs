@@ -12,6 +12,7 @@ mod conformance_npm;
 mod conformance_pypi;
 mod every_client;
 mod evidence;
+mod exempt_bytes;
 mod fake_registry_is_honest;
 mod herd;
 mod isolation;

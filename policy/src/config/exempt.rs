@@ -4,7 +4,8 @@
 //! [[exempt]]
 //! id = "left-pad-hotfix"
 //! package = "pkg:npm/left-pad@1.3.1"     # a version; or a package and `versions = "…"`;
-//!                                        # or a version with `file` and `sha256`
+//!                                        # or a version with `file` and `sha256`, which covers
+//!                                        # the archive and what derives from it
 //! rules = ["minimum-age"]                # or fingerprints = ["minimum-age/too-young/…"]
 //! reason = "fixes the outage of 24 November"
 //! owner = "platform team"

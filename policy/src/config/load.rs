@@ -11,9 +11,11 @@ use super::settings::{read_scope, read_settings};
 use super::source::SourceFile;
 use super::text::{help_for, shown};
 use super::{BUILT_IN, Loaded, PolicySource};
+use crate::ecosystem::scheme_for;
 use crate::evaluate::Ruleset;
-use crate::exemption::{Exemption, Waives};
-use crate::finding::ConfigSpan;
+use crate::exemption::{Exemption, Scope, Waives};
+use crate::facts::FactKind;
+use crate::finding::{ConfigSpan, Fingerprint, RuleId};
 use crate::model::Timestamp;
 use crate::rules::allow::Allow;
 use crate::rules::deny::Deny;
@@ -200,6 +202,7 @@ impl Loading {
                 }
             }
         }
+        self.check_exempt_bytes(&report);
         if let (Some(allow), Some(deny)) = (self.rule::<Allow>(), self.rule::<Deny>()) {
             for (place, message) in allow.denied_entries(deny) {
                 report(
@@ -207,6 +210,45 @@ impl Loading {
                     "shadowed-entry",
                     message,
                     "remove one of the two".to_owned(),
+                );
+            }
+        }
+    }
+
+    /// Warns of exemptions for exact bytes from rules that refuse before any byte is there, where
+    /// no declaration names the bytes by their SHA-256: they would never come to be compared.
+    fn check_exempt_bytes(&self, report: &dyn Fn(&ConfigSpan, &'static str, String, String)) {
+        for exemption in &self.exemptions {
+            let Scope::Artifact { artifact, .. } = &exemption.scope else {
+                continue;
+            };
+            let ecosystem = artifact.subject.name.ecosystem();
+            if scheme_for(ecosystem).is_none_or(|scheme| scheme.declares_sha256()) {
+                continue;
+            }
+            let waived: Vec<&str> = match &exemption.waives {
+                Waives::Rules(ids) => ids.iter().map(RuleId::as_str).collect(),
+                Waives::Fingerprints(prints) => prints.iter().map(Fingerprint::rule).collect(),
+            };
+            for id in waived {
+                let reads_bytes = |rule: &&ConfiguredRule| {
+                    let mut variants = rule.variants.iter();
+                    variants.any(|variant| variant.rule.needs().contains(FactKind::Bytes))
+                };
+                let configured = self.rules.iter().find(|rule| rule.id.as_str() == id);
+                let is_fixed = rules::kind(id).is_some_and(|kind| kind.is_fixed);
+                if is_fixed || configured.as_ref().is_none_or(reads_bytes) {
+                    continue;
+                }
+                report(
+                    &exemption.source,
+                    "exempts-nothing",
+                    format!(
+                        "exemption `{}` is for exact bytes, but `{id}` judges before they are \
+                         fetched, and {ecosystem} declares no SHA-256 to know them by",
+                        exemption.id
+                    ),
+                    "leave out `file` and `sha256`: exempt the version".to_owned(),
                 );
             }
         }

@@ -294,6 +294,32 @@ fn c_11_exemptions_say_everything_or_are_refused() {
 }
 
 #[test]
+fn c_11_an_exemption_for_bytes_nobody_declares_is_warned_of() {
+    let exempt = |package: &str, rules: &str| {
+        let zeros = "0".repeat(64);
+        warnings(&format!(
+            "[rules.minimum-age]\n[rules.deny]\npurls = ['pkg:npm/x']\n[[exempt]]\nid = 'a'\n\
+             package = '{package}'\nfile = 'left-pad-1.3.0.tgz'\nsha256 = '{zeros}'\n{rules}\n\
+             reason = 'r'\nowner = 'o'\nuntil = '2026-12-24T00:00:00Z'\n"
+        ))
+    };
+    let npm = "pkg:npm/left-pad@1.3.0";
+    for rules in [
+        "rules = ['minimum-age']",
+        "rules = ['integrity', 'deny']",
+        "fingerprints = ['minimum-age/frozen/x']",
+    ] {
+        let found = exempt(npm, rules);
+        assert_eq!(found.len(), 1, "{rules}: {found:?}");
+        assert!(found[0].contains("exempts-nothing"), "{found:?}");
+    }
+    assert_eq!(exempt(npm, "rules = ['integrity']"), [""; 0]);
+    for declared in ["pkg:pypi/left-pad@1.3.0", "pkg:cargo/left-pad@1.3.0"] {
+        assert_eq!(exempt(declared, "rules = ['minimum-age']"), [""; 0]);
+    }
+}
+
+#[test]
 fn c_11_an_exemption_that_ended_is_told_when_asked_with_the_time() {
     let loaded = load(&[source("a.toml", EVERY_KEY)]).unwrap();
     let end = Timestamp::parse("2026-12-24T00:00:00Z").unwrap();

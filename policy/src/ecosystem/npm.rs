@@ -40,6 +40,11 @@ impl Scheme for Npm {
         "npm"
     }
 
+    fn declares_sha256(&self) -> bool {
+        // SHA-512, and SHA-1 for what is old.
+        false
+    }
+
     fn package(&self, raw: &str) -> Result<PackageName, NameError> {
         match check_name(raw) {
             Ok(()) => Ok(PackageName::from_checked_parts(NPM, raw, raw)),

@@ -13,6 +13,12 @@ pub trait Scheme: Send + Sync {
     /// The name OSV records use: `npm`, `PyPI`, `crates.io`.
     fn osv_name(&self) -> &'static str;
 
+    /// Whether the registry declares a SHA-256 for every file, so that a file's bytes can be named
+    /// before they are fetched.
+    fn declares_sha256(&self) -> bool {
+        true
+    }
+
     /// Checks a name against the ecosystem's grammar and normalises it.
     ///
     /// Normalising is idempotent: `package(p.normalized())` gives an equal name.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cordon_policy::decision::{Cause, Decision};
 use cordon_policy::facts::{ByteFacts, Fact, VersionFacts};
-use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, Timestamp};
+use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, DigestAlgorithm, Timestamp};
 use cordon_policy::verdict::Effect;
 use cordon_storage::blob::{BlobReader, ReadBlob};
 use cordon_storage::cache::ArtifactRecord;
@@ -548,6 +548,10 @@ fn wanted(
                 .locate_derived(index, kind)
                 .ok_or_else(missing)??;
             facts.artifact.kind = kind;
+            let declared = facts.declared.known();
+            facts.archive_sha256 = declared
+                .and_then(|digests| digests.get(DigestAlgorithm::Sha256))
+                .cloned();
             facts.declared = match source.digests.is_empty() {
                 true => Fact::Absent,
                 false => Fact::Known(source.digests.clone()),

@@ -266,6 +266,7 @@ fn facts(found: Found, package: &Arc<PackageFacts>) -> VersionFacts {
     };
     VersionFacts {
         published_at: line.published_at,
+        archive_sha256: None,
         declared: Fact::Known(Digests::from_iter([line.checksum])),
         size_bytes: Fact::Absent,
         // The index gives no reason for a yank.

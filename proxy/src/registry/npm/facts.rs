@@ -25,6 +25,7 @@ pub(super) fn of(
     VersionFacts {
         artifact,
         published_at: Fact::Absent,
+        archive_sha256: None,
         declared: declared(&manifest.dist),
         // `unpackedSize` is not the size of the file, and nothing else is declared.
         size_bytes: Fact::Absent,

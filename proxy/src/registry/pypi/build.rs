@@ -159,6 +159,7 @@ impl<'a> PageBuilder<'a> {
         };
         self.candidates.push(VersionFacts {
             published_at: found.published_at,
+            archive_sha256: None,
             declared: found.digests,
             size_bytes: found.size_bytes,
             is_yanked: found.is_yanked,
