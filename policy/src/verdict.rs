@@ -118,6 +118,20 @@ impl Evaluation {
         self.valid_until
     }
 
+    /// When time alone ends a refusal: when the last enforced finding against the version does.
+    /// `None` if one of them does not end by time, or there is none.
+    pub fn clears_at(&self) -> Option<Timestamp> {
+        let against = self
+            .findings
+            .iter()
+            .filter(|finding| finding.mode == Mode::Enforce && finding.effect != Effect::Allow);
+        let mut last = None;
+        for finding in against {
+            last = last.max(Some(finding.until?));
+        }
+        last
+    }
+
     /// The finding that decides: the strictest enforced one, the first of equals. `None` exactly
     /// when the effect is `allow`.
     pub fn deciding(&self) -> Option<&Finding> {

@@ -325,9 +325,7 @@ impl Engine {
                 |finding| format!("{}/{}", finding.rule, finding.code),
             ),
             reason: deciding.map_or(waiting, |finding| finding.reason.as_str()),
-            until: evaluation
-                .valid_until()
-                .filter(|_| deciding.is_some_and(|f| f.until.is_some())),
+            until: evaluation.clears_at(),
             nearest_allowed: decision.nearest_allowed.as_deref(),
             decision: &decision.id,
             why_url: format!("{}why/{}", self.public_url, decision.id),

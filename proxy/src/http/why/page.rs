@@ -110,7 +110,7 @@ pub fn explanation(record: &LoggedDecision, around: &Surroundings<'_>) -> Explan
             ..view(finding, waived_by, around)
         })
         .collect();
-    let clears_at = clears_at(evaluation);
+    let clears_at = evaluation.clears_at();
     let nearest_allowed = decision.nearest_allowed.as_deref().map(visible);
     let contact = around.contact.map(visible);
     let id = decision.id.to_string();
@@ -197,20 +197,6 @@ fn summary(evaluation: &Evaluation) -> String {
         None => "Nothing known so far stands against it; its bytes were still to be looked at."
             .to_owned(),
     }
-}
-
-/// When time alone ends a refusal: when the last enforced finding against the version does. `None`
-/// if one of them does not end by time.
-fn clears_at(evaluation: &Evaluation) -> Option<Timestamp> {
-    let against = evaluation
-        .findings()
-        .iter()
-        .filter(|finding| finding.mode == Mode::Enforce && finding.effect != Effect::Allow);
-    against
-        .map(|finding| finding.until)
-        .collect::<Option<Vec<Timestamp>>>()?
-        .into_iter()
-        .max()
 }
 
 fn next_steps(
