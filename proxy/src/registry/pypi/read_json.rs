@@ -4,6 +4,7 @@
 //! rule and no rendering needs are only checked for being passed on safely.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use cordon_policy::facts::Fact;
@@ -20,6 +21,9 @@ use super::versions::Versions;
 use crate::registry::{MetadataError, UpstreamDocument};
 
 const DOCUMENT: &str = "simple page";
+
+/// Most members of a page; PyPI's has six.
+const MAX_MEMBERS: usize = 1_000;
 
 /// Reads the page of `package`.
 ///
@@ -70,9 +74,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                     members: Vec::new(),
                     files: Vec::new(),
                 };
+                let mut seen = HashSet::new();
                 while let Some(Key(name)) = map.next_key::<Key<'de>>()? {
-                    if top.members.iter().any(|(other, _)| *other == name) {
+                    if !seen.insert(name.clone()) {
                         return Err(A::Error::custom(format_args!("`{name}` occurs twice")));
+                    }
+                    if seen.len() > MAX_MEMBERS {
+                        return Err(A::Error::custom(format_args!(
+                            "it has more than {MAX_MEMBERS} members"
+                        )));
                     }
                     let value = if name == "files" {
                         top.files = map.next_value()?;

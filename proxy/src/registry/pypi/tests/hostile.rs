@@ -33,6 +33,17 @@ fn is_malformed(result: Result<Box<dyn Document>, MetadataError>) -> bool {
 }
 
 #[test]
+fn a_page_of_hundreds_of_thousands_of_members_is_refused_at_once() {
+    let members: String = (0..300_000).map(|n| format!("\"k{n}\":0,")).collect();
+    let page = format!("{{{members}\"files\":[]}}");
+    let error = match read("foo", &[json_page("foo", &page)]) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("accepted"),
+    };
+    assert!(error.contains("more than 1000 members"), "{error}");
+}
+
+#[test]
 fn m_17_members_given_twice_are_refused() {
     for page in [
         r#"{"meta":{"api-version":"1.0"},"name":"foo","files":[],"files":[]}"#,
