@@ -103,10 +103,10 @@ fn conformance_089_validators_round_trip() {
     let first = http::get(&url).expect(200);
     let tag = first.header("etag").expect("an ETag").to_owned();
     let date = first.header("last-modified").expect("a date").to_owned();
-    for condition in [("If-None-Match", &tag), ("If-Modified-Since", &date)] {
-        let again = http::get_with(&url, &[(condition.0, condition.1)]).expect(304);
-        assert!(again.body.is_empty());
-    }
+    let again = http::get_with(&url, &[("If-None-Match", &tag)]).expect(304);
+    assert!(again.body.is_empty());
+    // The date is upstream's and does not move with a verdict; cargo prefers the tag.
+    let _ = http::get_with(&url, &[("If-Modified-Since", &date)]).expect(200);
     let _ = http::get_with(&url, &[("If-None-Match", "\"other\"")]).expect(200);
 }
 

@@ -35,7 +35,9 @@ pub(super) fn respond(document: &ReadyDocument, asked: &Asked) -> Response<Body>
         Form::Gzip => format!("\"{}-gzip\"", document.etag),
     };
     let last_modified = document.last_modified.as_deref();
-    let is_current = asked.conditions.is_current(Some(&etag), last_modified);
+    // The date is upstream's: it stays when a verdict changes, so a client that asks by it alone
+    // would never learn of a block.
+    let is_current = asked.conditions.is_current(Some(&etag), None);
     let mut response = if is_current {
         super::not_modified()
     } else {

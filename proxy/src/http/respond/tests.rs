@@ -266,6 +266,15 @@ async fn ranges_of_an_artifact() {
     );
 }
 
+#[test]
+fn a_date_alone_never_says_that_a_document_is_current() {
+    let date = "Wed, 21 Oct 2015 07:28:00 GMT";
+    let asked = asked(Method::GET, &[(header::IF_MODIFIED_SINCE, date)]);
+    let response = responder().respond(Reply::Document(Arc::new(document())), &asked);
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()[header::LAST_MODIFIED], date);
+}
+
 #[tokio::test]
 async fn head_has_the_status_and_headers_of_get_and_no_body() {
     let replies: [fn() -> Reply; 8] = [
