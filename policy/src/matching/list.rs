@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use super::{NameIndex, NamePattern, VersionSet};
 use crate::ecosystem::scheme_for;
 use crate::finding::ConfigSpan;
-use crate::model::{Ecosystem, PackageVersion, VersionRange};
+use crate::model::{Ecosystem, PackageName, PackageVersion, VersionRange};
 
 /// One line of a list.
 #[derive(Debug)]
@@ -207,6 +207,12 @@ impl PackageList {
         of.exact(subject).iter().copied().any(is_in)
             || (of.names.matches_pattern(name)
                 && (of.are_patterns_unconditional || of.names.patterns(name).any(is_in)))
+    }
+
+    /// Whether an entry names the package, whatever versions it means. Allocates nothing.
+    pub fn names(&self, name: &PackageName) -> bool {
+        self.names_of(name.ecosystem())
+            .is_some_and(|of| of.names.holds(name.normalized()))
     }
 
     /// The first entry, in canonical order, that holds the version: exact names before patterns.

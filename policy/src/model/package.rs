@@ -142,6 +142,17 @@ impl Version {
         Self(text.into())
     }
 
+    /// No version in particular: what is asked about a package known by its name alone. No registry
+    /// has a version that is spelled like it.
+    pub const fn unspecified() -> Self {
+        Self(SmolStr::new_static(""))
+    }
+
+    /// Whether it is [`Self::unspecified`].
+    pub fn is_unspecified(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The spelling.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -8,7 +8,7 @@ use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
 use crate::evaluate::Findings;
-use crate::facts::{FactSet, VersionFacts};
+use crate::facts::{Fact, FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, FindingCode, RuleId};
 use crate::matching::PackageList;
 use crate::model::Timestamp;
@@ -105,6 +105,11 @@ impl Rule for Allow {
         let subject = facts.subject();
         let ecosystem = subject.name.ecosystem();
         if !self.list.speaks_of(ecosystem) || self.list.holds(subject) {
+            return;
+        }
+        // A list of names asks about the package: it is listed if any version of it may be had.
+        let is_about_name = subject.version.is_unspecified() && facts.bytes == Fact::NotYet;
+        if is_about_name && self.list.names(&subject.name) {
             return;
         }
         let reason = format!(

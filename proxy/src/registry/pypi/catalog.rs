@@ -156,7 +156,7 @@ fn check_count(count: usize) -> Result<(), String> {
 impl ProjectList {
     fn facts(&self, name: PackageName) -> Option<VersionFacts> {
         // A list knows no versions: rules about names see all they need, rules about versions see
-        // a version that is none.
+        // that none is meant.
         let file = FileName::new(SmolStr::new(name.normalized())).ok()?;
         let package = Arc::new(PackageFacts {
             name: name.clone(),
@@ -167,7 +167,7 @@ impl ProjectList {
         let artifact = ArtifactId {
             subject: PackageVersion {
                 name,
-                version: Version::verbatim(""),
+                version: Version::unspecified(),
             },
             file,
             kind: ArtifactKind::Archive,
