@@ -234,17 +234,20 @@ fn notice(package: &Package, judgement: &Judgement) -> Option<String> {
     ))
 }
 
-/// The decision about the version that a single-version view names.
+/// The decision about the version that a single-version view names, in whichever spelling. Of
+/// several files the first withheld one speaks.
 fn withheld_version(
     package: &Package,
     judgement: &Judgement,
     view: &View,
 ) -> Option<Arc<cordon_policy::decision::Decision>> {
-    let wanted = view.argument.as_deref()?;
-    let index = package
+    let scheme = package.registry.scheme();
+    let wanted = scheme.version(view.argument.as_deref()?).ok()?;
+    package
         .document
         .candidates()
         .iter()
-        .position(|facts| facts.artifact.subject.version.as_str() == wanted)?;
-    judgement.withheld.get(&index).cloned()
+        .enumerate()
+        .filter(|(_, facts)| scheme.compare(&facts.subject().version, &wanted).is_eq())
+        .find_map(|(index, _)| judgement.withheld.get(&index).cloned())
 }
