@@ -105,12 +105,18 @@ fn normalize(
     let tokens = tokenize(raw).map_err(syntax)?;
     let mark = unused_pair(raw).ok_or_else(|| syntax("it has too many different letters"))?;
     let mut name = String::with_capacity(raw.len() * 3);
-    let mut metas = Vec::new();
+    // Each metacharacter with the literal text that follows it.
+    let mut metas: Vec<(char, String)> = Vec::new();
     for token in tokens {
         match token {
-            Token::Literal(character) => name.push(character),
+            Token::Literal(character) => {
+                name.push(character);
+                if let Some((_, text)) = metas.last_mut() {
+                    text.push(character);
+                }
+            }
             Token::Meta(character) => {
-                metas.push(character);
+                metas.push((character, String::new()));
                 name.push_str(&mark);
             }
         }
@@ -121,11 +127,34 @@ fn normalize(
     })?;
     let mut parts = name.normalized().split(&mark);
     let mut canonical = parts.next().unwrap_or_default().to_owned();
-    for (meta, part) in metas.iter().zip(parts) {
+    for ((meta, written), part) in metas.iter().zip(parts) {
+        // `!` and `^` are metacharacters only there.
+        let is_in_class = matches!(meta, '[' | '!' | '^');
+        if is_in_class && !means_the_same_class(written, part) {
+            return Err(syntax(
+                "in `[]` what is read as `-` would make a range; put `_` and `.` first or last",
+            ));
+        }
         canonical.push(*meta);
         canonical.push_str(part);
     }
     Ok(canonical)
+}
+
+/// Whether the text between brackets still names the same characters once normalised: `[a_z]` names
+/// three, `[a-z]` a range.
+fn means_the_same_class(written: &str, normalized: &str) -> bool {
+    const FOLDED: [char; 3] = ['-', '_', '.'];
+    if written.eq_ignore_ascii_case(normalized) {
+        return true;
+    }
+    let core = written.trim_matches(FOLDED);
+    let before = written.len() - written.trim_start_matches(FOLDED).len();
+    let is_plain = |at: usize| at == 0 || at + 1 == written.len();
+    let has_range_at_edge = written
+        .match_indices('-')
+        .any(|(at, _)| !is_plain(at) && !(before..before + core.len()).contains(&at));
+    !has_range_at_edge && normalized.trim_matches('-').eq_ignore_ascii_case(core)
 }
 
 enum Token {
@@ -212,6 +241,31 @@ mod tests {
         assert_eq!(canonical(&Cargo, "Tokio_[!A-C]*"), "tokio-[!a-c]*");
         assert_eq!(canonical(&Npm, "@Acme/JSON*"), "@Acme/JSON*");
         assert_eq!(canonical(&Npm, "@*/*"), "@*/*");
+    }
+
+    #[test]
+    fn n_28_normalising_a_class_does_not_make_it_a_range() {
+        for scheme in [&PyPi as &dyn Scheme, &Cargo] {
+            for raw in [
+                "fo[a_z]*",
+                "fo[a-c_z]*",
+                "fo[!a_z]*",
+                "fo[a-_]*",
+                "fo[_-a]*",
+            ] {
+                let result = parse_name_or_pattern(scheme, raw);
+                assert!(
+                    matches!(result, Err(PatternError::Syntax { .. })),
+                    "{raw}: {result:?}"
+                );
+            }
+            assert_eq!(canonical(scheme, "fo[_a]*"), "fo[-a]*");
+            assert_eq!(canonical(scheme, "fo[a-z_]*"), "fo[a-z-]*");
+            assert_eq!(canonical(scheme, "fo[A-Z_]o*"), "fo[a-z-]o*");
+        }
+        assert_eq!(canonical(&PyPi, "fo[._-]*"), "fo[-]*");
+        assert!(parse_name_or_pattern(&PyPi, "fo[a.z]*").is_err());
+        assert_eq!(canonical(&Npm, "fo[a_z]*"), "fo[a_z]*");
     }
 
     #[test]
