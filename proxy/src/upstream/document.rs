@@ -137,9 +137,6 @@ impl Upstream {
             }
         }
         let body = body.freeze();
-        if body.is_empty() && content_type != "text/plain" {
-            return Err(self.protocol("an empty document"));
-        }
         let bytes = if is_gzip {
             if held.is_none() && inflated_size_hint(&body) > large_from {
                 held = Some(self.hold(large).await?);
@@ -148,6 +145,11 @@ impl Upstream {
         } else {
             body
         };
+        // No document of any registry is empty (H-54); to cargo it would be a crate without
+        // versions.
+        if bytes.is_empty() {
+            return Err(self.protocol("an empty document"));
+        }
         let digest = digest_of(bytes.clone()).await;
         drop(held);
         Ok(DocumentAnswer::Present {
