@@ -2,10 +2,12 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use cordon_policy::evaluate::Ruleset;
-use cordon_policy::facts::{ByteFacts, DigestMismatch, Fact, FactKind, VersionFacts};
+use cordon_policy::facts::{ByteFacts, DigestMismatch, Fact, FactKind, PackageFacts, VersionFacts};
 use cordon_policy::finding::Mode;
-use cordon_policy::model::{ArtifactKind, Digest, DigestAlgorithm, Digests, Timestamp};
+use cordon_policy::model::{ArtifactKind, Digest, DigestAlgorithm, Digests, Timestamp, Version};
 use cordon_policy::rules::RULES;
 use cordon_policy::verdict::{Effect, Evaluation};
 use support::*;
@@ -188,6 +190,72 @@ fn inv_20_an_exemption_for_bytes_goes_by_the_declared_digest_until_they_are_ther
     assert_eq!(effect(&facts), Effect::Allow);
     facts.history.pinned = Some(Digest::of(b"other"));
     assert_eq!(effect(&facts), Effect::Block);
+}
+
+#[test]
+fn a_refusal_clears_when_its_last_finding_does() {
+    let ruleset = policy(
+        "[rules.minimum-age]\nversion_age = '72h'\nname_age = '30d'\n\
+         [rules.deny]\npurls = ['pkg:npm/left-pad@1.3.1']\n",
+    );
+    let young = |purl: &str| {
+        let mut facts = candidate(purl);
+        facts.published_at = Fact::Known(at(-HOUR));
+        let package = PackageFacts {
+            first_published_at: Fact::Known(at(-HOUR)),
+            ..(*facts.package).clone()
+        };
+        facts.package = Arc::new(package);
+        ruleset.evaluate(&facts, NOW)
+    };
+    let both = young("pkg:npm/left-pad@1.3.0");
+    assert_eq!(both.valid_until(), Some(at(71 * HOUR)));
+    assert_eq!(both.clears_at(), Some(at(30 * DAY - HOUR)));
+    assert_eq!(young("pkg:npm/left-pad@1.3.1").clears_at(), None);
+    let fine = ruleset.evaluate(&candidate("pkg:npm/left-pad@1.3.0"), NOW);
+    assert_eq!(fine.clears_at(), None);
+}
+
+#[test]
+fn a_package_without_a_first_date_is_held_as_a_new_one_is() {
+    let ruleset = policy("[rules.minimum-age]\neffect = 'hide'\nname_age_effect = 'block'\n");
+    for unknown in [Fact::Absent, Fact::Unavailable("time-out".into())] {
+        let mut facts = candidate("pkg:npm/left-pad@1.3.0");
+        let package = PackageFacts {
+            first_published_at: unknown.clone(),
+            ..(*facts.package).clone()
+        };
+        facts.package = Arc::new(package);
+        let effect = ruleset.evaluate(&facts, NOW).effect();
+        assert_eq!(effect, Effect::Block, "{unknown:?}");
+    }
+}
+
+#[test]
+fn an_allowed_version_lists_its_project_by_name() {
+    let ruleset = policy(
+        "[rules.allow]\npurls = ['pkg:pypi/requests@2.32.3']\n\
+         [[rules.allow.match]]\necosystem = 'pypi'\nnames = ['acme-*']\nversions = '<2'\n",
+    );
+    let effect = |purl: &str, version: Version, bytes: Fact<ByteFacts>| {
+        let mut facts = candidate(purl);
+        facts.artifact.subject.version = version;
+        facts.bytes = bytes;
+        ruleset.evaluate(&facts, NOW).effect()
+    };
+    let named = |purl| effect(purl, Version::unspecified(), Fact::NotYet);
+    assert_eq!(named("pkg:pypi/requests"), Effect::Allow);
+    assert_eq!(named("pkg:pypi/acme-tools"), Effect::Allow);
+    assert_eq!(named("pkg:pypi/other"), Effect::Block);
+    let other = effect(
+        "pkg:pypi/requests",
+        Version::verbatim("2.32.2"),
+        Fact::NotYet,
+    );
+    assert_eq!(other, Effect::Block);
+    let bytes = Fact::Known(honest_bytes());
+    let nameless = effect("pkg:pypi/requests", Version::unspecified(), bytes);
+    assert_eq!(nameless, Effect::Block, "bytes always have a version");
 }
 
 #[test]

@@ -316,12 +316,13 @@ impl MinimumAge {
 
     fn check_name(&self, facts: &VersionFacts, now: Timestamp, out: &mut Findings<'_>) {
         let name = || reason::ascii(facts.subject().name.as_published(), 64);
+        let effect = self.name_age_effect;
         let first = match &facts.package.first_published_at {
             Fact::Known(at) => *at,
             Fact::NotYet => return out.await_fact(FactKind::FirstPublishedAt),
             Fact::Absent => {
                 let reason = format!("the registry does not tell when {} first appeared", name());
-                return out.report(NAME_DATE_MISSING, reason, "none", None);
+                return out.report_as(effect, NAME_DATE_MISSING, reason, "none", None);
             }
             Fact::Unavailable(cause) => {
                 let reason = format!(
@@ -330,14 +331,13 @@ impl MinimumAge {
                     reason::ascii(cause, 60)
                 );
                 return out.report_unavailable_as(
-                    self.name_age_effect,
+                    effect,
                     NAME_DATE_MISSING,
                     FactKind::FirstPublishedAt,
                     reason,
                 );
             }
         };
-        let effect = self.name_age_effect;
         if first < EARLIEST_PLAUSIBLE {
             let reason = format!("the registry dates {} before any registry existed", name());
             return out.report_as(effect, NAME_DATE_MISSING, reason, &first.to_string(), None);
