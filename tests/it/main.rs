@@ -19,6 +19,7 @@ mod isolation;
 mod kill;
 mod no_leak;
 mod operating;
+mod refusals;
 mod restart;
 mod smoke;
 mod space;

@@ -64,12 +64,13 @@ impl Engine {
     /// Cordon's own pages on the registry port: what to paste, the records behind refusals, what
     /// the rules are about.
     async fn own_page(&self, request: &Request) -> Reply {
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".into());
+        }
         if let Some(question) = Question::of(request) {
             return self.why(&question).await;
         }
-        let is_read = matches!(request.method, Method::GET | Method::HEAD);
         match (request.target.mount(), request.target.segments()) {
-            _ if !is_read => text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".into()),
             ("", []) => text(StatusCode::OK, self.front_page()),
             (RULES, [id]) => match kind(id) {
                 Some(rule) => text(StatusCode::OK, rule.page.to_owned()),
