@@ -319,3 +319,78 @@ fn explain_does_not_answer_from_nothing_when_evidence_cannot_be_read() {
     assert_eq!(second.status.code(), Some(1), "{}", said(&second));
     assert!(said(&second).contains("evidence"), "{}", said(&second));
 }
+
+#[test]
+fn the_log_tells_who_received_what_and_what_happened_to_it() {
+    let mut scene = Scene::new();
+    let base = scene.cordon.url(Protocol::Npm);
+    let url = listing::locked_url(Protocol::Npm, &base, PACKAGE, OLD);
+    let agent = [("User-Agent", "npm/11.0.0 node/v24")];
+    let _ = http::get_with(&url, &agent).expect(200);
+    let cordon = &mut scene.cordon;
+    cordon.stop();
+    let ask = |cordon: &Cordon, arguments: &[&str]| {
+        let output = cordon.command(arguments);
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    let version = format!("pkg:npm/{PACKAGE}@{OLD}");
+    let text = ask(cordon, &["log", "received", &version]);
+    assert!(
+        text.contains("127.0.0.1") && text.contains("npm/11.0.0"),
+        "{text}"
+    );
+    let json = ask(cordon, &["log", "received", &version, "--json"]);
+    let one: serde_json::Value = serde_json::from_str(&json).expect("one object");
+    assert_eq!(one["served"]["client"]["address"], "127.0.0.1", "{json}");
+    let refused = ask(cordon, &["log", "received", &version, "--refused"]);
+    assert!(refused.contains("nobody"), "{refused}");
+    let other = ask(
+        cordon,
+        &["log", "received", &format!("pkg:npm/{PACKAGE}@9.9.9")],
+    );
+    assert!(other.contains("nobody"), "{other}");
+    assert!(ask(cordon, &["log", "notices"]).contains("notes nothing"));
+    fs::remove_dir_all(cordon.data().join("cache")).expect("it is there");
+    cordon.restart();
+    cordon.stop();
+    let notices = ask(cordon, &["log", "notices"]);
+    assert!(notices.contains("cache-index-rebuilt"), "{notices}");
+}
+
+#[test]
+fn a_log_is_verified_from_its_files_and_what_is_missing_is_no_accusation() {
+    let mut scene = Scene::new();
+    let base = scene.cordon.url(Protocol::Npm);
+    let url = listing::locked_url(Protocol::Npm, &base, PACKAGE, OLD);
+    let _ = http::get(&url).expect(200);
+    scene.cordon.stop();
+    let elsewhere = scene.cordon.folder().path().join("published");
+    fs::rename(scene.cordon.data().join("log"), &elsewhere).expect("the folder is writable");
+    let folder = elsewhere.display().to_string();
+    let key = elsewhere.join("log.pub").display().to_string();
+    let verify = |more: &[&str]| {
+        let arguments = ["log", "verify", "--log", "warn", "--folder", &folder];
+        scene.cordon.command(&[&arguments, more].concat())
+    };
+    let kept = fs::read_to_string(elsewhere.join("log.pub")).expect("it is published");
+    let own = verify(&[]);
+    assert!(own.status.success(), "{}", said(&own));
+    assert!(
+        said(&own).contains("taken from the log itself"),
+        "{}",
+        said(&own)
+    );
+    let given = verify(&["--key", &key]);
+    assert!(
+        said(&given).starts_with(&format!("key {kept}")),
+        "{}",
+        said(&given)
+    );
+
+    fs::remove_file(elsewhere.join("checkpoint")).expect("it is there");
+    let unfinished = verify(&[]);
+    let text = said(&unfinished);
+    assert_eq!(unfinished.status.code(), Some(2), "{text}");
+    assert!(text.contains("cannot be verified: checkpoint"), "{text}");
+}

@@ -9,8 +9,10 @@ use cordon_policy::ecosystem::schemes;
 use cordon_policy::finding::RuleId;
 use cordon_policy::model::{Timestamp, parse_purl};
 use cordon_policy::verdict::Effect;
+use cordon_storage::StorageError;
 use cordon_storage::evidence::{Evidence, LogFilter, LoggedDecision};
 
+use super::follow::Following;
 use super::output::{self, Lines, printable};
 use super::{Common, unusable};
 use crate::data;
@@ -28,6 +30,10 @@ pub(super) struct Log {
 enum LogCommand {
     /// Check the published log with nothing but its files and the public key
     Verify(super::verify::Verify),
+    /// Say who received a package, a version of it, or was refused it
+    Received(super::received::Received),
+    /// List what the log notes besides decisions: damage, gaps, collections
+    Notices(super::notices::Notices),
 }
 
 #[derive(Debug, Args)]
@@ -50,7 +56,7 @@ struct List {
     /// Before: an RFC 3339 time, or an age like `24h`
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// At most so many, the newest
+    /// At most so many, the newest; with --follow, as many to begin with
     #[arg(long, short = 'n', default_value_t = 50)]
     limit: usize,
     /// Go on printing new decisions until interrupted
@@ -76,6 +82,8 @@ impl Log {
     pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
         match &self.command {
             Some(LogCommand::Verify(verify)) => verify.run(common),
+            Some(LogCommand::Received(received)) => received.run(common),
+            Some(LogCommand::Notices(notices)) => notices.run(common),
             None => self.list.run(common),
         }
     }
@@ -97,29 +105,29 @@ impl List {
     async fn print(
         &self,
         evidence: &Arc<dyn Evidence>,
-        mut filter: LogFilter,
+        filter: LogFilter,
     ) -> Result<ExitCode, ExitCode> {
-        let mut found = evidence
-            .decisions(&filter)
-            .await
-            .map_err(|error| super::fail(&error))?;
+        let failed = |error: StorageError| super::fail(&error);
         if !self.follow {
-            self.show(&found)?;
+            self.show(&evidence.decisions(&filter).await.map_err(failed)?)?;
             return Ok(ExitCode::SUCCESS);
         }
+        let (mut following, first) = Following::begin(&**evidence, filter)
+            .await
+            .map_err(failed)?;
+        self.show(&first)?;
         loop {
-            self.show(&found)?;
-            if let Some(last) = found.last() {
-                filter.after = Some(last.index);
-            }
             tokio::select! {
                 () = tokio::time::sleep(FOLLOW_EVERY) => {}
                 _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
             }
-            found = evidence
-                .decisions(&filter)
-                .await
-                .map_err(|error| super::fail(&error))?;
+            loop {
+                let found = following.next().await.map_err(failed)?;
+                if found.is_empty() {
+                    break;
+                }
+                self.show(&found)?;
+            }
         }
     }
 

@@ -4,11 +4,14 @@
 mod check;
 mod completions;
 mod explain;
+mod follow;
 mod health;
 mod log;
+mod notices;
 mod output;
 mod policy;
 mod rebuild;
+mod received;
 mod serve;
 mod verify;
 mod why;
@@ -93,7 +96,7 @@ enum Command {
     Explain(explain::Explain),
     /// Show the record behind a refusal
     Why(why::Why),
-    /// List decisions, or verify the log
+    /// List decisions, say who received what, or verify the log
     Log(log::Log),
     /// Look at policies
     #[command(subcommand)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use cordon_storage::Chain;
 use cordon_storage::evidence::log::{PUBLIC_KEY, verify};
 
 use super::{Common, output, unusable};
@@ -36,10 +37,17 @@ impl Verify {
             })
         };
         let key = read(&key_file)?;
+        let key = key.trim();
+        // Who rewrites a log can sign it with another key and put that key beside it.
+        let origin = match self.key {
+            Some(_) => "",
+            None => " (taken from the log itself; compare it with the one you kept)",
+        };
         let against = self.against.as_ref().map(read).transpose()?;
-        match verify(&log, key.trim(), against.as_deref()) {
+        match verify(&log, key, against.as_deref()) {
             Ok(report) => {
                 let mut lines = output::Lines::default();
+                lines.add(format_args!("key {key}{origin}"));
                 lines.add(format_args!(
                     "good: {} entries, {} bytes, root {}",
                     report.entries, report.entry_bytes, report.root
@@ -52,8 +60,15 @@ impl Verify {
                 output::print(lines)?;
                 Ok(ExitCode::SUCCESS)
             }
+            Err(error) if !error.accuses() => {
+                let why = Chain(&error);
+                output::complain(format_args!("the log cannot be verified: {why}"));
+                Err(unusable())
+            }
             Err(error) => {
-                output::complain(format_args!("the log is not what was signed: {error}"));
+                output::complain(format_args!("key {key}{origin}"));
+                let why = Chain(&error);
+                output::complain(format_args!("the log is not what was signed: {why}"));
                 if let Some(index) = error.first_bad {
                     output::complain(format_args!("first bad entry: {index}"));
                 }

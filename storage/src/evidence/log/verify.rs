@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 
 use tlog_tiles::{HASH_SIZE, Hash, record_hash};
 
-use super::layout::{self, BUNDLE_LIMIT_BYTES, NOTE_LIMIT_BYTES, PUBLIC_KEY};
+use super::layout::{self, BUNDLE_LIMIT_BYTES, CHECKPOINT, NOTE_LIMIT_BYTES, PUBLIC_KEY};
 use super::reader::{Found, Published};
 use crate::disk::{Disk, RealDisk};
 use crate::evidence::entry::EntryIndex;
 use crate::evidence::key::{KeyError, TreeHead, open_checkpoint};
 use crate::evidence::tree::{TILE_WIDTH, Tree};
+
+/// How errors name the checkpoint given for comparison.
+const OTHER_CHECKPOINT: &str = "the other checkpoint";
 
 /// What was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +52,16 @@ fn index_of(first_bad: Option<EntryIndex>) -> String {
 }
 
 impl VerifyError {
+    /// Whether the log was found wanting. Otherwise something needed to look at it is not there or
+    /// not readable, and nothing is said about the log: a new one has no checkpoint yet.
+    pub fn accuses(&self) -> bool {
+        match self.problem {
+            Problem::Unreadable(_) => false,
+            Problem::Missing => self.place != CHECKPOINT,
+            _ => self.place != OTHER_CHECKPOINT,
+        }
+    }
+
     pub(super) fn new(place: &Path, problem: Problem, first_bad: Option<EntryIndex>) -> Self {
         Self {
             first_bad,
@@ -131,7 +144,7 @@ pub(crate) fn verify_on(
     let against = against
         .map(|text| open_checkpoint(text.as_bytes(), public_key))
         .transpose()
-        .map_err(|error| VerifyError::new(Path::new("the other checkpoint"), error.into(), None))?;
+        .map_err(|error| VerifyError::new(Path::new(OTHER_CHECKPOINT), error.into(), None))?;
     let mut walk = Walk {
         published,
         size: head.size,
@@ -338,5 +351,34 @@ impl Walk<'_> {
             root: root.to_string(),
             extends: self.against.map(|other| other.size),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Chain;
+
+    #[test]
+    fn what_cannot_be_looked_at_accuses_nobody() {
+        let error = |place: &str, problem| VerifyError::new(Path::new(place), problem, None);
+        let denied = || Problem::Unreadable(std::io::ErrorKind::PermissionDenied.into());
+        for innocent in [
+            error(CHECKPOINT, denied()),
+            error("tile/0/000", denied()),
+            error(CHECKPOINT, Problem::Missing),
+            error(OTHER_CHECKPOINT, Problem::Short),
+        ] {
+            assert!(!innocent.accuses(), "{innocent}");
+        }
+        for guilty in [
+            error("tile/0/000", Problem::Missing),
+            error(CHECKPOINT, Problem::Short),
+            error(PUBLIC_KEY, Problem::OtherKey),
+        ] {
+            assert!(guilty.accuses(), "{guilty}");
+        }
+        let said = Chain(&error(CHECKPOINT, denied())).to_string();
+        assert_eq!(said, "checkpoint: reading failed: permission denied");
     }
 }

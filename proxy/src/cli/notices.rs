@@ -1,0 +1,62 @@
+//! `cordon log notices`: what an operator should find later.
+
+use std::collections::VecDeque;
+use std::process::ExitCode;
+
+use clap::Args;
+use cordon_storage::evidence::{Entry, EntryIndex, Notice, pages};
+use futures_util::TryStreamExt as _;
+
+use super::output::{self, Lines, printable};
+use super::{Common, fail};
+use crate::data;
+
+#[derive(Debug, Args)]
+pub(super) struct Notices {
+    /// At most so many, the newest
+    #[arg(long, short = 'n', default_value_t = 50)]
+    limit: usize,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Notices {
+    pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
+        let config = common.load(&common.overrides())?;
+        super::block_on(async {
+            let evidence = data::open_reader(&config.data).map_err(|error| fail(&error))?;
+            let mut newest: VecDeque<(EntryIndex, Notice)> = VecDeque::new();
+            let mut all = std::pin::pin!(pages(&*evidence, 0));
+            while let Some(page) = all.try_next().await.map_err(|error| fail(&error))? {
+                for (index, entry) in page {
+                    if let Entry::Notice(notice) = entry {
+                        newest.push_back((index, notice));
+                    }
+                }
+                newest.drain(..newest.len().saturating_sub(self.limit));
+            }
+            self.show(&newest)?;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+
+    fn show(&self, notices: &VecDeque<(EntryIndex, Notice)>) -> Result<(), ExitCode> {
+        if notices.is_empty() && !self.json {
+            return output::print("the log notes nothing");
+        }
+        let mut lines = Lines::default();
+        for (index, notice) in notices {
+            if self.json {
+                lines.add(serde_json::json!({ "index": index, "notice": notice }));
+            } else {
+                let (code, text) = (printable(&notice.code), printable(&notice.text));
+                lines.add(format_args!("{}  {code:24}  {text}", notice.at));
+            }
+        }
+        match notices.is_empty() {
+            true => Ok(()),
+            false => output::print(lines),
+        }
+    }
+}
