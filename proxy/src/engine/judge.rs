@@ -215,7 +215,6 @@ struct Evaluated {
 
 fn evaluate_all(package: &Package, snapshot: &Snapshot, now: Timestamp) -> Evaluated {
     let candidates = package.document.candidates().len();
-    let withheld_as = package.registry.withheld_as();
     let mut entries = Vec::with_capacity(candidates);
     let mut not_listed = Vec::new();
     let mut valid_until: Option<Timestamp> = None;
@@ -230,7 +229,7 @@ fn evaluate_all(package: &Package, snapshot: &Snapshot, now: Timestamp) -> Evalu
         if evaluation.may_list() {
             entries.push(Entry::Listed);
         } else {
-            entries.push(withheld_as.clone());
+            entries.push(package.registry.withheld_as(evaluation.effect()));
             not_listed.push((index, evaluation));
         }
     }

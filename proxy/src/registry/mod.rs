@@ -75,9 +75,10 @@ pub trait Registry: Send + Sync + 'static {
     /// Any other error (404, 405, 502, …) in the protocol's own form.
     fn error(&self, status: StatusCode, message: &str) -> DenialBody;
 
-    /// How documents treat a candidate that may not be had: left out, or listed with a mark that
-    /// makes resolvers avoid it (protocols.md §9). The artifact is refused either way.
-    fn withheld_as(&self) -> Entry {
+    /// How documents treat a candidate that may not be had for this verdict: left out, or listed
+    /// with a mark that makes resolvers avoid it (protocols.md §9), so that whoever pinned it is
+    /// told why. The artifact is refused either way.
+    fn withheld_as(&self, _effect: Effect) -> Entry {
         Entry::Hidden
     }
 
@@ -307,8 +308,8 @@ pub enum Entry {
     Listed,
     /// Not listed.
     Hidden,
-    /// Listed, but marked so that resolvers avoid it (cargo: yanked), because locked builds then
-    /// get the reason at the artifact instead of "no such package".
+    /// Listed, but marked as yanked so that resolvers avoid it, because builds that pin it then get
+    /// the reason at the artifact instead of "no such package".
     Demoted,
 }
 

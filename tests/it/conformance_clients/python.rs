@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use cordon_tests::client::{Tool, http};
+use cordon_tests::client::{Sandbox, Tool, http};
 use cordon_tests::fake_registry::Protocol;
-use cordon_tests::fixture::Scene;
+use cordon_tests::fixture::{OLD, PACKAGE, SETTLED, Scene};
 
 use super::{DENIED, REASON, expect_wrapped, refused, refused_file};
 
@@ -93,4 +93,41 @@ fn conformance_078_pdm_prints_the_reason_of_a_blocked_file_by_the_address() {
 #[test]
 fn conformance_078_pipenv_prints_the_phrase_of_a_blocked_file() {
     check_file(Tool::Pipenv);
+}
+
+/// Who pins a blocked version is told why, not that there is no such version; who does not gets
+/// another one. A name that is merely absent from the page would say nothing.
+fn check_pinned(tool: Tool, install: &[&str]) {
+    let scene = Scene::with_policy(&format!(
+        "[rules.deny]\npurls = [\"pkg:pypi/{PACKAGE}@{OLD}\"]\n"
+    ));
+    let base = scene.cordon.url(Protocol::Pypi);
+    let run = |requirement: &str| {
+        let sandbox = Sandbox::new();
+        let mut command = tool.command(&sandbox, &base)?;
+        command.args(install).arg(requirement);
+        Some(sandbox.run(&mut command))
+    };
+    let Some(transcript) = run(&format!("{PACKAGE}=={OLD}")) else {
+        return;
+    };
+    transcript
+        .expect_failure()
+        .expect_within(QUICK)
+        .expect_printed("blocked by Cordon (deny)");
+    if let Some(transcript) = run(&format!("{PACKAGE}<={SETTLED}")) {
+        transcript.expect_success();
+    }
+    let archive = scene.registry.file_path(Protocol::Pypi, PACKAGE, OLD);
+    assert_eq!(scene.registry.log().gets(&archive), 0);
+}
+
+#[test]
+fn pip_reads_why_a_pinned_version_is_blocked() {
+    check_pinned(Tool::Pip, &["install", "--target", "site"]);
+}
+
+#[test]
+fn uv_reads_why_a_pinned_version_is_blocked() {
+    check_pinned(Tool::Uv, &["pip", "install", "--target", "site"]);
 }

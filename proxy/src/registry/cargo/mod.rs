@@ -14,6 +14,7 @@ mod template;
 mod tests;
 
 use cordon_policy::model::{PackageName, Scheme};
+use cordon_policy::verdict::Effect;
 use http::StatusCode;
 use url::Url;
 
@@ -98,7 +99,7 @@ impl Registry for Cargo {
         refusal::error(status, message)
     }
 
-    fn withheld_as(&self) -> Entry {
+    fn withheld_as(&self, _effect: Effect) -> Entry {
         Entry::Demoted
     }
 

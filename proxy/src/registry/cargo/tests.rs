@@ -1,7 +1,6 @@
 use cordon_policy::decision::DecisionId;
 use cordon_policy::facts::{Fact, VersionFacts};
 use cordon_policy::model::{Digest, DigestAlgorithm, PackageName, Timestamp};
-use cordon_policy::verdict::Effect;
 use http::{HeaderMap, Method};
 use proptest::prelude::*;
 
@@ -598,7 +597,7 @@ fn the_set_up_text_replaces_the_built_in_source() {
     let setup = Cargo.client_setup(&links(&Cargo).base);
     assert!(setup.contains("registry = \"sparse+http://cordon.example:4873/cargo/\"\n"));
     assert!(setup.contains("replace-with = \"cordon\""));
-    assert_eq!(Cargo.withheld_as(), Entry::Demoted);
+    assert_eq!(Cargo.withheld_as(Effect::Hide), Entry::Demoted);
 }
 
 proptest! {

@@ -45,8 +45,6 @@ pub(super) struct LegacyFile {
     pub(super) candidate: usize,
     pub(super) object: Span,
     pub(super) url: Span,
-    pub(super) yanked: Option<Span>,
-    pub(super) yanked_reason: Option<Span>,
 }
 
 /// Reads the document beside its page.
@@ -166,13 +164,10 @@ impl<'a> Reader<'a> {
             if !agrees(facts, &members) {
                 return Err(format!("its digests of {name} are not the simple page's"));
             }
-            let span = |name: &str| members.get(name).map(|raw| self.span(raw)).transpose();
             files.push(LegacyFile {
                 candidate,
                 object: self.span(object)?,
                 url: self.span(url)?,
-                yanked: span("yanked")?,
-                yanked_reason: span("yanked_reason")?,
             });
         }
         Ok(files)

@@ -1,6 +1,6 @@
 //! Writes the legacy JSON document clients get.
 
-use cordon_policy::facts::VersionFacts;
+use cordon_policy::facts::{Fact, VersionFacts};
 use cordon_policy::model::Version;
 use smol_str::SmolStr;
 
@@ -8,7 +8,7 @@ use super::SCHEME;
 use super::json::{Span, push_string};
 use super::legacy::{DOCUMENT, Legacy, LegacyFile, Part};
 use super::page::{Page, malformed};
-use super::render::{DEMOTED, files_base, is_yanked, segment};
+use super::render::{files_base, segment};
 use crate::registry::{Entry, Links, Listing, MetadataError};
 
 /// The document for clients; `version` when it was asked for by version.
@@ -62,11 +62,12 @@ pub(super) fn render(
     Ok(writer.document())
 }
 
-/// What of the page is shown.
+/// What of the page is shown: what may be had. Installers pin nothing by this document, so what is
+/// blocked is not in it either.
 struct Shown<'a> {
     page: &'a Page,
     /// By candidate.
-    entries: Vec<Option<&'a Entry>>,
+    files: Vec<bool>,
     /// By version: whether a file is shown.
     versions: Vec<bool>,
     is_complete: bool,
@@ -74,11 +75,12 @@ struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     fn new(page: &'a Page, listing: &'a Listing<'_>) -> Self {
-        let mut entries = vec![None; page.files.len()];
+        let mut files = vec![false; page.files.len()];
         let mut versions = vec![false; page.versions.len()];
-        for (index, file, _, entry) in page.shown(listing) {
-            if let Some(slot) = entries.get_mut(index) {
-                *slot = Some(entry);
+        let may_be_had = |entry: &Entry| *entry == Entry::Listed;
+        for (index, file, _, _) in page.shown(listing).filter(|shown| may_be_had(shown.3)) {
+            if let Some(slot) = files.get_mut(index) {
+                *slot = true;
             }
             if let Some(slot) = versions.get_mut(file.version as usize) {
                 *slot = true;
@@ -86,9 +88,9 @@ impl<'a> Shown<'a> {
         }
         Self {
             page,
-            entries,
+            files,
             versions,
-            is_complete: page.is_complete(listing),
+            is_complete: page.is_complete(listing) && listing.entries.iter().all(may_be_had),
         }
     }
 
@@ -100,8 +102,8 @@ impl<'a> Shown<'a> {
             .is_some_and(|shown| *shown)
     }
 
-    fn entry(&self, candidate: usize) -> Option<&'a Entry> {
-        self.entries.get(candidate).copied().flatten()
+    fn has_file(&self, candidate: usize) -> bool {
+        self.files.get(candidate).copied().unwrap_or(false)
     }
 
     /// The newest version installers would choose: stable before pre-release, not yanked before
@@ -115,7 +117,7 @@ impl<'a> Shown<'a> {
             .zip(&self.page.candidates)
             .enumerate()
         {
-            let is_good = self.entry(index) == Some(&Entry::Listed) && !is_yanked(facts);
+            let is_good = self.has_file(index) && !is_yanked(facts);
             if let Some(slot) = is_offered.get_mut(file.version as usize) {
                 *slot |= is_good;
             }
@@ -253,7 +255,7 @@ impl Writer<'_> {
             .enumerate()
             .filter(move |(_, file)| Some(file.version) == version)
             .map(|(index, _)| index)
-            .filter(|index| self.shown.entry(*index).is_some())
+            .filter(|index| self.shown.has_file(*index))
     }
 
     fn requires_python(&self) -> Option<SmolStr> {
@@ -270,9 +272,7 @@ impl Writer<'_> {
         out.push(b'{');
         let mut is_first = true;
         for (version, files) in releases {
-            let is_shown = files
-                .iter()
-                .any(|file| self.shown.entry(file.candidate).is_some());
+            let is_shown = files.iter().any(|file| self.shown.has_file(file.candidate));
             // As on the page: with something withheld, empty releases go too.
             let is_empty_upstream = self.shown.is_complete && files.is_empty();
             if !is_shown && !is_empty_upstream {
@@ -293,45 +293,39 @@ impl Writer<'_> {
         out.push(b'[');
         let mut is_first = true;
         for file in files {
-            let facts = self.page.candidates.get(file.candidate);
-            let (Some(entry), Some(facts)) = (self.shown.entry(file.candidate), facts) else {
+            let Some(facts) = self
+                .page
+                .candidates
+                .get(file.candidate)
+                .filter(|_| self.shown.has_file(file.candidate))
+            else {
                 continue;
             };
             if !is_first {
                 out.push(b',');
             }
             is_first = false;
-            self.push_file(out, file, facts, entry);
+            self.push_file(out, file, facts);
         }
         out.push(b']');
     }
 
-    fn push_file(&self, out: &mut Vec<u8>, file: &LegacyFile, facts: &VersionFacts, entry: &Entry) {
-        let is_demoted = *entry == Entry::Demoted && !is_yanked(facts);
-        let url = format!(
-            "\"{}{}\"",
-            self.files_base,
-            segment(facts.artifact.file.as_str())
-        );
-        let mut pieces = vec![(file.url, url)];
-        if is_demoted {
-            pieces.extend(file.yanked.map(|span| (span, "true".to_owned())));
-            pieces.extend(
-                file.yanked_reason
-                    .map(|span| (span, format!("\"{DEMOTED}\""))),
-            );
-        }
-        pieces.sort_unstable_by_key(|(span, _)| span.start);
-        let mut rest = file.object;
-        for (span, text) in pieces {
-            let before = Span {
-                start: rest.start,
-                end: span.start,
-            };
-            out.extend_from_slice(before.bytes(&self.legacy.bytes));
-            out.extend_from_slice(text.as_bytes());
-            rest.start = span.end;
-        }
-        out.extend_from_slice(rest.bytes(&self.legacy.bytes));
+    fn push_file(&self, out: &mut Vec<u8>, file: &LegacyFile, facts: &VersionFacts) {
+        let before = Span {
+            start: file.object.start,
+            end: file.url.start,
+        };
+        out.extend_from_slice(before.bytes(&self.legacy.bytes));
+        let name = segment(facts.artifact.file.as_str());
+        out.extend_from_slice(format!("\"{}{name}\"", self.files_base).as_bytes());
+        let after = Span {
+            start: file.url.end,
+            end: file.object.end,
+        };
+        out.extend_from_slice(after.bytes(&self.legacy.bytes));
     }
+}
+
+fn is_yanked(facts: &VersionFacts) -> bool {
+    matches!(&facts.is_yanked, Fact::Known(Some(_)))
 }

@@ -28,12 +28,13 @@ mod tests;
 mod versions;
 
 use cordon_policy::model::{PackageName, Scheme};
+use cordon_policy::verdict::Effect;
 use http::StatusCode;
 use smol_str::{SmolStr, format_smolstr};
 use url::Url;
 
 use super::{
-    Catalog, Denial, DenialBody, Document, DocumentRequest, Links, MetadataError, Registry,
+    Catalog, Denial, DenialBody, Document, DocumentRequest, Entry, Links, MetadataError, Registry,
     RequestHead, Route, RouteError, UpstreamDocument, View,
 };
 
@@ -133,6 +134,16 @@ impl Registry for PyPi {
 
     fn error(&self, status: StatusCode, message: &str) -> DenialBody {
         refusal::error(status, message)
+    }
+
+    /// What is blocked stays listed as yanked, without what its bytes are known by: resolvers
+    /// take other versions, and who pins it reads the reason when the file is refused, instead of
+    /// "no matching distribution". What is hidden is as if it were not there.
+    fn withheld_as(&self, effect: Effect) -> Entry {
+        match effect {
+            Effect::Block => Entry::Demoted,
+            Effect::Allow | Effect::Hide | Effect::Quarantine => Entry::Hidden,
+        }
     }
 
     fn client_setup(&self, base: &Url) -> String {

@@ -123,7 +123,6 @@ pub(super) struct JsonSource {
     pub(super) url: Span,
     /// Only if it is an address.
     pub(super) provenance: Option<Span>,
-    pub(super) yanked: Option<Span>,
     /// Offers of core metadata that are taken back.
     pub(super) withdrawn: [Option<Span>; 3],
 }

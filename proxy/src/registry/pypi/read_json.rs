@@ -351,7 +351,6 @@ fn push(
             (Some(_), Some(raw)) => Some(span(raw)?),
             _ => None,
         },
-        yanked: file.yanked.map(span).transpose()?,
         withdrawn,
     };
     builder.push(Found {

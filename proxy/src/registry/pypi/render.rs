@@ -16,7 +16,7 @@ use super::{FORM_HTML, FORM_HTML_V1, FORM_JSON, FORM_LEGACY, FORM_LEGACY_VERSION
 use crate::registry::{Entry, Links, Listing, MetadataError, Rendered, View};
 
 /// What a file is marked with that may not be had but stays listed.
-pub(super) const DEMOTED: &str = "[cordon] withheld by policy";
+pub(super) const DEMOTED: &str = "blocked by Cordon; the answer to a request for the file says why";
 
 /// What stays as it is in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -169,9 +169,10 @@ fn push_files(out: &mut Vec<u8>, page: &Page, listing: &Listing<'_>, links: &Lin
         }
         is_first = false;
         match &file.source {
-            Source::Json(source) => push_copied(out, page, source, facts, entry, &base),
+            _ if *entry == Entry::Demoted => push_refused(out, file, facts, &base),
+            Source::Json(source) => push_copied(out, page, source, facts, &base),
             Source::Html { provenance, .. } => {
-                push_made(out, file, facts, entry, &base, provenance.is_some());
+                push_made(out, file, facts, &base, provenance.is_some());
             }
         }
     }
@@ -189,32 +190,48 @@ fn push_url(out: &mut Vec<u8>, base: &str, facts: &VersionFacts, ending: &str) {
     out.push(b'"');
 }
 
+/// A file that is listed only so that asking for it tells why it is refused: nothing its bytes
+/// could be known by (INV-3). Clients take a missing size and empty hashes for unknown ones.
+fn push_refused(out: &mut Vec<u8>, file: &File, facts: &VersionFacts, base: &str) {
+    out.extend_from_slice(b"{\"filename\":");
+    push_string(out, facts.artifact.file.as_str());
+    out.extend_from_slice(b",\"url\":");
+    push_url(out, base, facts, "");
+    out.extend_from_slice(b",\"hashes\":{}");
+    if let Some(requires) = &file.requires_python {
+        out.extend_from_slice(b",\"requires-python\":");
+        push_string(out, requires);
+    }
+    if let Fact::Known(at) = &facts.published_at {
+        out.extend_from_slice(b",\"upload-time\":");
+        push_string(out, &at.to_string());
+    }
+    out.extend_from_slice(b",\"yanked\":");
+    push_string(out, DEMOTED);
+    out.push(b'}');
+}
+
 /// A file object with addresses replaced and everything else as it is.
 fn push_copied(
     out: &mut Vec<u8>,
     page: &Page,
     source: &JsonSource,
     facts: &VersionFacts,
-    entry: &Entry,
     base: &str,
 ) {
     #[derive(Clone, Copy)]
     enum Piece {
         Url,
         Provenance,
-        Yanked,
         Withdrawn,
     }
-    let is_demoted = *entry == Entry::Demoted && !is_yanked(facts);
     let withdrawn = |at: usize| {
         let span = source.withdrawn.get(at).copied().flatten();
         span.map(|span| (span, Piece::Withdrawn))
     };
-    let yanked = source.yanked.filter(|_| is_demoted);
     let mut pieces = [
         Some((source.url, Piece::Url)),
         source.provenance.map(|span| (span, Piece::Provenance)),
-        yanked.map(|span| (span, Piece::Yanked)),
         withdrawn(0),
         withdrawn(1),
         withdrawn(2),
@@ -230,20 +247,11 @@ fn push_copied(
         match piece {
             Piece::Url => push_url(out, base, facts, ""),
             Piece::Provenance => push_url(out, base, facts, ".provenance"),
-            Piece::Yanked => push_string(out, DEMOTED),
             Piece::Withdrawn => out.extend_from_slice(b"false"),
         }
         rest.start = span.end;
     }
-    if is_demoted && source.yanked.is_none() {
-        rest.end = rest.end.saturating_sub(1);
-        out.extend_from_slice(rest.bytes(&page.bytes));
-        out.extend_from_slice(b",\"yanked\":");
-        push_string(out, DEMOTED);
-        out.push(b'}');
-    } else {
-        out.extend_from_slice(rest.bytes(&page.bytes));
-    }
+    out.extend_from_slice(rest.bytes(&page.bytes));
 }
 
 /// A file object made from what an anchor said.
@@ -251,7 +259,6 @@ fn push_made(
     out: &mut Vec<u8>,
     file: &File,
     facts: &VersionFacts,
-    entry: &Entry,
     base: &str,
     has_provenance: bool,
 ) {
@@ -276,7 +283,7 @@ fn push_made(
         out.extend_from_slice(b",\"core-metadata\":");
         push_digests(out, digests.iter());
     }
-    match yanked_text(facts, entry) {
+    match yanked_text(facts) {
         None => {}
         Some("") => out.extend_from_slice(b",\"yanked\":true"),
         Some(reason) => {
@@ -304,15 +311,10 @@ fn push_digests<'a>(out: &mut Vec<u8>, digests: impl Iterator<Item = &'a Digest>
     out.push(b'}');
 }
 
-pub(super) fn is_yanked(facts: &VersionFacts) -> bool {
-    matches!(&facts.is_yanked, Fact::Known(Some(_)))
-}
-
-/// The reason a file is shown as yanked for, possibly empty.
-fn yanked_text<'a>(facts: &'a VersionFacts, entry: &Entry) -> Option<&'a str> {
-    match (&facts.is_yanked, entry) {
-        (Fact::Known(Some(reason)), _) => Some(reason),
-        (_, Entry::Demoted) => Some(DEMOTED),
+/// The reason upstream yanked a file for, possibly empty.
+fn yanked_text(facts: &VersionFacts) -> Option<&str> {
+    match &facts.is_yanked {
+        Fact::Known(Some(reason)) => Some(reason),
         _ => None,
     }
 }
@@ -333,7 +335,7 @@ fn html(page: &Page, listing: &Listing<'_>, links: &Links) -> Vec<u8> {
     ));
     let base = escape(&files_base(page, links));
     for (_, file, facts, entry) in page.shown(listing) {
-        push_anchor(&mut out, file, facts, entry, &base);
+        push_anchor(&mut out, file, facts, *entry == Entry::Demoted, &base);
     }
     out.push_str("  </body>\n</html>\n");
     if let Some(serial) = page.head.last_serial {
@@ -350,12 +352,14 @@ fn push_meta(out: &mut String, name: &str, content: &str) {
     out.push_str("\">\n");
 }
 
-fn push_anchor(out: &mut String, file: &File, facts: &VersionFacts, entry: &Entry, base: &str) {
+fn push_anchor(out: &mut String, file: &File, facts: &VersionFacts, is_refused: bool, base: &str) {
     let name = facts.artifact.file.as_str();
     out.push_str("    <a href=\"");
     out.push_str(base);
     out.extend(segment(name));
-    if let Some(digest) = facts.declared.known().and_then(strongest) {
+    if let Some(digest) = facts.declared.known().and_then(strongest)
+        && !is_refused
+    {
         out.push('#');
         push_digest(out, digest);
     }
@@ -363,6 +367,18 @@ fn push_anchor(out: &mut String, file: &File, facts: &VersionFacts, entry: &Entr
     if let Some(requires) = &file.requires_python {
         push_attribute(out, "data-requires-python", requires);
     }
+    if is_refused {
+        push_attribute(out, "data-yanked", DEMOTED);
+    } else {
+        push_attributes(out, file, facts, base);
+    }
+    out.push('>');
+    push_escaped(out, name);
+    out.push_str("</a><br>\n");
+}
+
+/// What an anchor tells of a file that may be had.
+fn push_attributes(out: &mut String, file: &File, facts: &VersionFacts, base: &str) {
     if let Some(digest) = file.metadata.as_ref().and_then(strongest) {
         for name in ["data-dist-info-metadata", "data-core-metadata"] {
             out.push(' ');
@@ -372,18 +388,15 @@ fn push_anchor(out: &mut String, file: &File, facts: &VersionFacts, entry: &Entr
             out.push('"');
         }
     }
-    if let Some(reason) = yanked_text(facts, entry) {
+    if let Some(reason) = yanked_text(facts) {
         push_attribute(out, "data-yanked", reason);
     }
     if offers_provenance(file) {
         out.push_str(" data-provenance=\"");
         out.push_str(base);
-        out.extend(segment(name));
+        out.extend(segment(facts.artifact.file.as_str()));
         out.push_str(".provenance\"");
     }
-    out.push('>');
-    push_escaped(out, name);
-    out.push_str("</a><br>\n");
 }
 
 fn offers_provenance(file: &File) -> bool {

@@ -226,31 +226,52 @@ fn legacy_by_version_is_there_exactly_when_a_file_of_it_is_shown() {
 }
 
 #[test]
-fn a_demoted_file_is_listed_as_yanked_in_every_form() {
+fn a_blocked_file_is_listed_as_yanked_and_nothing_tells_what_its_bytes_are() {
     let document = tide_table();
-    for form in [FORM_JSON, FORM_HTML, FORM_LEGACY] {
-        let view = View::plain(form);
-        let rendered = render_with(document.as_ref(), &view, |facts| {
-            if facts.subject().version.as_str() == "7.32.0" {
-                Entry::Demoted
-            } else {
-                Entry::Listed
-            }
-        })
+    let is_blocked = |facts: &VersionFacts| facts.subject().version.as_str() == "7.32.0";
+    let render = |form| {
+        let rendered = render_with(
+            document.as_ref(),
+            &View::plain(form),
+            |facts| match is_blocked(facts) {
+                true => Entry::Demoted,
+                false => Entry::Listed,
+            },
+        )
         .unwrap();
-        let text = String::from_utf8(rendered.body.to_vec()).unwrap();
+        String::from_utf8(rendered.body.to_vec()).unwrap()
+    };
+    for form in [FORM_JSON, FORM_HTML] {
         // Wheel and sdist of the one version.
-        assert_eq!(text.matches(render::DEMOTED).count(), 2, "{form}");
+        assert_eq!(render(form).matches(render::DEMOTED).count(), 2, "{form}");
     }
-    let page = r#"{"meta":{"api-version":"1.0"},"name":"foo","files":[
-        {"filename":"foo-1.0.tar.gz","url":"x/foo-1.0.tar.gz","hashes":{} }]}"#;
-    let document = read("foo", &[json_page("foo", page)]).unwrap();
-    let rendered = render_with(document.as_ref(), &View::plain(FORM_JSON), |_| {
-        Entry::Demoted
-    })
-    .unwrap();
-    let value: Value = serde_json::from_slice(&rendered.body).unwrap();
-    assert_eq!(value["files"][0]["yanked"], render::DEMOTED);
+    for form in [FORM_JSON, FORM_HTML, FORM_LEGACY] {
+        let text = render(form);
+        for facts in document.candidates().iter().filter(|f| is_blocked(f)) {
+            let name = facts.artifact.file.as_str();
+            assert_eq!(text.contains(name), form != FORM_LEGACY, "{form}");
+            for digest in facts
+                .declared
+                .known()
+                .into_iter()
+                .flat_map(|all| all.iter())
+            {
+                assert!(!text.contains(&digest.hex()), "{form}");
+            }
+        }
+    }
+    let value: Value = serde_json::from_str(&render(FORM_JSON)).unwrap();
+    let files = value["files"].as_array().unwrap();
+    let blocked: Vec<&Value> = files
+        .iter()
+        .filter(|file| file["yanked"] == render::DEMOTED)
+        .collect();
+    assert_eq!(blocked.len(), 2);
+    for file in blocked {
+        assert_eq!(file["hashes"], serde_json::json!({}));
+        assert!(file.get("size").is_none() && file.get("core-metadata").is_none());
+        assert!(file["upload-time"].is_string());
+    }
 }
 
 #[test]
