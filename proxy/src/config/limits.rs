@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Bounds on memory, disk, time and counts.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Open client connections, all listeners.
+    /// Open client connections of each listener; one client address gets at most half of them.
     pub connections: usize,
     /// Time a client has for sending its request head.
     pub header_timeout: Duration,

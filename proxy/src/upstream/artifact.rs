@@ -35,7 +35,7 @@ impl Upstream {
     /// Asks for an artifact and returns its body, `None` if upstream does not have it.
     ///
     /// # Errors
-    /// Any status but 200, 404 and 410, and a declared length above `limits.artifact_bytes`.
+    /// Any status but 200, 404 and 410, and a declared length above `limits.artifact_size`.
     pub async fn artifact(&self, url: Url) -> Result<Option<ArtifactBody<'_>>, UpstreamError> {
         let Answer {
             response, permit, ..
@@ -82,7 +82,7 @@ impl Upstream {
     fn artifact_too_large(&self) -> UpstreamError {
         UpstreamError::TooLarge {
             upstream: self.name(),
-            limit: "artifact_bytes",
+            limit: "artifact_size",
             bytes: self.limits.artifact_bytes,
         }
     }
@@ -154,7 +154,7 @@ impl ArtifactBody<'_> {
             return Err(UpstreamError::Timeout {
                 upstream: self.upstream.name(),
                 what: format!(
-                    "limits.upstream_min_rate_bytes ({} bytes in {} s)",
+                    "limits.upstream_min_rate ({} bytes in {} s)",
                     self.window.bytes,
                     over.as_secs()
                 ),

@@ -47,7 +47,7 @@ pub enum DocumentAnswer {
 
 impl Upstream {
     /// Asks for a document. `large` is taken while a document of more than
-    /// `limits.large_document_bytes` is being read, so that memory stays bounded.
+    /// `limits.large_document_size` is being read, so that memory stays bounded.
     ///
     /// # Errors
     /// Anything but the document, "unchanged" to a conditional request, or its absence (404, 410).
@@ -194,7 +194,7 @@ impl Upstream {
     fn too_large(&self) -> UpstreamError {
         UpstreamError::TooLarge {
             upstream: self.name(),
-            limit: "document_bytes",
+            limit: "document_size",
             bytes: self.limits.document_bytes,
         }
     }

@@ -17,7 +17,7 @@ const MAX_NESTING: usize = 32;
 const MAX_NUMBER_LEN: usize = 64;
 
 /// Position of a piece in its document, in bytes. Documents are far below 4 GiB
-/// (`limits.document_bytes`), and a page has thousands of spans.
+/// (`limits.document_size`), and a page has thousands of spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: u32,
