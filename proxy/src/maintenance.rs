@@ -7,6 +7,7 @@ use cordon_policy::decision::Decision;
 use cordon_policy::facts::Fact;
 use cordon_policy::model::{Digest, Digests};
 use cordon_policy::verdict::Effect;
+use cordon_storage::blob::{self, Scrubbed};
 use cordon_storage::cache::ArtifactRecord;
 use cordon_storage::collect::{Claims, Deletion, Plan, Retention, Unnamed, carry_out, take_stock};
 use cordon_storage::evidence::{Entry, Notice};
@@ -133,6 +134,38 @@ pub async fn refill(stores: &Stores) -> bool {
         tracing::error!(error = %Chain(&error), "recording the rebuild failed");
     }
     true
+}
+
+/// Reads every blob against its name, sets damaged ones aside and leaves a notice of them.
+///
+/// `progress` is told of the blobs read so far.
+///
+/// # Errors
+/// If a store fails otherwise than by damage.
+pub async fn scrub(
+    stores: &Stores,
+    mut progress: impl FnMut(u64),
+) -> Result<Scrubbed, StorageError> {
+    let mut first = None;
+    let done = blob::scrub(&*stores.blobs, |digest, is_damaged, so_far| {
+        if is_damaged && first.is_none() {
+            first = Some(digest.clone());
+        }
+        progress(so_far.blobs);
+    })
+    .await?;
+    if let Some(first) = first {
+        let notice = Notice {
+            at: SystemClock.now(),
+            code: "blobs-damaged".into(),
+            text: format!(
+                "{} of {} blobs were damaged and set aside, {first} first",
+                done.damaged, done.blobs
+            ),
+        };
+        stores.evidence.append(vec![Entry::Notice(notice)]).await?;
+    }
+    Ok(done)
 }
 
 /// How often the cache index is asked whether it lost records.

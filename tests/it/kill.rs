@@ -107,6 +107,10 @@ fn inv_23_every_answered_decision_is_on_record_after_kill() {
         }
         all += told.len();
     }
+    assert!(
+        all > 0,
+        "no decision was told before a kill: nothing was tested"
+    );
     cordon.stop();
     let verified = cordon.command(&["log", "verify"]);
     assert!(

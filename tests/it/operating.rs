@@ -289,7 +289,7 @@ fn what_is_kept_is_for_its_owner_alone() {
 fn work_on_a_data_folder_that_is_none_makes_none() {
     let builder = Builder::without_upstreams();
     let folder = builder.write();
-    for arguments in [&["gc"][..], &["gc", "--dry-run"], &["rebuild"]] {
+    for arguments in [&["gc"][..], &["gc", "--dry-run"], &["rebuild"], &["scrub"]] {
         let output = run(&builder, folder.path(), arguments);
         let text = said(&output);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
@@ -393,4 +393,45 @@ fn a_log_is_verified_from_its_files_and_what_is_missing_is_no_accusation() {
     let text = said(&unfinished);
     assert_eq!(unfinished.status.code(), Some(2), "{text}");
     assert!(text.contains("cannot be verified: checkpoint"), "{text}");
+}
+
+#[test]
+fn scrub_finds_damage_before_anybody_asks_for_it() {
+    let mut scene = Scene::new();
+    let base = scene.cordon.url(Protocol::Npm);
+    let url = listing::locked_url(Protocol::Npm, &base, PACKAGE, OLD);
+    let bytes = http::get(&url).expect(200).body;
+    scene.cordon.stop();
+    let whole = scene.cordon.command(&["scrub"]);
+    assert!(whole.status.success(), "{}", said(&whole));
+
+    let mut folders = vec![scene.cordon.data().join("blobs")];
+    let mut damaged = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of the store") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if fs::read(&path).expect("a file of the store") == bytes {
+                let mut other = bytes.clone();
+                other[0] ^= 1;
+                let rights = fs::Permissions::from_mode(0o600);
+                fs::set_permissions(&path, rights).expect("it is ours");
+                fs::write(&path, other).expect("it is ours");
+                damaged += 1;
+            }
+        }
+    }
+    assert_eq!(damaged, 1);
+    let found = scene.cordon.command(&["scrub"]);
+    assert_eq!(found.status.code(), Some(1), "{}", said(&found));
+    assert!(said(&found).contains("1 damaged"), "{}", said(&found));
+    let notices = scene.cordon.command(&["log", "notices"]);
+    assert!(
+        said(&notices).contains("blobs-damaged"),
+        "{}",
+        said(&notices)
+    );
+    scene.cordon.restart_in_place();
+    assert_eq!(http::get(&url).expect(200).body, bytes);
 }

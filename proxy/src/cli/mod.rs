@@ -12,6 +12,7 @@ mod output;
 mod policy;
 mod rebuild;
 mod received;
+mod scrub;
 mod serve;
 mod verify;
 mod why;
@@ -105,6 +106,8 @@ enum Command {
     Rebuild,
     /// Free space: blobs nothing names, then the least recently used
     Gc(rebuild::Gc),
+    /// Read every blob against its name and set damaged ones aside; they are fetched again
+    Scrub,
     /// Ask a running Cordon whether it is well
     Health,
     /// Print shell completions
@@ -137,6 +140,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Log(log) => log.run(&common),
         Command::Rebuild => rebuild::rebuild(&common),
         Command::Gc(gc) => gc.run(&common),
+        Command::Scrub => scrub::scrub(&common),
         Command::Policy(policy) => policy.run(&common),
         Command::Health => health::run(&common),
         Command::Completions(completions) => completions.run(),

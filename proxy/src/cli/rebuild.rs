@@ -77,7 +77,7 @@ fn size(text: &str) -> Result<u64, QuantityError> {
 }
 
 /// Shown on a terminal only.
-fn spinner(what: &'static str) -> ProgressBar {
+pub(super) fn spinner(what: &'static str) -> ProgressBar {
     let target = match std::io::stderr().is_terminal() {
         true => ProgressDrawTarget::stderr(),
         false => ProgressDrawTarget::hidden(),
