@@ -4,6 +4,7 @@
     reason = "figures and skips are for whoever reads the test output"
 )]
 
+mod audit;
 mod bytes;
 mod conformance_cargo;
 mod conformance_clients;

@@ -28,7 +28,8 @@ pub(super) struct Log {
 
 #[derive(Debug, Subcommand)]
 enum LogCommand {
-    /// Check the published log with nothing but its files and the public key
+    /// Check the published log with nothing but its files and the public key, and without
+    /// `--folder` the local database against it
     Verify(super::verify::Verify),
     /// Say who received a package, a version of it, or was refused it
     Received(super::received::Received),

@@ -149,7 +149,7 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 /// Runs a command's asynchronous part.
-fn block_on(work: impl Future<Output = Result<ExitCode, ExitCode>>) -> Result<ExitCode, ExitCode> {
+fn block_on<T>(work: impl Future<Output = Result<T, ExitCode>>) -> Result<T, ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

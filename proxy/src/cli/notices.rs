@@ -1,11 +1,9 @@
 //! `cordon log notices`: what an operator should find later.
 
-use std::collections::VecDeque;
 use std::process::ExitCode;
 
 use clap::Args;
-use cordon_storage::evidence::{Entry, EntryIndex, Notice, pages};
-use futures_util::TryStreamExt as _;
+use cordon_storage::evidence::LoggedNotice;
 
 use super::output::{self, Lines, printable};
 use super::{Common, fail};
@@ -26,27 +24,18 @@ impl Notices {
         let config = common.load(&common.overrides())?;
         super::block_on(async {
             let evidence = data::open_reader(&config.data).map_err(|error| fail(&error))?;
-            let mut newest: VecDeque<(EntryIndex, Notice)> = VecDeque::new();
-            let mut all = std::pin::pin!(pages(&*evidence, 0));
-            while let Some(page) = all.try_next().await.map_err(|error| fail(&error))? {
-                for (index, entry) in page {
-                    if let Entry::Notice(notice) = entry {
-                        newest.push_back((index, notice));
-                    }
-                }
-                newest.drain(..newest.len().saturating_sub(self.limit));
-            }
-            self.show(&newest)?;
+            let newest = evidence.notices(self.limit).await;
+            self.show(&newest.map_err(|error| fail(&error))?)?;
             Ok(ExitCode::SUCCESS)
         })
     }
 
-    fn show(&self, notices: &VecDeque<(EntryIndex, Notice)>) -> Result<(), ExitCode> {
+    fn show(&self, notices: &[LoggedNotice]) -> Result<(), ExitCode> {
         if notices.is_empty() && !self.json {
             return output::print("the log notes nothing");
         }
         let mut lines = Lines::default();
-        for (index, notice) in notices {
+        for LoggedNotice { index, notice } in notices {
             if self.json {
                 lines.add(serde_json::json!({ "index": index, "notice": notice }));
             } else {

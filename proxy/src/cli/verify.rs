@@ -1,18 +1,22 @@
-//! `cordon log verify`: the proof that nothing was changed, from the published files alone.
+//! `cordon log verify`: the proof that nothing was changed, from the published files alone; and for
+//! a local store, that its database still says what was published.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use cordon_storage::Chain;
-use cordon_storage::evidence::log::{PUBLIC_KEY, verify};
+use cordon_storage::evidence::SqliteEvidence;
+use cordon_storage::evidence::log::PUBLIC_KEY;
+use cordon_storage::evidence::log::verify::{Report, verify};
+use cordon_storage::{Chain, StorageErrorKind};
 
 use super::{Common, output, unusable};
 use crate::data;
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// The folder with the published log; without it, the one of the data folder
+    /// The folder with the published log, and nothing but it; without it, the one of the data
+    /// folder, and the database beside it
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
     /// File with the log's public key; without it, the one beside the log
@@ -25,9 +29,12 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
-        let log = match &self.folder {
-            Some(folder) => folder.clone(),
-            None => data::log_folder(&common.load(&common.overrides())?.data),
+        let (log, data) = match &self.folder {
+            Some(folder) => (folder.clone(), None),
+            None => {
+                let data = common.load(&common.overrides())?.data;
+                (data::log_folder(&data), Some(data))
+            }
         };
         let key_file = self.key.clone().unwrap_or_else(|| log.join(PUBLIC_KEY));
         let read = |path: &PathBuf| {
@@ -57,6 +64,12 @@ impl Verify {
                         "consistent with the other checkpoint, over {size} entries"
                     ));
                 }
+                if let Some(data) = data {
+                    let entries = audit(&data, &report)?;
+                    lines.add(format_args!(
+                        "the database says the same, over {entries} entries"
+                    ));
+                }
                 output::print(lines)?;
                 Ok(ExitCode::SUCCESS)
             }
@@ -76,4 +89,21 @@ impl Verify {
             }
         }
     }
+}
+
+/// Holds the database to its own entries and to the published ones. Answers how many it has: more
+/// than are published while a Cordon is at work.
+fn audit(data: &Path, published: &Report) -> Result<u64, ExitCode> {
+    let evidence = SqliteEvidence::open_to_read(data).map_err(|error| super::fail(&error))?;
+    super::block_on(async {
+        let audited = evidence.audit_against(published).await;
+        audited.map_err(|error| match error.kind {
+            StorageErrorKind::Corrupt => {
+                let error = Chain(&error);
+                output::complain(format_args!("the database is not what was logged: {error}"));
+                ExitCode::FAILURE
+            }
+            _ => super::fail(&error),
+        })
+    })
 }

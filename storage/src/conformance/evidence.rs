@@ -33,6 +33,7 @@ macro_rules! evidence_conformance {
                 append_of_nothing_changes_nothing
                 decisions_are_found_by_id_and_the_first_of_an_id_counts
                 every_filter_narrows_and_all_hold_together
+                notices_are_listed_newest_last
                 pages_hold_the_newest_and_following_skips_nothing
                 latest_is_the_newest_about_exactly_this_artifact
                 standing_is_the_newest_about_each_archive_of_a_package
@@ -180,6 +181,26 @@ pub async fn every_filter_narrows_and_all_hold_together(store: &dyn Evidence) {
         ..of_a
     };
     assert_eq!(found(store, both).await, [0]);
+}
+
+/// Notices come back in order, the newest ones when there are more than asked for.
+pub async fn notices_are_listed_newest_last(store: &dyn Evidence) {
+    assert_eq!(store.notices(10).await.expect("a list"), []);
+    let entries = vec![
+        notice(0),
+        Sample::allow(1, artifact("a", "1.0.0")).entry(),
+        notice(2),
+        notice(3),
+    ];
+    append(store, entries).await;
+    for (limit, expected) in [(usize::MAX, &[0, 2, 3][..]), (2, &[2, 3]), (0, &[])] {
+        let found = store.notices(limit).await.expect("a list");
+        let indexes: Vec<_> = found.iter().map(|logged| logged.index).collect();
+        assert_eq!(indexes, expected, "at most {limit}");
+        for logged in found {
+            assert_eq!(Entry::Notice(logged.notice), notice(logged.index));
+        }
+    }
 }
 
 /// Limits and following.

@@ -9,8 +9,8 @@ use cordon_policy::decision::{Decision, DecisionId};
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Version};
 
 use super::{
-    Entry, EntryIndex, Evidence, LogFilter, LoggedDecision, LoggedServing, Remembered, STORE, Seen,
-    ServingFilter,
+    Entry, EntryIndex, Evidence, LogFilter, LoggedDecision, LoggedNotice, LoggedServing,
+    Remembered, STORE, Seen, ServingFilter,
 };
 use crate::conformance::{Faults, Passage, planned};
 use crate::{StorageError, StorageErrorKind};
@@ -68,6 +68,10 @@ impl<E: Evidence> Evidence for FaultyEvidence<E> {
 
     async fn decisions(&self, filter: &LogFilter) -> Result<Vec<LoggedDecision>, StorageError> {
         self.pass("decisions", self.store.decisions(filter)).await
+    }
+
+    async fn notices(&self, limit: usize) -> Result<Vec<LoggedNotice>, StorageError> {
+        self.pass("notices", self.store.notices(limit)).await
     }
 
     async fn latest(&self, artifact: &ArtifactId) -> Result<Option<LoggedDecision>, StorageError> {

@@ -12,11 +12,12 @@ use cordon_policy::verdict::Effect;
 
 use super::encoding::{self, Encoded};
 use super::key::LogKey;
-use super::query::{SERVINGS_PER_DECISION, page_size};
+use super::query::{MAX_PAGE, SERVINGS_PER_DECISION, page_size};
 use super::tree::Tree;
 use super::{
-    APPEND_LIMIT, Entry, EntryIndex, Evidence, LogFilter, LoggedDecision, LoggedServing,
-    Remembered, STORE, Seen, Served, ServingFilter, TEXT_LIMIT_BYTES, sighted_from_text,
+    APPEND_LIMIT, Entry, EntryIndex, Evidence, LogFilter, LoggedDecision, LoggedNotice,
+    LoggedServing, Remembered, STORE, Seen, Served, ServingFilter, TEXT_LIMIT_BYTES,
+    sighted_from_text,
 };
 use crate::{StorageError, StorageErrorKind};
 
@@ -252,6 +253,23 @@ impl Evidence for MemoryEvidence {
             return Ok(matching.take(limit).map(logged).collect());
         }
         let mut newest: Vec<_> = matching.rev().take(limit).map(logged).collect();
+        newest.reverse();
+        Ok(newest)
+    }
+
+    async fn notices(&self, limit: usize) -> Result<Vec<LoggedNotice>, StorageError> {
+        let state = self.state();
+        let all = state
+            .indexed()
+            .rev()
+            .filter_map(|(index, entry)| match entry {
+                Entry::Notice(notice) => Some(LoggedNotice {
+                    index,
+                    notice: notice.clone(),
+                }),
+                _ => None,
+            });
+        let mut newest: Vec<_> = all.take(limit.min(MAX_PAGE)).collect();
         newest.reverse();
         Ok(newest)
     }

@@ -37,7 +37,9 @@ pub use entry::{
 pub use faulty::FaultyEvidence;
 pub use memory::MemoryEvidence;
 pub use pages::pages;
-pub use query::{LogFilter, LoggedDecision, LoggedServing, Remembered, Seen, ServingFilter};
+pub use query::{
+    LogFilter, LoggedDecision, LoggedNotice, LoggedServing, Remembered, Seen, ServingFilter,
+};
 pub use sqlite::{SqliteEvidence, SqliteOptions};
 
 /// The most bytes one text of the store may have: the sighting list of a package with half a
@@ -75,6 +77,9 @@ pub trait Evidence: Send + Sync + 'static {
 
     /// Decisions that match, oldest first.
     async fn decisions(&self, filter: &LogFilter) -> Result<Vec<LoggedDecision>, StorageError>;
+
+    /// The newest notices, oldest first: at most `limit`, and no more than [`query::MAX_PAGE`].
+    async fn notices(&self, limit: usize) -> Result<Vec<LoggedNotice>, StorageError>;
 
     /// The newest decision about an artifact.
     async fn latest(&self, artifact: &ArtifactId) -> Result<Option<LoggedDecision>, StorageError>;

@@ -6,7 +6,7 @@ use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp,
 use cordon_policy::verdict::Effect;
 use smol_str::SmolStr;
 
-use super::entry::{EntryIndex, Outcome, Served};
+use super::entry::{EntryIndex, Notice, Outcome, Served};
 
 /// Answers on one page when the question names no limit.
 pub const DEFAULT_PAGE: usize = 100;
@@ -49,6 +49,15 @@ pub struct LoggedDecision {
     pub decision: Decision,
     /// Who received or was refused, latest first, at most [`SERVINGS_PER_DECISION`].
     pub servings: Vec<Served>,
+}
+
+/// A notice with its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedNotice {
+    /// Its place.
+    pub index: EntryIndex,
+    /// The notice.
+    pub notice: Notice,
 }
 
 /// Who received what: of one package, one of its versions, or one file.

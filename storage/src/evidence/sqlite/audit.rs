@@ -4,6 +4,8 @@
 //! made from them are still what they say. It reads everything, a page at a time, and is for an
 //! operator's question (`cordon log verify`), not for every start (S-04, S-05).
 
+use std::collections::BTreeSet;
+
 use cordon_policy::decision::Decision;
 use cordon_policy::model::{ArtifactId, Timestamp};
 use cordon_policy::verdict::Effect;
@@ -15,6 +17,9 @@ use super::read::{entry_of, text};
 use super::schema::sql;
 use super::state::{corrupt, head};
 use crate::StorageError;
+use crate::evidence::encoding::kind_name;
+use crate::evidence::log::verify::Report;
+use crate::evidence::memory::rules_of;
 use crate::evidence::tree::Tree;
 use crate::evidence::{Entry, EntryIndex, Pin, Served, Sighting, sighted_from_text};
 
@@ -27,15 +32,26 @@ const PAGE: u64 = 1_000;
 #[derive(Debug, Default)]
 struct Counts {
     decisions: u64,
+    rules: u64,
     servings: u64,
     pins: u64,
     first_allowed: u64,
     sightings: u64,
 }
 
-/// Checks everything; the number of entries when all is well.
-pub(super) fn audit(connection: &Connection) -> Result<u64, StorageError> {
+/// Checks everything, also that the published log is the beginning of it; the number of entries
+/// when all is well.
+pub(super) fn audit(
+    connection: &Connection,
+    published: Option<&Report>,
+) -> Result<u64, StorageError> {
     let head = head(connection)?;
+    if let Some(published) = published.filter(|published| published.entries > head.size) {
+        return Err(corrupt(format!(
+            "entry {} is missing: {} are published",
+            head.size, published.entries
+        )));
+    }
     let mut tree = Tree::new();
     let mut counts = Counts::default();
     while tree.size() < head.size {
@@ -44,13 +60,31 @@ pub(super) fn audit(connection: &Connection) -> Result<u64, StorageError> {
         if page.is_empty() {
             return Err(corrupt(format!("entry {from} is missing")));
         }
-        for (index, leaf, bytes) in page {
+        for Row {
+            index,
+            kind,
+            leaf,
+            bytes,
+        } in page
+        {
             if index != tree.size() {
                 return Err(corrupt(format!("entry {} is missing", tree.size())));
             }
             let entry = entry_of(connection, index, &leaf, &bytes)?;
+            if kind != kind_name(&entry) {
+                let cause = format!("entry {index} is not of the kind `{kind}` it is listed as");
+                return Err(corrupt(cause));
+            }
             check(connection, index, &entry, &mut counts)?;
             push(connection, &mut tree, record_hash(&bytes))?;
+            if let Some(published) = published.filter(|p| p.entries == tree.size())
+                && tree.root().to_string() != published.root
+            {
+                return Err(corrupt(format!(
+                    "the first {} entries are not those published",
+                    published.entries
+                )));
+            }
         }
     }
     if tree.root() != head.root {
@@ -62,17 +96,28 @@ pub(super) fn audit(connection: &Connection) -> Result<u64, StorageError> {
     Ok(head.size)
 }
 
-type Leaf = (EntryIndex, Vec<u8>, Vec<u8>);
+/// A row of the log.
+struct Row {
+    index: EntryIndex,
+    kind: String,
+    leaf: Vec<u8>,
+    bytes: Vec<u8>,
+}
 
-fn leaves(connection: &Connection, from: u64, to: u64) -> Result<Vec<Leaf>, StorageError> {
+fn leaves(connection: &Connection, from: u64, to: u64) -> Result<Vec<Row>, StorageError> {
     connection
         .prepare_cached(
-            "SELECT idx, leaf, bytes FROM entries WHERE idx >= ?1 AND idx < ?2 ORDER BY idx",
+            "SELECT idx, kind, leaf, bytes FROM entries WHERE idx >= ?1 AND idx < ?2 ORDER BY idx",
         )
         .and_then(|mut select| {
             select
                 .query_map(params![number(from), number(to)], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                    Ok(Row {
+                        index: row.get(0)?,
+                        kind: row.get(1)?,
+                        leaf: row.get(2)?,
+                        bytes: row.get(3)?,
+                    })
                 })?
                 .collect()
         })
@@ -140,6 +185,14 @@ fn check_decision(
     counts: &mut Counts,
 ) -> Result<bool, StorageError> {
     counts.decisions += 1;
+    let rules: BTreeSet<String> = rules_of(decision).map(ToString::to_string).collect();
+    counts.rules += rules.len() as u64;
+    for rule in rules {
+        let listed = "SELECT 1 FROM decision_rules WHERE rule = ?1 AND idx = ?2";
+        if !exists(connection, listed, params![rule, at])? {
+            return Ok(false);
+        }
+    }
     let artifact = artifact(connection, decision.evaluation.artifact())?;
     let effect = decision.evaluation.effect();
     if effect == Effect::Allow && decision.sha256().is_some() {
@@ -265,6 +318,7 @@ fn written_by(
 fn check_counts(connection: &Connection, counts: &Counts) -> Result<(), StorageError> {
     let Counts {
         decisions,
+        rules,
         servings,
         pins,
         first_allowed,
@@ -272,6 +326,7 @@ fn check_counts(connection: &Connection, counts: &Counts) -> Result<(), StorageE
     } = counts;
     for (statement, expected) in [
         ("SELECT count(*) FROM decisions", decisions),
+        ("SELECT count(*) FROM decision_rules", rules),
         ("SELECT count(*) FROM servings", servings),
         ("SELECT count(pinned) FROM artifacts", pins),
         (

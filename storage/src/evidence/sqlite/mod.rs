@@ -26,10 +26,11 @@ use super::encoding::{self, Encoded};
 use super::key::TreeHead;
 use super::log::heads::{self, Folders, Signed};
 use super::log::publisher::Publisher;
+use super::log::verify::Report;
 use super::memory::{check_count, check_text};
 use super::{
-    Entry, EntryIndex, Evidence, LogFilter, LoggedDecision, LoggedServing, Remembered, STORE, Seen,
-    ServingFilter,
+    Entry, EntryIndex, Evidence, LogFilter, LoggedDecision, LoggedNotice, LoggedServing,
+    Remembered, STORE, Seen, ServingFilter,
 };
 use crate::disk::{Disk, Lock, RealDisk, create_folders};
 use crate::{StorageError, StorageErrorKind};
@@ -229,7 +230,20 @@ impl SqliteEvidence {
     /// # Errors
     /// `Corrupt`, with the first thing found wrong.
     pub async fn audit(&self) -> Result<u64, StorageError> {
-        self.readers.ask(audit::audit).await
+        self.readers
+            .ask(|connection| audit::audit(connection, None))
+            .await
+    }
+
+    /// The same, and that the published log is the beginning of what the database holds.
+    ///
+    /// # Errors
+    /// `Corrupt`, with the first thing found wrong.
+    pub async fn audit_against(&self, published: &Report) -> Result<u64, StorageError> {
+        let published = published.clone();
+        self.readers
+            .ask(move |connection| audit::audit(connection, Some(&published)))
+            .await
     }
 
     async fn write(&self, work: Work, size_bytes: usize) -> Result<EntryIndex, StorageError> {
@@ -347,6 +361,12 @@ impl Evidence for SqliteEvidence {
         let filter = filter.clone();
         self.readers
             .ask(move |connection| read::decisions(connection, &filter))
+            .await
+    }
+
+    async fn notices(&self, limit: usize) -> Result<Vec<LoggedNotice>, StorageError> {
+        self.readers
+            .ask(move |connection| read::notices(connection, limit))
             .await
     }
 

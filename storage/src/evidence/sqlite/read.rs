@@ -13,10 +13,10 @@ use tlog_tiles::record_hash;
 use super::project::{find_artifact, find_package, kind_of_file, number, outcome_name};
 use super::schema::sql;
 use crate::evidence::encoding::{decode, kept_apart};
-use crate::evidence::query::{SERVINGS_PER_DECISION, page_size};
+use crate::evidence::query::{MAX_PAGE, SERVINGS_PER_DECISION, page_size};
 use crate::evidence::{
-    Entry, EntryIndex, LogFilter, LoggedDecision, LoggedServing, Remembered, STORE, Seen, Served,
-    ServingFilter,
+    Entry, EntryIndex, LogFilter, LoggedDecision, LoggedNotice, LoggedServing, Remembered, STORE,
+    Seen, Served, ServingFilter,
 };
 use crate::{StorageError, StorageErrorKind};
 
@@ -299,6 +299,31 @@ pub(super) fn decisions(
         .into_iter()
         .map(|index| logged(connection, index))
         .collect()
+}
+
+/// The newest notices.
+pub(super) fn notices(connection: &Connection, limit: usize) -> Answer<Vec<LoggedNotice>> {
+    let operation = "reading notices";
+    let mut select = connection
+        .prepare_cached(
+            "SELECT idx, leaf, bytes FROM entries WHERE kind = 'notice'
+             ORDER BY idx DESC LIMIT ?1",
+        )
+        .map_err(sql(operation))?;
+    let mut rows = select
+        .query([number(limit.min(MAX_PAGE) as u64)])
+        .map_err(sql(operation))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(sql(operation))? {
+        let (index, leaf, bytes) = stored(row).map_err(sql(operation))?;
+        let Entry::Notice(notice) = entry_of(connection, index, &leaf, &bytes)? else {
+            let cause = format!("entry {index} is not a notice");
+            return Err(corrupt(operation, cause));
+        };
+        found.push(LoggedNotice { index, notice });
+    }
+    found.reverse();
+    Ok(found)
 }
 
 /// The pin of an artifact. The row must say what its entry in the log says (S-04).

@@ -11,7 +11,10 @@ use crate::{Chain, StorageError, StorageErrorKind};
 
 /// The migrations, in order; the n-th brings a database from version n to n + 1. What has been
 /// released is never edited.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/0001_evidence.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/0001_evidence.sql"),
+    include_str!("../../../migrations/0002_notices.sql"),
+];
 
 /// "Crdn": marks the file as ours (SQLite `application_id`).
 const APPLICATION_ID: i32 = 0x4372_646e;
