@@ -164,35 +164,80 @@ impl Bases {
     }
 
     /// Every place where text mentions an address of upstream, in order: what has to be replaced
-    /// so that no artifact host remains (conformance item 11).
+    /// so that no artifact host remains (conformance item 11). Spelled in any case, and with its
+    /// slashes escaped or not.
     pub(super) fn mentions(&self, bytes: &[u8]) -> Vec<Mention> {
-        let prefixes = self.prefixes.iter();
-        let mut all: Vec<Mention> = prefixes
-            .flat_map(|prefix| mentions(bytes, prefix))
-            .collect();
-        all.sort_unstable_by_key(|mention| mention.span.start);
-        all.dedup_by_key(|mention| mention.span.start);
-        all
+        mentions(bytes, &self.prefixes)
     }
 }
 
 /// Mentions of the place an answer about no package in particular was had from.
 pub(super) fn mentions_of_origin(document: &Url, bytes: &[u8]) -> Vec<Mention> {
     let path = document.path().strip_suffix("-/v1/search").unwrap_or("/");
-    mentions(bytes, &format!("{}{path}", origin(document)))
+    mentions(bytes, &[format!("{}{path}", origin(document))])
 }
 
-fn mentions(bytes: &[u8], prefix: &str) -> Vec<Mention> {
-    let authority = prefix.find("//").and_then(|at| prefix.get(at..));
-    let Some((authority, path)) = authority.and_then(|text| {
-        let length = text.get(2..)?.find('/')? + 2;
-        text.split_at_checked(length)
-    }) else {
-        return Vec::new();
+/// Every place where two slashes, written plainly or as JSON may escape them, are followed by the
+/// rest of a prefix.
+fn mentions(bytes: &[u8], prefixes: &[String]) -> Vec<Mention> {
+    // Host and port, and the path below which packages are.
+    let places: Vec<(&str, &str)> = prefixes
+        .iter()
+        .filter_map(|prefix| {
+            let (_, rest) = prefix.split_once("//")?;
+            rest.split_at_checked(rest.find('/')?)
+        })
+        .collect();
+    let mention = |start: usize, after: usize| {
+        places
+            .iter()
+            .filter_map(|(authority, path)| Mention::at(bytes, start, after, authority, path))
+            .max_by_key(|mention| mention.span.end)
     };
-    memchr::memmem::find_iter(bytes, authority)
-        .filter_map(|at| Mention::at(bytes, at, authority.len(), path))
-        .collect()
+    let plain = memchr::memmem::find_iter(bytes, b"//").map(|at| (at, at + 2));
+    let mut all: Vec<Mention> = plain
+        .filter_map(|(start, after)| mention(start, after))
+        .collect();
+    let escaped = memchr::memmem::find_iter(bytes, br"\/").filter_map(|at| {
+        let after = bytes.get(at + 2..)?;
+        let (start, end) = match after {
+            [b'/', ..] => (at, at + 3),
+            [b'\\', b'/', ..] => (at, at + 4),
+            // Only the second of them is escaped.
+            _ if at > 0 && bytes.get(at - 1) == Some(&b'/') => (at - 1, at + 2),
+            _ => return None,
+        };
+        // A backslash that is itself escaped is text before the address.
+        let backslashes = bytes.get(..start)?.iter().rev();
+        let is_text = bytes.get(start) == Some(&b'\\')
+            && backslashes.take_while(|byte| **byte == b'\\').count() % 2 == 1;
+        mention(start + usize::from(is_text), end)
+    });
+    all.extend(escaped);
+    all.sort_unstable_by_key(|mention| (mention.span.start, std::cmp::Reverse(mention.span.end)));
+    let mut end = 0;
+    all.retain(|mention| {
+        let is_free = mention.span.start >= end;
+        if is_free {
+            end = mention.span.end;
+        }
+        is_free
+    });
+    all
+}
+
+/// How much of `bytes` spells `path`, whose slashes JSON may have escaped.
+fn spelled(bytes: &[u8], path: &str) -> Option<usize> {
+    let mut length = 0;
+    for byte in path.bytes() {
+        let rest = bytes.get(length..)?;
+        length += match (byte, rest) {
+            (b'/', [b'\\', b'/', ..]) => 2,
+            (byte, [found, ..]) if *found == byte => 1,
+            _ => return None,
+        };
+    }
+    Some(length)
 }
 
 /// Our base address as it replaces mentions of upstream's.
@@ -271,13 +316,28 @@ pub(super) struct Mention {
 }
 
 impl Mention {
-    fn at(bytes: &[u8], at: usize, length: usize, path: &str) -> Option<Self> {
+    /// A mention whose two slashes begin at `at`, with a host and port right after them.
+    fn at(
+        bytes: &[u8],
+        at: usize,
+        after_slashes: usize,
+        authority: &str,
+        path: &str,
+    ) -> Option<Self> {
+        let mut end = after_slashes + authority.len();
+        let found = bytes.get(after_slashes..end)?;
+        // Host names have no case.
+        if !found.eq_ignore_ascii_case(authority.as_bytes()) {
+            return None;
+        }
         let before = bytes.get(..at)?;
-        let scheme = [&b"https:"[..], b"http:"]
-            .into_iter()
-            .find(|scheme| before.ends_with(scheme));
-        let start = at - scheme.map_or(0, <[u8]>::len);
-        let mut end = at + length;
+        let scheme = ["https:", "http:"].into_iter().find(|scheme| {
+            let written = before.len().checked_sub(scheme.len());
+            written
+                .and_then(|from| before.get(from..))
+                .is_some_and(|written| written.eq_ignore_ascii_case(scheme.as_bytes()))
+        });
+        let start = at - scheme.map_or(0, str::len);
         let after = bytes.get(end..)?;
         let continues = match after {
             [b'.' | b':', next, ..] => next.is_ascii_alphanumeric(),
@@ -287,12 +347,9 @@ impl Mention {
         if continues {
             return None;
         }
-        let has_slash = after.first() == Some(&b'/');
-        if after.starts_with(path.as_bytes()) {
-            end += path.len();
-        } else if has_slash {
-            end += 1;
-        }
+        let slash = spelled(after, "/");
+        let has_slash = slash.is_some();
+        end += spelled(after, path).or(slash).unwrap_or(0);
         // An address is part of one text: whatever reaches past its end is none.
         if bytes.get(start..end)?.contains(&b'"') {
             return None;
@@ -458,6 +515,66 @@ mod tests {
             )
             .is_err()
         );
+    }
+
+    #[test]
+    fn conformance_011_mentions_are_found_in_any_case_and_with_escaped_slashes() {
+        let package = Npm.package("foo").unwrap();
+        let document = Url::parse("https://registry.example/npm/foo").unwrap();
+        let bases = Bases::new(&document, &files(), &package);
+        for (text, expected) in [
+            (
+                r#""https:\/\/registry.example\/npm\/x""#,
+                r"https:\/\/registry.example\/npm\/",
+            ),
+            (
+                r#""HTTPS://Registry.EXAMPLE/npm/x""#,
+                "HTTPS://Registry.EXAMPLE/npm/",
+            ),
+            (
+                r#""http:\//registry.example\/npm/x""#,
+                r"http:\//registry.example\/npm/",
+            ),
+            (
+                r#""http:/\/registry.example/x""#,
+                r"http:/\/registry.example/",
+            ),
+            (r#""\/\/registry.example""#, r"\/\/registry.example"),
+            (r#""\\\/\/registry.example/""#, r"\/\/registry.example/"),
+            // The first backslash of these two is one as text.
+            (r#""\\/\/registry.example/""#, r"/\/registry.example/"),
+            (r#""\\//registry.example/""#, "//registry.example/"),
+        ] {
+            let found = bases.mentions(text.as_bytes());
+            let [mention] = found.as_slice() else {
+                panic!("{text}: {found:?}");
+            };
+            let found = std::str::from_utf8(mention.span.of(text.as_bytes())).unwrap();
+            assert_eq!(found, expected, "{text}");
+            let whole = Links {
+                base: Url::parse("http://cordon.example/npm/").unwrap(),
+            };
+            let mut out = Vec::new();
+            let span = Span {
+                start: 0,
+                end: u32::try_from(text.len()).unwrap(),
+            };
+            copy(
+                &mut out,
+                text.as_bytes(),
+                span,
+                &[*mention],
+                OurBase::new(&whole),
+            );
+            let ours: String = serde_json::from_slice(&out).unwrap();
+            let theirs: String = serde_json::from_str(text).unwrap();
+            let backslashes = |text: &str| text.matches('\\').count();
+            assert_eq!(backslashes(&ours), backslashes(&theirs), "{text}");
+            assert!(
+                !ours.to_ascii_lowercase().contains("registry.example"),
+                "{ours}"
+            );
+        }
     }
 
     #[test]
