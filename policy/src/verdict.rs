@@ -20,7 +20,8 @@ pub enum Effect {
     Allow,
     /// Not listed; refused, with the date or fact that will end it. Nothing is fetched.
     Hide,
-    /// Not listed; refused; the bytes are fetched, verified and held for a reviewer.
+    /// Not listed; refused, because a person should look first. Nothing is fetched for that; bytes
+    /// that were there to be judged are kept.
     Quarantine,
     /// Not listed; refused; never fetched.
     Block,

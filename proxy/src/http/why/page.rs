@@ -220,7 +220,11 @@ fn next_steps(
         (Some(at), _) => plain(format!(
             "Wait: it clears by itself at {at}, if nothing new is found."
         )),
-        (None, Effect::Quarantine) => plain("A reviewer can release it.".to_owned()),
+        (None, Effect::Quarantine) => plain(
+            "Waiting alone does not clear it: a person should look at it, and can exempt it in \
+             the policy."
+                .to_owned(),
+        ),
         (None, _) => plain("Waiting alone does not clear it.".to_owned()),
     };
     let ask = match contact {

@@ -186,6 +186,21 @@ fn time_clears_it_only_if_it_clears_every_finding() {
 }
 
 #[test]
+fn quarantine_promises_nothing_but_an_exemption() {
+    let held = record(
+        Effect::Quarantine,
+        &[finding(Effect::Quarantine, None)],
+        &[],
+    );
+    let page = html(&held, None);
+    assert!(
+        page.contains("a person should look at it, and can exempt it in the policy"),
+        "{page}"
+    );
+    assert!(!page.contains("release it"), "{page}");
+}
+
+#[test]
 fn an_allowed_artifact_shows_what_was_set_aside() {
     let waived = [(
         finding(Effect::Hide, None),

@@ -43,7 +43,7 @@ pub(super) fn asks_for(effect: Effect) -> &'static str {
     match effect {
         Effect::Allow => "asks for nothing",
         Effect::Hide => "holds the version back",
-        Effect::Quarantine => "holds the version for a reviewer",
+        Effect::Quarantine => "holds the version for a person to look at",
         Effect::Block => "blocks the version",
     }
 }

@@ -3,8 +3,10 @@
 //! It lists every file address, so it is filtered by the verdicts on the simple page's files: a
 //! file the page does not name, or under which it names other digests, is not shown. What the
 //! document tells about the project comes from one release (`info`); when that one is withheld,
-//! its place is taken by the newest release that is shown, and what only the withheld release said
-//! goes.
+//! its place is taken by the newest release that is shown: the version, its files, whether it is
+//! yanked and what Python it needs are that one's, and the description, the requirements, the
+//! download address and the weaknesses go. The rest (summary, author, licence, classifiers, links)
+//! stays as the withheld release has it: the document gives no other.
 
 use std::collections::BTreeMap;
 
