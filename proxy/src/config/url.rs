@@ -1,8 +1,10 @@
 //! Addresses in the configuration: one strict reading.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ::url::{Host, Url};
+
+use crate::upstream::is_private as is_private_address;
 
 /// Why an address is refused: what is wrong, and what to do. Never repeats the address, which may
 /// hold a password.
@@ -86,27 +88,15 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether the host is written as an address of this machine or of a private network.
+/// Whether the host is written as an address of this machine or of a private network, by the one
+/// list of those there is.
 pub(super) fn is_private(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Ipv4(address)) => is_private_v4(address),
-        Some(Host::Ipv6(address)) => match IpAddr::V6(address).to_canonical() {
-            IpAddr::V4(address) => is_private_v4(address),
-            IpAddr::V6(address) => is_private_v6(address),
-        },
+        Some(Host::Ipv4(address)) => is_private_address(IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => is_private_address(IpAddr::V6(address)),
         Some(Host::Domain(_)) => is_loopback(url),
         None => false,
     }
-}
-
-fn is_private_v4(address: Ipv4Addr) -> bool {
-    let [first, second, ..] = address.octets();
-    let is_carrier_grade = first == 100 && (64..128).contains(&second);
-    address.is_loopback() || address.is_private() || address.is_link_local() || is_carrier_grade
-}
-
-fn is_private_v6(address: Ipv6Addr) -> bool {
-    address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
 }
 
 #[cfg(test)]
@@ -191,6 +181,11 @@ mod tests {
             "http://[fd00::1]/",
             "http://100.64.0.1/",
             "http://127.0.0.1/",
+            "http://0.0.0.0/",
+            "http://198.18.0.1/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://[64:ff9b::7f00:1]/",
+            "http://[2002:a00:1::]/",
         ] {
             assert!(is_private(&parse(text).unwrap()), "{text}");
         }

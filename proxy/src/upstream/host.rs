@@ -37,7 +37,7 @@ impl std::fmt::Display for Origin {
 
 /// Whether an address lies outside the public Internet: loopback, private, link-local, carrier
 /// NAT, unspecified, multicast, and the IPv6 forms that carry such an IPv4 address.
-pub(super) fn is_private(address: IpAddr) -> bool {
+pub(crate) fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_private_v4(v4),
         IpAddr::V6(v6) => is_private_v6(v6),

@@ -16,6 +16,7 @@ pub use client::Upstream;
 pub use document::{DocumentAnswer, Validators};
 pub use error::UpstreamError;
 pub use host::Origin;
+pub(crate) use host::is_private;
 
 use std::sync::Arc;
 
