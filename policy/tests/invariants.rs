@@ -232,6 +232,33 @@ fn a_package_without_a_first_date_is_held_as_a_new_one_is() {
 }
 
 #[test]
+fn a_denied_version_is_denied_with_its_local_variants_an_allowed_one_is_not_allowed_with_them() {
+    let effect = |policy: &Ruleset, purl: &str| policy.evaluate(&candidate(purl), NOW).effect();
+    let denied = policy("[rules.deny]\npurls = ['pkg:pypi/torch@1.0', 'pkg:npm/left-pad@1.3.0']\n");
+    for held in [
+        "pkg:pypi/torch@1.0",
+        "pkg:pypi/torch@1.0.0",
+        "pkg:pypi/torch@1.0%2Bcpu",
+        "pkg:pypi/torch@1.0.0%2Bcpu",
+        "pkg:npm/left-pad@1.3.0%2Bbuild",
+    ] {
+        assert_eq!(effect(&denied, held), Effect::Block, "{held}");
+    }
+    for other in ["pkg:pypi/torch@1.1%2Bcpu", "pkg:pypi/torch@1.0.post1%2Bcpu"] {
+        assert_eq!(effect(&denied, other), Effect::Allow, "{other}");
+    }
+    let variant = policy("[rules.deny]\npurls = ['pkg:pypi/torch@1.0%2Bcpu']\n");
+    assert_eq!(effect(&variant, "pkg:pypi/torch@1.0"), Effect::Allow);
+    assert_eq!(
+        effect(&variant, "pkg:pypi/torch@1.0%2Bcu121"),
+        Effect::Allow
+    );
+    let allowed = policy("[rules.allow]\npurls = ['pkg:pypi/torch@1.0']\n");
+    assert_eq!(effect(&allowed, "pkg:pypi/torch@1.0"), Effect::Allow);
+    assert_eq!(effect(&allowed, "pkg:pypi/torch@1.0%2Bcpu"), Effect::Block);
+}
+
+#[test]
 fn an_allowed_version_lists_its_project_by_name() {
     let ruleset = policy(
         "[rules.allow]\npurls = ['pkg:pypi/requests@2.32.3']\n\

@@ -55,6 +55,12 @@ impl Scheme for PyPi {
         compare_with(a, b, parse, Ord::cmp)
     }
 
+    fn public_version(&self, version: &Version) -> Option<Version> {
+        let (public, _) = version.as_str().split_once('+')?;
+        parse(version.as_str())?;
+        Some(Version::verbatim(public))
+    }
+
     fn is_prerelease(&self, version: &Version) -> bool {
         parse(version.as_str()).is_none_or(|version| version.any_prerelease())
     }

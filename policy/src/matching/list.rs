@@ -231,6 +231,23 @@ impl PackageList {
             })
     }
 
+    /// As [`Self::find`], where an entry for one version also means its local variants.
+    pub fn find_with_variants(&self, subject: &PackageVersion) -> Option<&Entry> {
+        self.find(subject).or_else(|| {
+            let scheme = scheme_for(subject.name.ecosystem())?;
+            let public = PackageVersion {
+                version: scheme.public_version(&subject.version)?,
+                name: subject.name.clone(),
+            };
+            let of = self.names_of(subject.name.ecosystem())?;
+            let entries = of.names.exact(subject.name.normalized()).iter();
+            entries
+                .filter_map(|number| self.entry(*number))
+                .filter(|entry| matches!(entry.versions, VersionSet::Exactly(_)))
+                .find(|entry| entry.versions.holds(&public))
+        })
+    }
+
     /// The first entry that holds every version of the name, exactly or by a pattern.
     pub fn every_version_of(&self, ecosystem: &Ecosystem, normalized: &str) -> Option<&Entry> {
         let of = self.names_of(ecosystem)?;

@@ -32,6 +32,12 @@ pub trait Scheme: Send + Sync {
     /// do, among themselves by spelling).
     fn compare(&self, a: &Version, b: &Version) -> Ordering;
 
+    /// The version this one is a local variant of (PEP 440: `1.0` of `1.0+cpu`), where the ecosystem
+    /// has such.
+    fn public_version(&self, _version: &Version) -> Option<Version> {
+        None
+    }
+
     /// Whether the ecosystem's installers treat the version as a pre-release. What does not parse
     /// counts as one, so that it is never chosen as a replacement for a stable version.
     fn is_prerelease(&self, version: &Version) -> bool;

@@ -69,7 +69,7 @@ impl Rule for Deny {
     }
 
     fn check(&self, facts: &VersionFacts, _now: Timestamp, out: &mut Findings<'_>) {
-        let Some(entry) = self.list.find(facts.subject()) else {
+        let Some(entry) = self.list.find_with_variants(facts.subject()) else {
             return;
         };
         let subject = reason::subject(facts.subject());
