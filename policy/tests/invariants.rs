@@ -259,6 +259,27 @@ fn a_denied_version_is_denied_with_its_local_variants_an_allowed_one_is_not_allo
 }
 
 #[test]
+fn m_10_m_31_a_sha1_counts_as_declared_and_an_md5_alone_does_not() {
+    let digest = |algorithm, length| {
+        Digest::from_bytes(algorithm, &[7; 64][..length]).expect("that many bytes")
+    };
+    let md5 = digest(DigestAlgorithm::Md5, 16);
+    let sha1 = digest(DigestAlgorithm::Sha1, 20);
+    let effect = |policy_text: &str, digests: &[Digest]| {
+        let mut facts = candidate("pkg:pypi/requests@2.32.3");
+        facts.declared = Fact::Known(digests.iter().cloned().collect());
+        policy(policy_text).evaluate(&facts, NOW).effect()
+    };
+    let default = "[rules.integrity]\n";
+    assert_eq!(effect(default, std::slice::from_ref(&md5)), Effect::Block);
+    assert_eq!(effect(default, std::slice::from_ref(&sha1)), Effect::Allow);
+    assert_eq!(effect(default, &[md5.clone(), sha1]), Effect::Allow);
+    let own = "[rules.integrity]\n[[rules.integrity.override]]\n\
+               packages = ['requests']\nundeclared = 'allow'\n";
+    assert_eq!(effect(own, &[md5]), Effect::Allow);
+}
+
+#[test]
 fn an_allowed_version_lists_its_project_by_name() {
     let ruleset = policy(
         "[rules.allow]\npurls = ['pkg:pypi/requests@2.32.3']\n\

@@ -8,7 +8,7 @@ use crate::config::reader::TableReader;
 use crate::evaluate::Findings;
 use crate::facts::{ByteFacts, Fact, FactKind, FactSet, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
-use crate::model::{ArtifactKind, Timestamp};
+use crate::model::{ArtifactKind, Digest, DigestAlgorithm, Timestamp};
 use crate::reason;
 use crate::verdict::Effect;
 
@@ -37,7 +37,7 @@ pub const KIND: RuleKind = RuleKind {
         ),
         (
             "integrity-undeclared",
-            "the registry declares no digest for the file",
+            "the registry declares no digest for the file, or only an MD5",
         ),
         (
             "integrity-unavailable",
@@ -52,7 +52,7 @@ pub const KIND: RuleKind = RuleKind {
 /// Refuses bytes that are not what the registry declares or what was seen before.
 #[derive(Clone, Debug)]
 pub struct Integrity {
-    /// What a file without any declared digest asks for.
+    /// What a file without any declared digest, or with no other than MD5, asks for.
     pub undeclared: Effect,
 }
 
@@ -119,15 +119,23 @@ impl Integrity {
         if facts.artifact.kind == ArtifactKind::Provenance && facts.declared == Fact::Absent {
             return;
         }
-        let has_digest = match &facts.declared {
-            Fact::Known(digests) => !digests.is_empty(),
-            Fact::Absent => false,
+        // Two files with one MD5 are made in seconds, so it tells nothing of who made them both.
+        // For SHA-1 that still takes a fortune, and old npm packages have nothing better: it counts,
+        // and Cordon's own SHA-256 is pinned at first sight.
+        let proves = |digest: &Digest| digest.algorithm() != DigestAlgorithm::Md5;
+        let (has_any, has_digest) = match &facts.declared {
+            Fact::Known(digests) => (!digests.is_empty(), digests.iter().any(proves)),
+            Fact::Absent => (false, false),
             Fact::NotYet => return out.await_fact(FactKind::Declared),
             Fact::Unavailable(cause) => return unavailable(facts, FactKind::Declared, cause, out),
         };
         if !has_digest {
+            let declared = match has_any {
+                true => "only an MD5",
+                false => "no digest",
+            };
             let reason = format!(
-                "{} cannot be verified: the registry declares no digest for {}",
+                "{} cannot be verified: the registry declares {declared} for {}",
                 reason::subject(facts.subject()),
                 file(facts)
             );
@@ -206,7 +214,7 @@ mod tests {
     use super::*;
     use crate::config::load;
     use crate::facts::PackageFacts;
-    use crate::model::{ArtifactId, Digest, FileName, PackageVersion, Scheme, Version};
+    use crate::model::{ArtifactId, FileName, PackageVersion, Scheme, Version};
 
     #[test]
     fn only_provenance_needs_no_declared_digest() {
