@@ -1,8 +1,8 @@
 //! Reload (flow c): all or nothing, the old policy stays when the new one is wrong.
 //!
 //! Asked for (SIGHUP, `POST /reload`), the configuration is read again as well: its list of policy
-//! files takes effect, and what else changed in it is named, because it needs a restart. Edits of
-//! the policy files themselves are noticed without being asked.
+//! files takes effect, and what else changed in it is named, because it needs a restart. So are the
+//! certificates. Edits of the policy files themselves are noticed without being asked.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::config::{Config, ConfigSource, Loaded};
 use crate::engine::Engine;
 use crate::policy_files::{self, LoadedPolicy};
 use crate::serve::record_policy;
-use crate::server::{Drain, Phase};
+use crate::server::{Certificates, Drain, Phase, tls};
 use crate::telemetry::Metrics;
 
 /// How often the policy files are looked at. A change is acted on when two looks agree.
@@ -32,6 +32,7 @@ pub struct Reloader {
     config: Arc<Config>,
     source: Arc<ConfigSource>,
     metrics: Arc<Metrics>,
+    certificates: Vec<Arc<Certificates>>,
     turn: Arc<tokio::sync::Mutex<()>>,
     state: Arc<Mutex<State>>,
 }
@@ -100,8 +101,21 @@ impl Reloader {
             config,
             source: Arc::new(source),
             metrics,
+            certificates: Vec::new(),
             turn: Arc::default(),
             state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// Also reads these certificates again when asked to reload.
+    #[must_use]
+    pub fn with_certificates(
+        self,
+        certificates: impl IntoIterator<Item = Arc<Certificates>>,
+    ) -> Self {
+        Self {
+            certificates: certificates.into_iter().collect(),
+            ..self
         }
     }
 
@@ -127,10 +141,10 @@ impl Reloader {
     }
 
     /// Reads configuration and policy again and puts the policy in force, or reports what is wrong
-    /// and changes nothing.
+    /// and changes nothing of it. Each certificate is exchanged for itself.
     ///
     /// # Errors
-    /// Every problem, one line each.
+    /// Every problem, one line each; after what did succeed, when only a certificate is wrong.
     pub async fn reload(&self) -> Result<Reloaded, Vec<String>> {
         let _turn = self.turn.lock().await;
         let outcome = match self.read_config().await {
@@ -149,7 +163,30 @@ impl Reloader {
                 "the configuration changed in keys that need a restart"
             );
         }
-        outcome
+        let wrong = self.reload_certificates().await;
+        match outcome {
+            Ok(reloaded) if !wrong.is_empty() => Err([vec![reloaded.to_string()], wrong].concat()),
+            Ok(reloaded) => Ok(reloaded),
+            Err(problems) => Err([problems, wrong].concat()),
+        }
+    }
+
+    /// Reads every certificate again. Answers what is wrong with those that stay as they were.
+    async fn reload_certificates(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for certificates in &self.certificates {
+            let certificates = Arc::clone(certificates);
+            match tokio::task::spawn_blocking(move || certificates.reload()).await {
+                Ok(outcome) => {
+                    problems.extend(outcome.as_ref().err().map(|error| {
+                        format!("the certificate was not reloaded: {}", Chain(error))
+                    }));
+                    tls::report(&self.metrics, outcome);
+                }
+                Err(error) => problems.push(format!("reading a certificate: {error}")),
+            }
+        }
+        problems
     }
 
     /// The same for the policy files alone.

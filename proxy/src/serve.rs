@@ -119,7 +119,8 @@ pub async fn serve(
         source,
         &policy,
         Arc::clone(&metrics),
-    );
+    )
+    .with_certificates(certificates.iter().chain(&admin_certificates).cloned());
     let responder = Responder::new(damage_report(&engine));
     let registries = Registries::new(Arc::clone(&engine), responder, Arc::clone(&metrics));
     let settings = ServerSettings::new(&config.limits, authorities(&public_url));

@@ -6,6 +6,7 @@
 
 mod audit;
 mod bytes;
+mod certificates;
 mod conformance_cargo;
 mod conformance_clients;
 mod conformance_general;
