@@ -15,10 +15,10 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// Bytes of one upstream document, decoded.
     pub document_bytes: u64,
-    /// Size from which a document counts as large: only one large document is fetched, parsed or
-    /// rendered at a time, so that memory stays bounded.
+    /// Size from which a document counts as large: only one large document is decoded, parsed or
+    /// rendered at a time, and two are fetched from one upstream, so that memory stays bounded.
     pub large_document_bytes: u64,
-    /// Documents below that size fetched or parsed at once.
+    /// Packages whose documents are fetched from one upstream at once, and parsed at once overall.
     pub documents_at_once: usize,
     /// Bytes of one artifact.
     pub artifact_bytes: u64,
@@ -30,7 +30,7 @@ pub struct Limits {
     pub artifact_cache_bytes: u64,
     /// Size up to which an artifact is kept in memory.
     pub artifact_cache_each_bytes: u64,
-    /// Requests open at one upstream.
+    /// Artifacts fetched from one upstream at once.
     pub upstream_requests: usize,
     /// Time to connect to an upstream.
     pub upstream_connect_timeout: Duration,

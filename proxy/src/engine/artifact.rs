@@ -13,11 +13,11 @@ use cordon_storage::evidence::{Entry as LogEntry, Notice, Pin};
 use cordon_storage::{Chain, StorageError, StorageErrorKind};
 
 use super::Engine;
-use super::documents::read_all;
 use super::failure::Failure;
 use super::fetch::Spooled;
 use super::gate::{Cleared, ClearedBytes};
 use super::hash::{DeclaredHashers, covers, mismatches};
+use super::kept::read_all;
 use super::package::{Freshness, Package};
 use super::snapshot::Snapshot;
 use super::uses::LastUse;
@@ -125,7 +125,7 @@ impl Engine {
             .run(key, || async move {
                 let outcome = this.prove(wanted).await;
                 // Whatever made upstream be asked in vain is remembered for a moment.
-                if let Err(Failure::Upstream(_)) | Ok(Outcome::Refused(_)) = &outcome {
+                if was_in_vain(&outcome) {
                     this.recent_outcomes.insert(flight_key, outcome.clone());
                 }
                 outcome
@@ -281,7 +281,8 @@ impl Engine {
         Ok(Some(record))
     }
 
-    async fn open(&self, digest: &Digest) -> Result<Option<BlobReader>, Failure> {
+    /// Opens a blob, `None` if it is not there or was found damaged (it is then moved aside).
+    pub(super) async fn open(&self, digest: &Digest) -> Result<Option<BlobReader>, Failure> {
         match self.stores.blobs.open(digest).await {
             Ok(reader) => Ok(reader),
             Err(error) if error.kind == StorageErrorKind::Corrupt => {
@@ -504,6 +505,16 @@ fn read_through(blob: &dyn ReadBlob, mut each: impl FnMut(Bytes)) -> Result<(), 
 enum Held {
     Stored(BlobReader),
     Spooled(Spooled),
+}
+
+/// Whether trying again at once would only ask upstream once more. Damaged bytes are set aside, and
+/// trying again helps.
+fn was_in_vain(outcome: &Result<Outcome, Failure>) -> bool {
+    match outcome {
+        Ok(Outcome::Refused(_)) | Err(Failure::Upstream(_) | Failure::NotFound(_)) => true,
+        Err(Failure::Store(error)) => error.kind != StorageErrorKind::Corrupt,
+        Ok(Outcome::Cleared(_)) | Err(_) => false,
+    }
 }
 
 fn is_current(hot: &Hot, snapshot: &Snapshot, now: Timestamp) -> bool {

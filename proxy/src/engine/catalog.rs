@@ -4,15 +4,26 @@
 use std::sync::Arc;
 
 use cordon_policy::decision::Decision;
-use cordon_policy::model::{Ecosystem, PackageName, Version};
-use http::StatusCode;
+use cordon_policy::model::{Digest, Ecosystem, PackageName, Timestamp, Version};
 
 use super::Engine;
+use super::documents::{Documents, Wanted};
 use super::failure::Failure;
+use super::metadata::{Ready, ReadyKey, Subject, compress, ready, reply};
+use super::package::Freshness;
 use super::snapshot::Snapshot;
 use crate::http::reply::{ReadyDocument, Reply};
-use crate::registry::{DocumentRequest, Registry, UpstreamDocument, View};
+use crate::registry::{DocumentRequest, Links, MetadataError, Registry, UpstreamDocument, View};
 use crate::upstream::Upstream;
+
+/// What a catalog is made from besides documents.
+struct Making {
+    registry: &'static dyn Registry,
+    view: View,
+    snapshot: Arc<Snapshot>,
+    /// The one in memory, which is used again if its document turns out unchanged.
+    previous: Option<Arc<Ready>>,
+}
 
 impl Engine {
     pub(super) async fn catalog(
@@ -22,38 +33,104 @@ impl Engine {
         view: View,
         snapshot: Arc<Snapshot>,
     ) -> Result<Reply, Failure> {
-        let ecosystem = registry.scheme().ecosystem();
-        let upstreams = self.upstreams.for_registry(ecosystem);
-        let document = self.first_of(ecosystem, &upstreams, &request).await?;
-        let links = self.links(registry).clone();
-        let now = self.clock.now();
-        let work = move || {
-            let catalog = registry.read_catalog(&document)?;
-            let keep: Vec<bool> = catalog
-                .entries()
-                .map(|facts| snapshot.ruleset.evaluate(&facts, now).may_list())
-                .collect();
-            let withheld = keep.iter().filter(|kept| !**kept).count();
-            catalog
-                .render(&keep, &view, &links)
-                .map(|rendered| (rendered, withheld))
+        let key = ReadyKey {
+            subject: Subject::Catalog {
+                ecosystem: registry.scheme().ecosystem().clone(),
+                kind: request.kind,
+                name: request.name.clone(),
+            },
+            view: view.clone(),
         };
-        let (rendered, withheld) = tokio::task::spawn_blocking(work)
+        let previous = self.ready.get(&key);
+        if let Some(ready) = &previous
+            && ready.holds(snapshot.generation, self.clock.now())
+        {
+            self.metrics.rendered.hit();
+            return Ok(reply(ready));
+        }
+        self.metrics.rendered.miss();
+        if let Some(failure) = self.recent_catalog_failures.get(&key) {
+            return Err(failure);
+        }
+        let this = self.this();
+        let (flight_key, generation) = (key.clone(), snapshot.generation);
+        let making = Making {
+            registry,
+            view,
+            snapshot,
+            previous,
+        };
+        let made = self
+            .render_flights
+            .run((key, generation), || async move {
+                let outcome = this.make_catalog(&request, making).await;
+                match &outcome {
+                    Ok(ready) => this.ready.insert(flight_key, Arc::clone(ready)),
+                    Err(failure) => this
+                        .recent_catalog_failures
+                        .insert(flight_key, failure.clone()),
+                }
+                outcome
+            })
+            .await??;
+        Ok(reply(&made))
+    }
+
+    async fn make_catalog(
+        &self,
+        request: &DocumentRequest,
+        making: Making,
+    ) -> Result<Arc<Ready>, Failure> {
+        let registry = making.registry;
+        let ecosystem = registry.scheme().ecosystem();
+        let making = Arc::new(making);
+        let upstreams = self.upstreams.for_registry(ecosystem);
+        let mut documents = self.first_of(ecosystem, &upstreams, request).await?;
+        let made = loop {
+            match self.render_catalog(&making, &documents).await {
+                Err(Failure::Document(error)) => {
+                    self.fall_back_all(&mut documents.all, error).await?;
+                }
+                made => break made?,
+            }
+        };
+        self.keep_documents(documents.all).await;
+        Ok(made)
+    }
+
+    async fn render_catalog(
+        &self,
+        making: &Arc<Making>,
+        documents: &Documents<'_>,
+    ) -> Result<Arc<Ready>, Failure> {
+        let Some(Some(document)) = documents.sources().into_iter().next() else {
+            return Err(Failure::Interrupted);
+        };
+        let (now, generation) = (self.clock.now(), making.snapshot.generation);
+        if let Some(ready) = &making.previous
+            && ready.source.as_ref() == Some(&document.digest)
+            && ready.is_of(generation, now)
+        {
+            ready.freshness.renew(&documents.all);
+            return Ok(Arc::clone(ready));
+        }
+        documents
+            .take_large_turn(self.config.limits.large_document_bytes)
+            .await;
+        let links = self.links(making.registry).clone();
+        let making = Arc::clone(making);
+        let source = Some(document.digest.clone());
+        let work = move || making.render(&document, &links, now);
+        let (document, valid_until) = tokio::task::spawn_blocking(work)
             .await
             .map_err(|_| Failure::Interrupted)??;
-        let etag = cordon_policy::model::Digest::of(&rendered.body).hex()[..32].to_owned();
-        Ok(Reply::Document(Arc::new(ReadyDocument {
-            identity_bytes: rendered.body.len() as u64,
-            identity: Some(rendered.body),
-            gzip: None,
-            etag,
-            content_type: rendered.content_type,
-            last_modified: rendered.last_modified,
-            vary: rendered.vary,
-            withheld: u32::try_from(withheld).unwrap_or(u32::MAX),
-            notice: None,
-            is_stale: false,
-        })))
+        Ok(Arc::new(Ready {
+            document: Arc::new(document),
+            generation,
+            valid_until,
+            freshness: Arc::new(Freshness::of(&documents.all)),
+            source,
+        }))
     }
 
     /// The decision that withholds the version a forwarded document is about, if one does.
@@ -96,34 +173,91 @@ impl Engine {
             Some(package) => self.upstreams.for_package(package),
             None => self.upstreams.for_registry(ecosystem),
         };
-        let document = self.first_of(ecosystem, &upstreams, &request).await?;
-        Ok(Reply::Forwarded {
-            status: StatusCode::OK,
-            content_type: document.content_type.to_string(),
-            body: document.bytes,
-        })
+        let mut documents = self.first_of(ecosystem, &upstreams, &request).await?;
+        let reply = loop {
+            match forwarded(&request, &documents) {
+                Err(Failure::Document(error)) => {
+                    self.fall_back_all(&mut documents.all, error).await?;
+                }
+                reply => break reply?,
+            }
+        };
+        self.keep_documents(documents.all).await;
+        Ok(reply)
     }
 
+    /// The document of the first upstream that has it.
     async fn first_of(
         &self,
         ecosystem: &Ecosystem,
         upstreams: &[Arc<Upstream>],
         request: &DocumentRequest,
-    ) -> Result<UpstreamDocument, Failure> {
-        let _turn = self
-            .documents_at_once
-            .acquire()
-            .await
-            .map_err(|_| Failure::Interrupted)?;
+    ) -> Result<Documents<'_>, Failure> {
         for upstream in upstreams {
-            let confirmed = self.confirm(upstream, ecosystem, request, None).await?;
-            if let Some(document) = confirmed.document {
-                return Ok(document);
+            let wanted = Wanted {
+                upstream,
+                ecosystem,
+                requests: std::slice::from_ref(request),
+                held: &[],
+            };
+            let documents = self.fetch(wanted).await?;
+            if !documents.is_missing(0) {
+                return Ok(documents);
             }
+            self.keep_documents(documents.all).await;
         }
         Err(Failure::NotFound(format!(
             "no upstream has the {} asked for",
             request.kind
         )))
     }
+}
+
+impl Making {
+    /// The catalog without what may not be had, and until when that is so.
+    fn render(
+        &self,
+        document: &UpstreamDocument,
+        links: &Links,
+        now: Timestamp,
+    ) -> Result<(ReadyDocument, Option<Timestamp>), MetadataError> {
+        let catalog = self.registry.read_catalog(document)?;
+        let mut valid_until: Option<Timestamp> = None;
+        let mut keep = Vec::new();
+        for facts in catalog.entries() {
+            let evaluation = self.snapshot.ruleset.evaluate(&facts, now);
+            keep.push(evaluation.may_list());
+            valid_until = [valid_until, evaluation.valid_until()]
+                .into_iter()
+                .flatten()
+                .min();
+        }
+        let withheld = keep.iter().filter(|kept| !**kept).count();
+        let rendered = catalog.render(&keep, &self.view, links)?;
+        let gzip = compress(&rendered.body);
+        let etag = Digest::of(&rendered.body).hex()[..32].to_owned();
+        let document = ReadyDocument {
+            withheld: u32::try_from(withheld).unwrap_or(u32::MAX),
+            ..ready(rendered, gzip, etag)
+        };
+        Ok((document, valid_until))
+    }
+}
+
+/// Keys and attestations are JSON; what is not is something else in their place.
+fn forwarded(request: &DocumentRequest, documents: &Documents<'_>) -> Result<Reply, Failure> {
+    let Some(Some(document)) = documents.sources().into_iter().next() else {
+        return Err(Failure::Interrupted);
+    };
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&document.bytes) {
+        return Err(Failure::from(MetadataError::Malformed {
+            document: request.kind,
+            subject: format!("upstream {}", document.upstream),
+            why: error.to_string(),
+        }));
+    }
+    Ok(Reply::Forwarded {
+        content_type: document.content_type.to_string(),
+        body: document.bytes,
+    })
 }

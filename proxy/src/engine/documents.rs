@@ -1,221 +1,430 @@
-//! Upstream documents with memory: fresh ones from the store, others confirmed, old ones as a
-//! stand-in while upstream fails.
+//! Upstream documents with memory: fetched, read, and only then kept.
+//!
+//! What is fresh comes from the store; the rest is confirmed upstream ([`Engine::fetch`]). The
+//! bytes are looked at afterwards, under a turn that no upstream can hold up. What turns out to be
+//! of use is kept ([`Engine::keep`]); where it does not, or upstream fails, the last good document
+//! stands in for a while ([`Engine::fall_back`]).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use cordon_policy::model::{Digest, Ecosystem, Timestamp};
+use cordon_policy::model::{Ecosystem, Timestamp};
 use cordon_storage::cache::{DocumentKey, DocumentRecord, DocumentState};
-use cordon_storage::{Chain, StorageErrorKind};
+use tokio::sync::SemaphorePermit;
+use url::Url;
 
 use super::Engine;
 use super::failure::Failure;
-use crate::registry::{DocumentRequest, UpstreamDocument};
+use crate::registry::{DocumentRequest, MetadataError, UpstreamDocument};
 use crate::telemetry::metrics::UpstreamOutcome;
-use crate::upstream::{DocumentAnswer, Upstream, UpstreamError, Validators};
+use crate::upstream::{DocumentAnswer, Place, Received, Turn, Upstream, UpstreamError, Validators};
 
 /// How soon a failing upstream is asked again for a document that is being stood in for.
 const STALE_RETRY: Duration = Duration::from_secs(5);
+/// Times documents are asked for when their stored bytes turn out damaged: damage is set aside, so
+/// that the second time nothing stored is relied on.
+const ATTEMPTS: usize = 3;
+
+/// Where documents come from, and which.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) upstream: &'a Arc<Upstream>,
+    pub(super) ecosystem: &'a Ecosystem,
+    pub(super) requests: &'a [DocumentRequest],
+    /// Documents in memory, by request, whose bytes are used again if they turn out unchanged.
+    pub(super) held: &'a [Option<UpstreamDocument>],
+}
+
+/// Documents as far as they can be had now, in the order of the requests; only the first if
+/// upstream does not have that one. Holding them holds the places among those being worked on.
+pub(super) struct Documents<'a> {
+    pub(super) all: Vec<Known>,
+    /// For what is large.
+    pub(super) large: Turn,
+    _turn: SemaphorePermit<'a>,
+    _place: Option<Place>,
+}
 
 /// A document, or its absence, with how long that may be believed.
-#[derive(Clone, Debug)]
-pub(super) struct Confirmed {
+pub(super) struct Known {
+    pub(super) asked: Asked,
     /// The document; `None` if upstream has none.
     pub(super) document: Option<UpstreamDocument>,
+    /// When it was confirmed.
+    pub(super) since: Timestamp,
     /// Until when nobody needs to ask again.
-    pub(super) fresh_until: Timestamp,
+    pub(super) until: Timestamp,
     /// Whether it stands in for one upstream would not confirm.
     pub(super) is_stale: bool,
+    /// What is to be remembered of it, once it proved to be of use.
+    pub(super) news: Option<DocumentRecord>,
+    /// What was remembered before, if `document` is another one or gone.
+    before: Option<DocumentRecord>,
+}
+
+/// Which document, and how it is remembered.
+pub(super) struct Asked {
+    pub(super) key: DocumentKey,
+    /// Where it is asked for; what was had may have come from elsewhere.
+    pub(super) url: Url,
+    pub(super) files: Arc<[Url]>,
+    pub(super) is_kept: bool,
+}
+
+/// What is remembered of a document.
+struct Memory {
+    asked: Asked,
+    record: Option<DocumentRecord>,
+    is_fresh: bool,
+}
+
+/// What upstream says of a document.
+enum Word {
+    /// It need not be asked, or fails and is stood in for.
+    Recorded {
+        record: DocumentRecord,
+        is_stale: bool,
+    },
+    /// The document remembered is still right, or there is none.
+    Renewed {
+        record: DocumentRecord,
+        before: Option<DocumentRecord>,
+    },
+    /// Another one.
+    Fetched {
+        received: Box<Received>,
+        validators: Validators,
+        max_age_seconds: Option<u32>,
+        before: Option<DocumentRecord>,
+    },
+}
+
+impl Word {
+    fn is_missing(&self) -> bool {
+        match self {
+            Self::Recorded { record, .. } | Self::Renewed { record, .. } => {
+                record.state == DocumentState::Missing
+            }
+            Self::Fetched { .. } => false,
+        }
+    }
+}
+
+impl Documents<'_> {
+    /// Whether upstream does not have the document at `index`.
+    pub(super) fn is_missing(&self, index: usize) -> bool {
+        self.all
+            .get(index)
+            .is_none_or(|known| known.document.is_none())
+    }
+
+    /// The documents alone.
+    pub(super) fn sources(&self) -> Vec<Option<UpstreamDocument>> {
+        self.all
+            .iter()
+            .map(|known| known.document.clone())
+            .collect()
+    }
+
+    /// Takes the large turn if all of it together is large.
+    pub(super) async fn take_large_turn(&self, large_from_bytes: u64) {
+        let documents = self.all.iter().filter_map(|known| known.document.as_ref());
+        let size: usize = documents.map(|document| document.bytes.len()).sum();
+        if size as u64 > large_from_bytes {
+            self.large.take().await;
+        }
+    }
 }
 
 impl Engine {
-    /// The document as far as it can be had now. `previous` is the one in memory, whose bytes are
-    /// used again when they turn out to be unchanged.
-    pub(super) async fn confirm(
-        &self,
-        upstream: &Arc<Upstream>,
-        ecosystem: &Ecosystem,
-        request: &DocumentRequest,
-        previous: Option<&UpstreamDocument>,
-    ) -> Result<Confirmed, Failure> {
-        let key = DocumentKey {
-            ecosystem: ecosystem.as_str().into(),
-            upstream: upstream.config().id.clone(),
-            kind: request.kind.into(),
-            name: request.name.clone(),
-        };
-        let now = self.clock.now();
-        let record = self.stores.cache.document(&key).await?;
-        let known = match record {
-            Some(record) => self.recall(upstream, request, record, previous).await?,
-            None => None,
-        };
-        if let Some((record, document)) = &known {
-            let fresh_until = self.fresh_until(record);
-            if now < fresh_until {
-                return Ok(Confirmed {
-                    document: document.clone(),
-                    fresh_until,
-                    is_stale: false,
+    /// The documents as far as they can be had now.
+    ///
+    /// # Errors
+    /// If one of them can neither be had nor be stood in for.
+    pub(super) async fn fetch(&self, wanted: Wanted<'_>) -> Result<Documents<'_>, Failure> {
+        for _ in 0..ATTEMPTS {
+            let (words, place) = self.ask(wanted).await?;
+            let turn = self
+                .documents_at_once
+                .acquire()
+                .await
+                .map_err(|_| Failure::Interrupted)?;
+            let large = Turn::of(&self.large_documents);
+            if let Some(all) = self.look(wanted, words, &large).await? {
+                return Ok(Documents {
+                    all,
+                    large,
+                    _turn: turn,
+                    _place: place,
                 });
             }
         }
-        let validators = known
+        Err(Failure::Interrupted)
+    }
+
+    /// Asks upstream for what is not fresh. No turn is held meanwhile, only a place among those
+    /// who ask the same upstream.
+    async fn ask(
+        &self,
+        wanted: Wanted<'_>,
+    ) -> Result<(Vec<(Asked, Word)>, Option<Place>), Failure> {
+        let recollect = |request| self.recollect(wanted, request);
+        let memories =
+            futures_util::future::try_join_all(wanted.requests.iter().map(recollect)).await?;
+        let place = match memories.iter().all(|memory| memory.is_fresh) {
+            true => None,
+            false => Some(wanted.upstream.place().await),
+        };
+        let (place, refused) = match place {
+            None => (None, None),
+            Some(Ok(place)) => (Some(place), None),
+            Some(Err(error)) => (None, Some(error)),
+        };
+        let hear = |(memory, request)| {
+            let answer = match &refused {
+                Some(error) => Err(error.clone()),
+                None => Ok(place.as_ref()),
+            };
+            self.hear(wanted, request, memory, answer)
+        };
+        let asked = memories.into_iter().zip(wanted.requests).map(hear);
+        let mut words = Vec::with_capacity(wanted.requests.len());
+        for outcome in futures_util::future::join_all(asked).await {
+            let (asked, word) = outcome?;
+            let is_missing = word.is_missing();
+            words.push((asked, word));
+            if words.len() == 1 && is_missing {
+                // Without the first, the rest does not matter, nor whether it can be had.
+                break;
+            }
+        }
+        Ok((words, place))
+    }
+
+    async fn recollect(
+        &self,
+        wanted: Wanted<'_>,
+        request: &DocumentRequest,
+    ) -> Result<Memory, Failure> {
+        let key = DocumentKey {
+            ecosystem: wanted.ecosystem.as_str().into(),
+            upstream: wanted.upstream.config().id.clone(),
+            kind: request.kind.into(),
+            name: request.name.clone(),
+        };
+        let base = &wanted.upstream.config().url;
+        let asked = Asked {
+            // A path that cannot be joined is refused when it is asked for.
+            url: base.join(&request.path).unwrap_or_else(|_| base.clone()),
+            files: wanted.upstream.files(),
+            is_kept: request.is_kept,
+            key,
+        };
+        let record = match asked.is_kept {
+            true => self.stores.cache.document(&asked.key).await?,
+            false => None,
+        };
+        let record = match record {
+            Some(record) if self.has_bytes(&record).await? => Some(record),
+            _ => None,
+        };
+        let now = self.clock.now();
+        let is_fresh = record
             .as_ref()
-            .filter(|(_, document)| document.is_some())
-            .map(|(record, _)| Validators {
-                etag: record.etag.clone(),
-                last_modified: record.last_modified.clone(),
-            });
-        let started = std::time::Instant::now();
-        let answer = upstream
-            .document(request, validators.as_ref(), &self.large_documents)
-            .await;
-        self.meter(upstream, ecosystem, &answer, started.elapsed());
-        match answer {
-            Ok(answer) => self.learn(key, now, known, answer).await,
-            Err(error) => self.stand_in(ecosystem, now, known, error),
+            // A record of the future is from a clock that was wrong (F-30).
+            .is_some_and(|record| record.fetched_at <= now && now < self.fresh_until(record));
+        Ok(Memory {
+            asked,
+            record,
+            is_fresh,
+        })
+    }
+
+    async fn has_bytes(&self, record: &DocumentRecord) -> Result<bool, Failure> {
+        match &record.state {
+            DocumentState::Missing => Ok(true),
+            DocumentState::Present { blob, .. } => {
+                Ok(self.stores.blobs.stat(blob).await?.is_some())
+            }
         }
     }
 
-    fn meter(
+    /// What upstream says of one document, if it needs to be asked.
+    async fn hear(
         &self,
-        upstream: &Upstream,
-        ecosystem: &Ecosystem,
-        answer: &Result<DocumentAnswer, UpstreamError>,
-        took: Duration,
-    ) {
-        let (outcome, bytes) = match answer {
+        wanted: Wanted<'_>,
+        request: &DocumentRequest,
+        memory: Memory,
+        place: Result<Option<&Place>, UpstreamError>,
+    ) -> Result<(Asked, Word), Failure> {
+        let Memory {
+            asked,
+            record,
+            is_fresh,
+        } = memory;
+        if is_fresh && let Some(record) = record {
+            let is_stale = false;
+            return Ok((asked, Word::Recorded { record, is_stale }));
+        }
+        let present = record.filter(|record| record.state != DocumentState::Missing);
+        let answer = match place {
+            Ok(Some(place)) => {
+                self.question(wanted, request, present.as_ref(), place)
+                    .await
+            }
+            Ok(None) => return Err(Failure::Interrupted),
+            Err(error) => Err(error),
+        };
+        let word = match answer {
+            Ok(answer) => self.learn(present, answer)?,
+            Err(error) => self.stand_in(&asked.key, present, error)?,
+        };
+        Ok((asked, word))
+    }
+
+    async fn question(
+        &self,
+        wanted: Wanted<'_>,
+        request: &DocumentRequest,
+        present: Option<&DocumentRecord>,
+        place: &Place,
+    ) -> Result<DocumentAnswer, UpstreamError> {
+        let validators = present.map(|record| Validators {
+            etag: record.etag.clone(),
+            last_modified: record.last_modified.clone(),
+        });
+        let started = std::time::Instant::now();
+        let answer = wanted
+            .upstream
+            .document(place, request, validators.as_ref())
+            .await;
+        let (outcome, bytes) = match &answer {
             Ok(DocumentAnswer::Present { document, .. }) => {
-                (UpstreamOutcome::Fetched, document.bytes.len() as u64)
+                (UpstreamOutcome::Fetched, document.size_bytes())
             }
             Ok(DocumentAnswer::Unchanged { .. }) => (UpstreamOutcome::NotModified, 0),
             Ok(DocumentAnswer::Missing) => (UpstreamOutcome::Missing, 0),
             Err(error) if error.counts_as_outage() => (UpstreamOutcome::Failed, 0),
             Err(_) => (UpstreamOutcome::Rejected, 0),
         };
-        let name = (ecosystem.as_str(), upstream.id());
+        let name = (wanted.ecosystem.as_str(), wanted.upstream.id());
         self.metrics
-            .upstream(name, "document", outcome, took, bytes);
+            .upstream(name, "document", outcome, started.elapsed(), bytes);
+        answer
     }
 
-    /// The document a record tells of, `None` when its bytes are gone or damaged: then it is
-    /// fetched again.
-    async fn recall(
+    fn learn(
         &self,
-        upstream: &Arc<Upstream>,
-        request: &DocumentRequest,
-        record: DocumentRecord,
-        previous: Option<&UpstreamDocument>,
-    ) -> Result<Option<(DocumentRecord, Option<UpstreamDocument>)>, Failure> {
-        let DocumentState::Present { blob, content_type } = &record.state else {
-            return Ok(Some((record, None)));
-        };
-        if let Some(document) = previous.filter(|document| document.digest == *blob) {
-            let document = document.clone();
-            return Ok(Some((record, Some(document))));
-        }
-        let Some(bytes) = self.read_blob(blob).await? else {
-            return Ok(None);
-        };
-        let Ok(url) = upstream.config().url.join(&request.path) else {
-            return Ok(None);
-        };
-        let document = UpstreamDocument {
-            bytes,
-            digest: blob.clone(),
-            content_type: content_type.clone(),
-            url,
-            files: upstream.files(),
-            last_modified: record.last_modified.clone(),
-            upstream: upstream.config().id.clone(),
-        };
-        Ok(Some((record, Some(document))))
-    }
-
-    async fn learn(
-        &self,
-        key: DocumentKey,
-        now: Timestamp,
-        known: Option<(DocumentRecord, Option<UpstreamDocument>)>,
+        before: Option<DocumentRecord>,
         answer: DocumentAnswer,
-    ) -> Result<Confirmed, Failure> {
-        let (record, document) = match answer {
+    ) -> Result<Word, Failure> {
+        let now = self.clock.now();
+        Ok(match answer {
             DocumentAnswer::Present {
                 document,
                 validators,
                 max_age_seconds,
-            } => {
-                let state = DocumentState::Present {
-                    blob: document.digest.clone(),
-                    content_type: document.content_type.clone(),
-                };
-                let record = DocumentRecord {
-                    state,
+            } => Word::Fetched {
+                received: document,
+                validators,
+                max_age_seconds,
+                before,
+            },
+            DocumentAnswer::Unchanged { max_age_seconds } => Word::Renewed {
+                record: DocumentRecord {
                     fetched_at: now,
-                    etag: validators.etag,
-                    last_modified: validators.last_modified,
                     max_age_seconds,
-                };
-                (record, Some(*document))
-            }
-            DocumentAnswer::Unchanged { max_age_seconds } => {
-                let Some((record, document)) = known else {
-                    return Err(Failure::Interrupted);
-                };
-                (
-                    DocumentRecord {
-                        fetched_at: now,
-                        max_age_seconds,
-                        ..record
-                    },
-                    document,
-                )
-            }
-            DocumentAnswer::Missing => {
-                let record = DocumentRecord {
+                    ..before.ok_or(Failure::Interrupted)?
+                },
+                before: None,
+            },
+            DocumentAnswer::Missing => Word::Renewed {
+                record: DocumentRecord {
                     state: DocumentState::Missing,
                     fetched_at: now,
+                    url: None,
                     etag: None,
                     last_modified: None,
                     max_age_seconds: None,
-                };
-                (record, None)
-            }
-        };
-        let fresh_until = self.fresh_until(&record);
-        self.keep_document(key, record, document.clone()).await;
-        Ok(Confirmed {
-            document,
-            fresh_until,
-            is_stale: false,
+                },
+                before,
+            },
         })
     }
 
     fn stand_in(
         &self,
-        ecosystem: &Ecosystem,
-        now: Timestamp,
-        known: Option<(DocumentRecord, Option<UpstreamDocument>)>,
+        key: &DocumentKey,
+        record: Option<DocumentRecord>,
         error: UpstreamError,
-    ) -> Result<Confirmed, Failure> {
-        if let Some((record, Some(document))) = known
-            && now.since(record.fetched_at) < self.config.freshness.max_stale
-        {
-            tracing::warn!(
-                upstream = %document.upstream,
-                error = %error,
-                document = %document.digest,
-                "serving a stored document in place of one upstream would not confirm"
-            );
-            self.metrics.stale_document(ecosystem.as_str());
-            return Ok(Confirmed {
-                document: Some(document),
-                fresh_until: now.saturating_add(STALE_RETRY),
-                is_stale: true,
-            });
+    ) -> Result<Word, Failure> {
+        match record.filter(|record| error.leaves_a_gap() && self.may_stand_in(record)) {
+            Some(record) => {
+                self.tell_of_stand_in(key, &error);
+                let is_stale = true;
+                Ok(Word::Recorded { record, is_stale })
+            }
+            None => Err(error.into()),
         }
-        Err(error.into())
+    }
+
+    /// Puts the last good document in the place of one that is of no use, or gone. `false` if there
+    /// is none that may stand in.
+    pub(super) async fn fall_back(
+        &self,
+        known: &mut Known,
+        why: &(dyn std::fmt::Display + Sync),
+    ) -> Result<bool, Failure> {
+        let Some(before) = known.before.take().filter(|it| self.may_stand_in(it)) else {
+            return Ok(false);
+        };
+        let Some(document) = self.recall(&known.asked, &before).await? else {
+            return Ok(false);
+        };
+        self.tell_of_stand_in(&known.asked.key, why);
+        known.document = Some(document);
+        known.since = self.clock.now();
+        known.until = known.since.saturating_add(STALE_RETRY);
+        known.is_stale = true;
+        known.news = None;
+        Ok(true)
+    }
+
+    /// Puts the last good documents in the place of those nothing could be made of.
+    ///
+    /// # Errors
+    /// The one given, if there are none. What is stored is then of no use either, and forgotten.
+    pub(super) async fn fall_back_all(
+        &self,
+        all: &mut [Known],
+        error: Arc<MetadataError>,
+    ) -> Result<(), Failure> {
+        let mut has_fallen_back = false;
+        for known in all.iter_mut() {
+            has_fallen_back |= self.fall_back(known, &error).await?;
+        }
+        if has_fallen_back {
+            return Ok(());
+        }
+        self.forget_documents(all).await;
+        Err(Failure::Document(error))
+    }
+
+    /// A record of the future tells nothing of its age, so it does not stand in (F-30).
+    fn may_stand_in(&self, record: &DocumentRecord) -> bool {
+        let now = self.clock.now();
+        record.fetched_at <= now && now.since(record.fetched_at) < self.config.freshness.max_stale
+    }
+
+    fn tell_of_stand_in(&self, key: &DocumentKey, error: &dyn std::fmt::Display) {
+        tracing::warn!(
+            upstream = %key.upstream,
+            kind = %key.kind,
+            name = %key.name,
+            error = %error,
+            "serving a stored document in place of one upstream would not confirm"
+        );
+        self.metrics.stale_document(&key.ecosystem);
     }
 
     fn fresh_until(&self, record: &DocumentRecord) -> Timestamp {
@@ -230,86 +439,135 @@ impl Engine {
         record.fetched_at.saturating_add(lifetime)
     }
 
-    /// Writes the document and its record behind the answer, at once: losing them costs a fetch, or
-    /// the package while upstream is away. Before the answer it would add milliseconds to each cold
-    /// document (measured: 2 at the median on a fast disk, a multiple of that on a busy one). Only that
-    /// something is missing is written before it, because nothing of that stays in memory, and
-    /// clients that ask for a missing name ask several times at once (cargo's probes, npm's second
-    /// form).
-    async fn keep_document(
+    /// The documents themselves. `None` if stored bytes were gone or damaged: those are set aside
+    /// by now, and upstream must be asked without relying on them.
+    async fn look(
         &self,
-        key: DocumentKey,
-        record: DocumentRecord,
-        document: Option<UpstreamDocument>,
-    ) {
-        let stores = self.stores.clone();
-        let metrics = Arc::clone(&self.metrics);
-        let space = Arc::clone(&self.space);
-        let is_missing = record.state == DocumentState::Missing;
-        let write = async move {
-            let work = async {
-                let mut _held = None;
-                if let (DocumentState::Present { blob, .. }, Some(document)) =
-                    (&record.state, document)
-                {
-                    _held = Some(space.hold(blob).await);
-                    if stores.blobs.stat(blob).await?.is_none() {
-                        let mut staged = stores.blobs.stage(document.bytes.len() as u64).await?;
-                        staged.write(document.bytes).await?;
-                        space.added(staged.commit().await?.size_bytes);
-                    }
+        wanted: Wanted<'_>,
+        words: Vec<(Asked, Word)>,
+        large: &Turn,
+    ) -> Result<Option<Vec<Known>>, Failure> {
+        let mut all = Vec::with_capacity(words.len());
+        for (index, (asked, word)) in words.into_iter().enumerate() {
+            let held = wanted.held.get(index).and_then(Option::as_ref);
+            let known = match word {
+                Word::Recorded { record, is_stale } => {
+                    self.recalled(asked, record, held, is_stale).await?
                 }
-                stores.cache.put_document(&key, &record).await
+                Word::Renewed { record, before } => {
+                    let news = Some(record.clone());
+                    let known = self.recalled(asked, record, held, false).await?;
+                    known.map(|known| Known {
+                        news,
+                        before,
+                        ..known
+                    })
+                }
+                Word::Fetched {
+                    received,
+                    validators,
+                    max_age_seconds,
+                    before,
+                } => {
+                    let decoded = received.decode(large).await;
+                    let known = self.fetched(asked, decoded, validators, max_age_seconds, before);
+                    Some(known.await?)
+                }
             };
-            if let Err(error) = work.await {
-                metrics.store_failed(&error);
-                tracing::warn!(error = %Chain(&error), document = ?key, "keeping a document failed");
+            match known {
+                Some(known) => all.push(known),
+                None => return Ok(None),
             }
-        };
-        if is_missing {
-            write.await;
-        } else {
-            self.background.run(write).await;
         }
+        Ok(Some(all))
     }
 
-    /// All bytes of a blob, verified; `None` if it is not there or was found damaged (it is then
-    /// moved aside and reported).
-    pub(super) async fn read_blob(&self, digest: &Digest) -> Result<Option<bytes::Bytes>, Failure> {
-        let Some(reader) = self.stores.blobs.open(digest).await? else {
-            return Ok(None);
-        };
-        let read = tokio::task::spawn_blocking(move || read_all(&*reader))
-            .await
-            .map_err(|_| Failure::Interrupted)?;
-        match read {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind == StorageErrorKind::Corrupt => {
-                self.set_aside(digest).await;
-                Ok(None)
+    async fn fetched(
+        &self,
+        asked: Asked,
+        decoded: Result<UpstreamDocument, UpstreamError>,
+        validators: Validators,
+        max_age_seconds: Option<u32>,
+        before: Option<DocumentRecord>,
+    ) -> Result<Known, Failure> {
+        let now = self.clock.now();
+        let document = match decoded {
+            Ok(document) => document,
+            Err(error) => {
+                let mut known = Known {
+                    asked,
+                    document: None,
+                    since: now,
+                    until: now,
+                    is_stale: false,
+                    news: None,
+                    before,
+                };
+                return match self.fall_back(&mut known, &error).await? {
+                    true => Ok(known),
+                    false => Err(error.into()),
+                };
             }
-            Err(error) => Err(error.into()),
-        }
+        };
+        let record = DocumentRecord {
+            state: DocumentState::Present {
+                blob: document.digest.clone(),
+                content_type: document.content_type.clone(),
+            },
+            fetched_at: now,
+            url: Some(document.url.as_str().into()),
+            etag: validators.etag,
+            last_modified: validators.last_modified,
+            max_age_seconds,
+        };
+        Ok(Known {
+            asked,
+            document: Some(document),
+            since: now,
+            until: self.fresh_until(&record),
+            is_stale: false,
+            news: Some(record),
+            before,
+        })
     }
-}
 
-/// All bytes of a blob, proved.
-pub(super) fn read_all(
-    reader: &dyn cordon_storage::blob::ReadBlob,
-) -> Result<bytes::Bytes, cordon_storage::StorageError> {
-    let size = reader.size_bytes();
-    let first = reader.read_at(0, usize::MAX)?;
-    if first.len() as u64 == size {
-        return Ok(first);
+    /// What a record tells of, `None` when its bytes are gone or damaged.
+    async fn recalled(
+        &self,
+        asked: Asked,
+        record: DocumentRecord,
+        held: Option<&UpstreamDocument>,
+        is_stale: bool,
+    ) -> Result<Option<Known>, Failure> {
+        let document = match &record.state {
+            DocumentState::Missing => None,
+            DocumentState::Present { blob, .. } => {
+                let held = held.filter(|document| document.digest == *blob).cloned();
+                let document = match held {
+                    Some(document) => Some(document),
+                    None => self.recall(&asked, &record).await?,
+                };
+                if document.is_none() {
+                    return Ok(None);
+                }
+                document
+            }
+        };
+        let (since, until) = match is_stale {
+            true => {
+                let now = self.clock.now();
+                (now, now.saturating_add(STALE_RETRY))
+            }
+            false => (record.fetched_at, self.fresh_until(&record)),
+        };
+        Ok(Some(Known {
+            asked,
+            document,
+            since,
+            until,
+            is_stale,
+            news: None,
+            before: None,
+        }))
     }
-    let mut all = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    all.extend_from_slice(&first);
-    while (all.len() as u64) < size {
-        let piece = reader.read_at(all.len() as u64, usize::MAX)?;
-        if piece.is_empty() {
-            break;
-        }
-        all.extend_from_slice(&piece);
-    }
-    Ok(all.into())
 }

@@ -92,7 +92,7 @@ impl<'a> Spool<'a> {
     fn finish(self, upstream: &Upstream) -> Result<Spooled, Failure> {
         if self.staged.is_empty() {
             let what = "an empty artifact".to_owned();
-            let error = UpstreamError::Protocol {
+            let error = UpstreamError::Body {
                 upstream: upstream.id().to_owned(),
                 what,
             };

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cordon_policy::model::{PackageName, Timestamp};
+use cordon_policy::model::{Digest, Ecosystem, PackageName, Timestamp};
 use sha2::{Digest as _, Sha256};
+use smol_str::SmolStr;
 
 use super::Engine;
 use super::failure::Failure;
@@ -15,28 +16,57 @@ use crate::http::reply::{ReadyDocument, Reply};
 use crate::registry::{
     DenialScope, Entry, Listing, MetadataError, Registry, Rendered, RequestHead, View,
 };
+use crate::upstream::Turn;
 
 /// A rendered document by what it depends on besides the documents themselves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ReadyKey {
-    package: PackageName,
-    view: View,
+    pub(super) subject: Subject,
+    pub(super) view: View,
+}
+
+/// What a document is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Subject {
+    Package(PackageName),
+    /// A search or a list of packages.
+    Catalog {
+        ecosystem: Ecosystem,
+        kind: &'static str,
+        name: SmolStr,
+    },
+}
+
+impl ReadyKey {
+    pub(super) fn weight_bytes(&self) -> usize {
+        let argument = self.view.argument.as_ref().map_or(0, SmolStr::len);
+        argument
+            + match &self.subject {
+                Subject::Package(name) => 2 * name.normalized().len(),
+                Subject::Catalog { name, .. } => name.len(),
+            }
+    }
 }
 
 /// A rendered document with what ends its life.
 #[derive(Debug)]
 pub(super) struct Ready {
-    document: Arc<ReadyDocument>,
-    generation: u64,
-    valid_until: Option<Timestamp>,
-    freshness: Arc<Freshness>,
+    pub(super) document: Arc<ReadyDocument>,
+    pub(super) generation: u64,
+    pub(super) valid_until: Option<Timestamp>,
+    pub(super) freshness: Arc<Freshness>,
+    /// The one document it was made from, if it is a catalog.
+    pub(super) source: Option<Digest>,
 }
 
 impl Ready {
-    fn holds(&self, generation: u64, now: Timestamp) -> bool {
-        self.generation == generation
-            && self.valid_until.is_none_or(|until| now < until)
-            && self.freshness.is_fresh(now)
+    pub(super) fn holds(&self, generation: u64, now: Timestamp) -> bool {
+        self.is_of(generation, now) && self.freshness.is_fresh(now)
+    }
+
+    /// Whether it holds as soon as its documents are confirmed.
+    pub(super) fn is_of(&self, generation: u64, now: Timestamp) -> bool {
+        self.generation == generation && self.valid_until.is_none_or(|until| now < until)
     }
 
     pub(super) fn weight_bytes(&self) -> usize {
@@ -61,7 +91,10 @@ impl Engine {
         head: &RequestHead<'_>,
         snapshot: Arc<Snapshot>,
     ) -> Result<Reply, Failure> {
-        let key = ReadyKey { package, view };
+        let key = ReadyKey {
+            subject: Subject::Package(package.clone()),
+            view,
+        };
         if let Some(ready) = self.ready.get(&key)
             && ready.holds(snapshot.generation, self.clock.now())
         {
@@ -69,7 +102,7 @@ impl Engine {
             return Ok(reply(&ready));
         }
         self.metrics.rendered.miss();
-        let package = self.package(registry, &key.package, &key.view).await?;
+        let package = self.package(registry, &package, &key.view).await?;
         let judgement = self.judge(&package, &snapshot).await?;
         if judgement.is_all_withheld() {
             let decision = judgement.spokesman.clone().ok_or(Failure::Interrupted)?;
@@ -111,15 +144,10 @@ impl Engine {
         let links = self.links(package.registry).clone();
         let size = package.weight_bytes();
         let is_large = size as u64 > self.config.limits.large_document_bytes;
-        let _large = match is_large {
-            true => Some(
-                self.large_documents
-                    .acquire()
-                    .await
-                    .map_err(|_| Failure::Interrupted)?,
-            ),
-            false => None,
-        };
+        let large = Turn::of(&self.large_documents);
+        if is_large {
+            large.take().await;
+        }
         let (for_render, with, view) = (Arc::clone(package), Arc::clone(judgement), view.clone());
         let etag = etag(package, judgement, &view, snapshot, links.base.as_str());
         let work = move || -> Result<(Rendered, Option<Bytes>), MetadataError> {
@@ -139,29 +167,39 @@ impl Engine {
                 .map_err(|_| Failure::Interrupted)??
         };
         let withheld = u32::try_from(judgement.withheld.len()).unwrap_or(u32::MAX);
-        let drops_identity = gzip.is_some() && rendered.body.len() > KEEP_IDENTITY_TO;
         let document = ReadyDocument {
-            identity_bytes: rendered.body.len() as u64,
-            identity: (!drops_identity).then_some(rendered.body),
-            gzip,
-            etag,
-            content_type: rendered.content_type,
-            last_modified: rendered.last_modified,
-            vary: rendered.vary,
             withheld,
             notice: notice(package, judgement),
-            is_stale: false,
+            ..ready(rendered, gzip, etag)
         };
         Ok(Arc::new(Ready {
             document: Arc::new(document),
             generation: judgement.generation,
             valid_until: judgement.valid_until,
             freshness: Arc::clone(&package.freshness),
+            source: None,
         }))
     }
 }
 
-fn reply(ready: &Ready) -> Reply {
+/// A rendered document in the codings that are kept of it.
+pub(super) fn ready(rendered: Rendered, gzip: Option<Bytes>, etag: String) -> ReadyDocument {
+    let drops_identity = gzip.is_some() && rendered.body.len() > KEEP_IDENTITY_TO;
+    ReadyDocument {
+        identity_bytes: rendered.body.len() as u64,
+        identity: (!drops_identity).then_some(rendered.body),
+        gzip,
+        etag,
+        content_type: rendered.content_type,
+        last_modified: rendered.last_modified,
+        vary: rendered.vary,
+        withheld: 0,
+        notice: None,
+        is_stale: false,
+    }
+}
+
+pub(super) fn reply(ready: &Ready) -> Reply {
     if ready.freshness.is_stale() {
         let stale = ReadyDocument {
             is_stale: true,
@@ -210,7 +248,7 @@ fn etag(
     data_encoding::HEXLOWER.encode(&hasher.finalize()[..16])
 }
 
-fn compress(body: &Bytes) -> Option<Bytes> {
+pub(super) fn compress(body: &Bytes) -> Option<Bytes> {
     if body.len() < GZIP_FROM {
         return None;
     }

@@ -1,9 +1,9 @@
 //! The engine: fetches, decides, records, answers. Adapters translate, stores keep; only here is
 //! decided what a client gets, and only here are decisions written.
 //!
-//! A metadata request (flow a, `metadata`): the package's documents are confirmed
-//! (`documents`) and parsed (`package`), every candidate is judged and changed verdicts are
-//! recorded (`judge`), the adapter renders what may be listed.
+//! A metadata request (flow a, `metadata`): the package's documents are fetched (`documents`),
+//! parsed (`package`) and then kept (`kept`), what is new is noted (`sightings`), every candidate is
+//! judged and changed verdicts are recorded (`judge`), the adapter renders what may be listed.
 //!
 //! An artifact request (flow b, `artifact`): the candidate must be listed; its bytes are spooled
 //! and hashed (`fetch`), judged with what they showed, kept, recorded; then the gate (`gate`)
@@ -21,13 +21,17 @@ pub mod gate;
 mod hash;
 mod inflight;
 mod judge;
+mod kept;
 mod metadata;
 mod observe;
 mod package;
 mod record;
 mod service;
+mod sightings;
 mod snapshot;
 mod space;
+#[cfg(test)]
+mod tests;
 mod uses;
 
 use std::sync::{Arc, Weak};
@@ -120,11 +124,12 @@ pub struct Engine {
     hot: moka::sync::Cache<ArtifactRequest, Hot>,
     recent_failures: moka::sync::Cache<PackageKey, Failure>,
     recent_outcomes: moka::sync::Cache<(ArtifactId, u64), Flown<Outcome>>,
+    recent_catalog_failures: moka::sync::Cache<ReadyKey, Failure>,
     package_flights: Flights<PackageKey, Flown<Arc<Package>>>,
     render_flights: Flights<(ReadyKey, u64), Flown<Arc<Ready>>>,
     artifact_flights: Flights<(ArtifactId, u64), Flown<Outcome>>,
     documents_at_once: Semaphore,
-    large_documents: Semaphore,
+    large_documents: Arc<Semaphore>,
     background: Background,
     space: Arc<Space>,
     servings: Servings,
@@ -153,7 +158,9 @@ impl Engine {
             .build();
         let ready = moka::sync::Cache::builder()
             .max_capacity(limits.rendered_cache_bytes)
-            .weigher(move |_, ready: &Arc<Ready>| weigh(ready.weight_bytes()))
+            .weigher(move |key: &ReadyKey, ready: &Arc<Ready>| {
+                weigh(key.weight_bytes() + ready.weight_bytes())
+            })
             .build();
         let hot = moka::sync::Cache::builder()
             .max_capacity(limits.artifact_cache_bytes)
@@ -178,11 +185,12 @@ impl Engine {
             hot,
             recent_failures: short_memory(),
             recent_outcomes: short_memory(),
+            recent_catalog_failures: short_memory(),
             package_flights: Flights::new(limits.connections),
             render_flights: Flights::new(limits.connections),
             artifact_flights: Flights::new(limits.connections),
             documents_at_once: Semaphore::new(limits.documents_at_once),
-            large_documents: Semaphore::new(1),
+            large_documents: Arc::new(Semaphore::new(1)),
             background: Background::new(Arc::clone(&counted)),
             space: Arc::new(space),
             servings: Servings::default(),

@@ -7,18 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use arc_swap::ArcSwapOption;
 use cordon_policy::facts::{History, VersionFacts};
 use cordon_policy::model::{Digest, FileName, PackageName, Timestamp, Version};
-use cordon_storage::Chain;
-use cordon_storage::evidence::{
-    Entry as LogEntry, Remembered, Seen, Sighted, Sighting, sighted_to_text,
-};
+use cordon_storage::evidence::Remembered;
 use smol_str::SmolStr;
 
 use super::Engine;
-use super::documents::Confirmed;
+use super::documents::{Documents, Known, Wanted};
 use super::failure::Failure;
 use super::judge::Judgement;
+use super::sightings::Sightings;
 use crate::registry::{Document, Registry, UpstreamDocument, View};
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, UpstreamError};
 
 /// Which parsed documents: a package under the documents a view needs. Their names are part of it:
 /// to cargo `a-b` and `a_b` are one package, at two places upstream of which only one exists, and a
@@ -33,22 +31,44 @@ pub(super) struct PackageKey {
 /// them once is enough.
 #[derive(Debug)]
 pub(super) struct Freshness {
+    since: AtomicI64,
     until: AtomicI64,
     is_stale: AtomicBool,
 }
 
 impl Freshness {
+    /// As fresh as the oldest of some documents.
+    pub(super) fn of(documents: &[Known]) -> Self {
+        let freshness = Self {
+            since: AtomicI64::new(0),
+            until: AtomicI64::new(0),
+            is_stale: AtomicBool::new(false),
+        };
+        freshness.renew(documents);
+        freshness
+    }
+
+    /// Whether it need not be confirmed. What was confirmed later than now was so by a clock that
+    /// was wrong (F-30).
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
-        now.as_millis() < self.until.load(Ordering::Relaxed)
+        let now = now.as_millis();
+        self.since.load(Ordering::Relaxed) <= now && now < self.until.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_stale(&self) -> bool {
         self.is_stale.load(Ordering::Relaxed)
     }
 
-    fn set(&self, until: Timestamp, is_stale: bool) {
+    /// The documents were confirmed.
+    pub(super) fn renew(&self, documents: &[Known]) {
+        let since = documents.iter().map(|known| known.since.as_millis()).max();
+        let until = documents.iter().map(|known| known.until.as_millis()).min();
+        let is_stale = documents.iter().any(|known| known.is_stale);
         self.is_stale.store(is_stale, Ordering::Relaxed);
-        self.until.store(until.as_millis(), Ordering::Relaxed);
+        self.since
+            .store(since.unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.until
+            .store(until.unwrap_or(i64::MIN), Ordering::Relaxed);
     }
 }
 
@@ -64,7 +84,7 @@ pub(super) struct Package {
     pub(super) judgement: ArcSwapOption<Judgement>,
     /// Held while verdicts are made, so that each changed one is recorded once.
     pub(super) judging: tokio::sync::Mutex<()>,
-    sightings: HashMap<(Version, FileName), Seen>,
+    sightings: Sightings,
     remembered: HashMap<(Version, FileName), Remembered>,
 }
 
@@ -91,7 +111,7 @@ impl Package {
     fn history(&self, facts: &VersionFacts) -> History {
         let id = &facts.artifact;
         let key = (id.subject.version.clone(), id.file.clone());
-        let seen = self.sightings.get(&key);
+        let seen = self.sightings.seen(&key);
         let remembered = self.remembered.get(&key);
         History {
             first_seen_at: seen.map(|seen| seen.first_seen_at),
@@ -161,51 +181,28 @@ impl Engine {
         view: &View,
         previous: Option<Arc<Package>>,
     ) -> Result<Arc<Package>, Failure> {
-        let _turn = self
-            .documents_at_once
-            .acquire()
-            .await
-            .map_err(|_| Failure::Interrupted)?;
         let requests = registry.documents(&name, view);
-        let ecosystem = name.ecosystem();
         for upstream in self.upstreams.for_package(&name) {
             let held = previous
                 .as_ref()
                 .filter(|p| p.upstream.id() == upstream.id());
-            let confirm = |index: usize| {
-                let previous = held
-                    .and_then(|p| p.sources.get(index))
-                    .and_then(Option::as_ref);
-                self.confirm(&upstream, ecosystem, &requests[index], previous)
+            let wanted = Wanted {
+                upstream: &upstream,
+                ecosystem: name.ecosystem(),
+                requests: &requests,
+                held: held.map_or(&[], |package| &package.sources),
             };
-            let all = futures_util::future::join_all((0..requests.len()).map(confirm)).await;
-            let mut confirmed = Vec::with_capacity(all.len());
-            for (outcome, request) in all.into_iter().zip(&requests) {
-                match outcome {
-                    // What an answer can do without does not fail it.
-                    Err(Failure::Upstream(_)) if request.is_optional => confirmed.push(None),
-                    Err(failure) => return Err(failure),
-                    Ok(one) => confirmed.push(Some(one)),
-                }
-            }
-            let is_missing = |one: &Option<Confirmed>| {
-                one.as_ref()
-                    .is_none_or(|confirmed| confirmed.document.is_none())
-            };
-            if confirmed.first().is_none_or(is_missing) {
+            let mut documents = self.fetch(wanted).await?;
+            if documents.is_missing(0) {
+                self.keep_documents(documents.all).await;
                 continue;
             }
-            if let Some((_, request)) = confirmed
-                .iter()
-                .zip(&requests)
-                .find(|(one, request)| is_missing(one) && !request.is_optional)
-            {
-                let what = format!("upstream {} has no {}", upstream.id(), request.kind);
-                return Err(Failure::NotFound(what));
-            }
-            return self
-                .assemble(registry, name, upstream, confirmed, held)
-                .await;
+            self.complete(wanted, &mut documents).await?;
+            let (package, documents) = self
+                .assemble(registry, &name, &upstream, documents, held)
+                .await?;
+            self.keep_documents(documents).await;
+            return Ok(package);
         }
         Err(Failure::NotFound(format!(
             "{} does not exist upstream",
@@ -213,133 +210,110 @@ impl Engine {
         )))
     }
 
-    async fn assemble(
+    /// A package that is there with a part of it missing is upstream's failure: saying that there
+    /// is no such package would be wrong, and its absence is not remembered.
+    async fn complete(
+        &self,
+        wanted: Wanted<'_>,
+        documents: &mut Documents<'_>,
+    ) -> Result<(), Failure> {
+        for (known, request) in documents.all.iter_mut().zip(wanted.requests) {
+            if known.document.is_some() || request.is_optional {
+                continue;
+            }
+            let error = UpstreamError::Protocol {
+                upstream: wanted.upstream.id().to_owned(),
+                what: format!("it has no {}", request.kind),
+            };
+            if !self.fall_back(known, &error).await? {
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The package the documents make, with those it was made from. Where nothing can be made of
+    /// new ones, the last good ones are used.
+    async fn assemble<'a>(
         &self,
         registry: &'static dyn Registry,
-        name: PackageName,
-        upstream: Arc<Upstream>,
-        confirmed: Vec<Option<Confirmed>>,
+        name: &PackageName,
+        upstream: &Arc<Upstream>,
+        mut documents: Documents<'a>,
         held: Option<&Arc<Package>>,
-    ) -> Result<Arc<Package>, Failure> {
-        let now = self.clock.now();
-        let until = confirmed
-            .iter()
-            .flatten()
-            .map(|one| one.fresh_until)
-            .min()
-            .unwrap_or(now);
-        let is_stale = confirmed.iter().flatten().any(|one| one.is_stale);
-        let sources: Vec<Option<UpstreamDocument>> = confirmed
-            .into_iter()
-            .map(|one| one.and_then(|one| one.document))
-            .collect();
-        let digests = || {
-            sources
-                .iter()
-                .map(|source| source.as_ref().map(|s| &s.digest))
+    ) -> Result<(Arc<Package>, Vec<Known>), Failure> {
+        let parsed = loop {
+            if let Some(package) = self.unchanged(&documents, held).await {
+                return Ok((package, documents.all));
+            }
+            match self.parse(registry, name, &documents).await {
+                Err(Failure::Document(error)) => {
+                    self.fall_back_all(&mut documents.all, error).await?;
+                }
+                parsed => break parsed?,
+            }
         };
-        if let Some(package) = held.filter(|package| package.source_digests().eq(digests())) {
-            package.freshness.set(until, is_stale);
-            return Ok(Arc::clone(package));
-        }
-        let document = self.parse(registry, &name, &sources).await?;
-        for remark in document.remarks() {
+        for remark in parsed.remarks() {
             tracing::warn!(package = %name, upstream = upstream.id(), remark, "upstream's document is odd");
         }
-        let freshness = Arc::new(Freshness {
-            until: AtomicI64::new(until.as_millis()),
-            is_stale: AtomicBool::new(is_stale),
-        });
         let evidence = &self.stores.evidence;
-        let (sightings, remembered) =
-            tokio::try_join!(evidence.sightings(&name), evidence.remembered(&name))?;
+        let (seen, remembered) =
+            tokio::try_join!(evidence.sightings(name), evidence.remembered(name))?;
+        let before = held.map(|package| &package.sightings);
+        let now = self.clock.now();
         let package = Arc::new(Package {
             registry,
-            upstream,
-            document,
-            sources,
-            freshness,
+            upstream: Arc::clone(upstream),
+            sources: documents.sources(),
+            freshness: Arc::new(Freshness::of(&documents.all)),
             judgement: ArcSwapOption::empty(),
             judging: tokio::sync::Mutex::new(()),
-            sightings,
+            sightings: Sightings::of(parsed.candidates(), seen, before, now),
+            document: parsed,
             remembered,
-            name,
+            name: name.clone(),
         });
-        self.note_sightings(&package, now).await;
-        Ok(package)
+        self.note_sightings(&package.name, &package.sightings).await;
+        Ok((package, documents.all))
+    }
+
+    /// The package in memory, if the documents are those it was made from.
+    async fn unchanged(
+        &self,
+        documents: &Documents<'_>,
+        held: Option<&Arc<Package>>,
+    ) -> Option<Arc<Package>> {
+        let digests = documents
+            .all
+            .iter()
+            .map(|known| known.document.as_ref().map(|document| &document.digest));
+        let package = held.filter(|package| package.source_digests().eq(digests))?;
+        package.freshness.renew(&documents.all);
+        self.note_sightings(&package.name, &package.sightings).await;
+        Some(Arc::clone(package))
     }
 
     async fn parse(
         &self,
         registry: &'static dyn Registry,
         name: &PackageName,
-        sources: &[Option<UpstreamDocument>],
+        documents: &Documents<'_>,
     ) -> Result<Box<dyn Document>, Failure> {
         const INLINE: usize = 64 * 1024;
+        let sources = documents.sources();
         let size: usize = sources
             .iter()
             .flatten()
             .map(|source| source.bytes.len())
             .sum();
         if size <= INLINE {
-            return Ok(registry.read(name, sources)?);
+            return Ok(registry.read(name, &sources)?);
         }
-        let is_large = size as u64 > self.config.limits.large_document_bytes;
-        let _large = match is_large {
-            true => Some(
-                self.large_documents
-                    .acquire()
-                    .await
-                    .map_err(|_| Failure::Interrupted)?,
-            ),
-            false => None,
-        };
-        let (name, sources) = (name.clone(), sources.to_vec());
+        documents
+            .take_large_turn(self.config.limits.large_document_bytes)
+            .await;
+        let name = name.clone();
         let parsed = tokio::task::spawn_blocking(move || registry.read(&name, &sources)).await;
         Ok(parsed.map_err(|_| Failure::Interrupted)??)
-    }
-
-    /// Records candidates never seen before, behind the answer: if that is lost, they are first
-    /// seen later, which no rule takes as a reason to be milder.
-    async fn note_sightings(&self, package: &Arc<Package>, now: Timestamp) {
-        let fresh: Vec<Sighted> = package
-            .document
-            .candidates()
-            .iter()
-            .filter(|facts| {
-                let id = &facts.artifact;
-                let key = (id.subject.version.clone(), id.file.clone());
-                !package.sightings.contains_key(&key)
-            })
-            .map(|facts| Sighted {
-                version: facts.artifact.subject.version.clone(),
-                file: facts.artifact.file.clone(),
-                published_at: facts.published_at.known().copied(),
-            })
-            .collect();
-        if fresh.is_empty() {
-            return;
-        }
-        let evidence = Arc::clone(&self.stores.evidence);
-        let metrics = Arc::clone(&self.metrics);
-        let name = package.name.clone();
-        let write = async move {
-            let work = async {
-                let count = u32::try_from(fresh.len()).unwrap_or(u32::MAX);
-                let candidates = evidence.put_text(sighted_to_text(&fresh)).await?;
-                let sighting = Sighting {
-                    package: name,
-                    at: now,
-                    candidates,
-                    count,
-                };
-                evidence.append(vec![LogEntry::Sighting(sighting)]).await
-            };
-            if let Err(error) = work.await {
-                metrics.store_failed(&error);
-                tracing::warn!(error = %Chain(&error), "recording a sighting failed");
-            }
-        };
-        self.background.run(write).await;
     }
 }

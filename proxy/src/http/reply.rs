@@ -17,10 +17,8 @@ pub enum Reply {
     Artifact(Arc<Cleared>),
     /// A fixed answer of the adapter.
     Static(Rendered),
-    /// Passed through from a fixed upstream path: keys, attestations.
+    /// Passed through from a fixed upstream path, with 200: keys, attestations.
     Forwarded {
-        /// Upstream's status: 200 or 404.
-        status: StatusCode,
         /// Media type.
         content_type: String,
         /// Bytes.
@@ -57,7 +55,7 @@ pub enum Reply {
 #[derive(Clone, Debug)]
 pub struct ReadyDocument {
     /// As rendered. `None` for large documents, which are kept compressed only: a client that
-    /// does not accept gzip gets `gzip` inflated on a blocking thread.
+    /// does not accept gzip gets `gzip` inflated a small piece at a time as it is sent.
     pub identity: Option<Bytes>,
     /// Size as rendered, in bytes.
     pub identity_bytes: u64,

@@ -204,15 +204,15 @@ pub enum Route {
     Static(Rendered),
     /// The same resource under its proper spelling: a path below the mount, starting without `/`.
     Redirect(String),
-    /// Passed through byte for byte from a fixed upstream path: keys, attestations. Never
+    /// JSON passed through byte for byte from a fixed upstream path: keys, attestations. Never
     /// artifact bytes.
     Forward {
         /// Path below the upstream's base.
         request: DocumentRequest,
         /// The package it is about, which must not be one whose name may not leave the house.
         package: Option<PackageName>,
-        /// The version it is about: unless that is listed the answer is 404, because an
-        /// attestation tells the digest of the file.
+        /// The version it is about: while that is withheld it is refused as the file
+        /// would be, because an attestation tells the digest of the file.
         version: Option<Version>,
     },
     /// Publishing and the like: refused without contacting upstream.
@@ -271,8 +271,11 @@ pub struct DocumentRequest {
     pub path: String,
     /// `Accept` to send.
     pub accept: &'static str,
-    /// Whether the answer can do without it.
+    /// Whether upstream may be without it. That asking for it fails is a failure either way.
     pub is_optional: bool,
+    /// Whether it is kept for the next request: not the answers to searches, of which there are as
+    /// many as there are questions.
+    pub is_kept: bool,
 }
 
 /// A document as upstream sent it, decoded from any content coding.

@@ -37,9 +37,22 @@ impl Upstream {
     /// # Errors
     /// Any status but 200, 404 and 410, and a declared length above `limits.artifact_size`.
     pub async fn artifact(&self, url: Url) -> Result<Option<ArtifactBody<'_>>, UpstreamError> {
-        let Answer {
-            response, permit, ..
-        } = self.get(url, "*/*", "identity", HeaderMap::new()).await?;
+        let permit = self.artifact_place().await?;
+        self.admit()?;
+        let head = self.artifact_head(url, permit).await;
+        // What has a body is reported with its end.
+        if !matches!(head, Ok(Some(_))) {
+            self.report(head.as_ref().err());
+        }
+        head
+    }
+
+    async fn artifact_head(
+        &self,
+        url: Url,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Option<ArtifactBody<'_>>, UpstreamError> {
+        let Answer { response, .. } = self.get(url, "*/*", "identity", HeaderMap::new()).await?;
         match response.status().as_u16() {
             200 => {}
             404 | 410 => return Ok(None),
@@ -53,7 +66,7 @@ impl Upstream {
         let is_gzip_coded = match coding(response.headers()) {
             "" | "identity" => false,
             "gzip" | "x-gzip" => true,
-            other => return Err(self.protocol(format!("unknown content coding `{other}`"))),
+            other => return Err(self.body(format!("unknown content coding `{other}`"))),
         };
         let declared_bytes = response
             .headers()
@@ -95,8 +108,10 @@ impl ArtifactBody<'_> {
     /// A cut, over-long, too large or too slow body.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         let outcome = self.next_chunk().await;
-        if let Err(error) = &outcome {
-            self.upstream.report_body(error);
+        match &outcome {
+            Ok(Some(_)) => {}
+            Ok(None) => self.upstream.report(None),
+            Err(error) => self.upstream.report(Some(error)),
         }
         outcome
     }
@@ -129,12 +144,10 @@ impl ArtifactBody<'_> {
 
     fn finish(&self) -> Result<(), UpstreamError> {
         match self.declared_bytes {
-            Some(declared) if declared != self.received_bytes => {
-                Err(self.upstream.protocol(format!(
-                    "{} bytes instead of the declared {declared}",
-                    self.received_bytes
-                )))
-            }
+            Some(declared) if declared != self.received_bytes => Err(self.upstream.body(format!(
+                "{} bytes instead of the declared {declared}",
+                self.received_bytes
+            ))),
             _ => Ok(()),
         }
     }

@@ -21,6 +21,14 @@ struct State {
 }
 
 impl Breaker {
+    /// Whether an attempt at `now` would be refused; `Err` tells how long to wait. Takes nothing.
+    pub(super) fn peek(&self, now: Instant) -> Result<(), Duration> {
+        match self.lock().next_attempt {
+            Some(at) if now < at => Err(at - now),
+            _ => Ok(()),
+        }
+    }
+
     /// Asks for an attempt at `now`; `Err` tells how long to wait. While open, one caller a
     /// second gets through.
     pub(super) fn admit(&self, now: Instant) -> Result<(), Duration> {
@@ -35,7 +43,8 @@ impl Breaker {
         }
     }
 
-    /// Tells the outcome of an attempt.
+    /// Tells the outcome of an attempt, once for each, when all of the answer is there or is known
+    /// not to come: a head alone is no sign of health.
     pub(super) fn report(&self, is_outage: bool, now: Instant) {
         let mut state = self.lock();
         if !is_outage {

@@ -10,10 +10,13 @@ use url::Url;
 use super::breaker::Breaker;
 use super::error::UpstreamError;
 use super::host::{GuardedResolver, Origin, proxy_hosts};
+use super::turn::Turn;
 use crate::config::{Limits, UpstreamConfig};
 
 /// Redirects followed for one request.
 const REDIRECTS: usize = 5;
+/// Packages with a large document fetched from one upstream at once.
+const LARGE_AT_ONCE: usize = 2;
 
 /// A configured upstream and its connections.
 pub struct Upstream {
@@ -22,16 +25,28 @@ pub struct Upstream {
     allowed: Vec<Origin>,
     files: Arc<[Url]>,
     http: reqwest::Client,
-    permits: Arc<Semaphore>,
+    /// Artifacts being fetched.
+    artifacts: Arc<Semaphore>,
+    /// Packages whose documents are being fetched, and are held until they are parsed.
+    packages: Arc<Semaphore>,
+    /// Of those, the ones with a large document.
+    large: Arc<Semaphore>,
     breaker: Breaker,
     pub(super) limits: Limits,
 }
 
-/// An answer with the permit that bounds how many are open.
+/// The head of an answer.
 pub(super) struct Answer {
     pub(super) response: reqwest::Response,
     pub(super) url: Url,
-    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// A place among the packages whose documents are fetched from one upstream. Each upstream has its
+/// own, so that one that hangs holds up nobody else (INV-49). Held until the documents are parsed,
+/// it also bounds how many bodies are in memory.
+pub struct Place {
+    pub(super) large: Turn,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Upstream {
@@ -66,7 +81,9 @@ impl Upstream {
                 .cloned()
                 .collect(),
             http,
-            permits: Arc::new(Semaphore::new(limits.upstream_requests)),
+            artifacts: Arc::new(Semaphore::new(limits.upstream_requests)),
+            packages: Arc::new(Semaphore::new(limits.documents_at_once)),
+            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             breaker: Breaker::default(),
             limits: limits.clone(),
             config,
@@ -93,40 +110,65 @@ impl Upstream {
         self.breaker.is_open()
     }
 
-    /// Sends a GET, following redirects, and returns the head of the answer.
-    pub(super) async fn get(
-        &self,
-        url: Url,
-        accept: &'static str,
-        coding: &'static str,
-        extra: HeaderMap,
-    ) -> Result<Answer, UpstreamError> {
-        self.breaker
-            .admit(Instant::now())
-            .map_err(|retry_in| UpstreamError::Resting {
-                upstream: self.name(),
-                retry_in,
-            })?;
-        let outcome = self.follow(url, accept, coding, extra).await;
-        let is_outage = match &outcome {
-            Ok(answer) => answer.response.status().is_server_error(),
-            Err(error) => error.counts_as_outage(),
-        };
-        self.breaker.report(is_outage, Instant::now());
-        outcome
+    /// Waits for a place to fetch documents from here; the wait counts against no time-out.
+    ///
+    /// # Errors
+    /// `Resting`: nobody should queue for what will not be asked.
+    pub async fn place(&self) -> Result<Place, UpstreamError> {
+        self.is_worth_waiting_for()?;
+        Ok(Place {
+            large: Turn::of(&self.large),
+            _permit: permit(&self.packages).await,
+        })
     }
 
-    async fn follow(
+    /// Waits for a place to fetch an artifact from here.
+    pub(super) async fn artifact_place(&self) -> Result<OwnedSemaphorePermit, UpstreamError> {
+        self.is_worth_waiting_for()?;
+        Ok(permit(&self.artifacts).await)
+    }
+
+    fn is_worth_waiting_for(&self) -> Result<(), UpstreamError> {
+        self.breaker
+            .peek(Instant::now())
+            .map_err(|retry_in| self.resting(retry_in))
+    }
+
+    fn resting(&self, retry_in: Duration) -> UpstreamError {
+        UpstreamError::Resting {
+            upstream: self.name(),
+            retry_in,
+        }
+    }
+
+    /// Asks the breaker for an attempt. Its outcome must be given to [`report`](Self::report).
+    pub(super) fn admit(&self) -> Result<(), UpstreamError> {
+        self.breaker
+            .admit(Instant::now())
+            .map_err(|retry_in| self.resting(retry_in))
+    }
+
+    /// Tells the breaker what became of an attempt, all of it: `None` for the thing or its proper
+    /// absence. What says nothing of the upstream's health changes nothing.
+    pub(super) fn report(&self, error: Option<&UpstreamError>) {
+        let is_outage = match error {
+            None => false,
+            Some(error) if error.counts_as_outage() => true,
+            // It is up, and refuses.
+            Some(UpstreamError::Status { .. }) => false,
+            Some(_) => return,
+        };
+        self.breaker.report(is_outage, Instant::now());
+    }
+
+    /// Sends a GET, following redirects, and returns the head of the answer.
+    pub(super) async fn get(
         &self,
         mut url: Url,
         accept: &'static str,
         coding: &'static str,
         extra: HeaderMap,
     ) -> Result<Answer, UpstreamError> {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| self.protocol("the client is shutting down"))?;
         for _ in 0..=REDIRECTS {
             let origin = self.check(&url)?;
             let mut headers = extra.clone();
@@ -138,11 +180,7 @@ impl Upstream {
             let request = self.http.get(url.clone()).headers(headers);
             let response = request.send().await.map_err(|error| self.network(&error))?;
             if !response.status().is_redirection() || response.status().as_u16() == 304 {
-                return Ok(Answer {
-                    response,
-                    url,
-                    permit,
-                });
+                return Ok(Answer { response, url });
             }
             let target = response
                 .headers()
@@ -192,6 +230,13 @@ impl Upstream {
         }
     }
 
+    pub(super) fn body(&self, what: impl Into<String>) -> UpstreamError {
+        UpstreamError::Body {
+            upstream: self.name(),
+            what: what.into(),
+        }
+    }
+
     pub(super) fn network(&self, error: &reqwest::Error) -> UpstreamError {
         let what = chain(error);
         if error.is_timeout() {
@@ -200,10 +245,7 @@ impl Upstream {
                 what,
             }
         } else if error.is_body() || error.is_decode() {
-            UpstreamError::Protocol {
-                upstream: self.name(),
-                what,
-            }
+            self.body(what)
         } else {
             UpstreamError::Connection {
                 upstream: self.name(),
@@ -211,13 +253,13 @@ impl Upstream {
             }
         }
     }
+}
 
-    /// Tells the breaker of a body that failed after its head had arrived.
-    pub(super) fn report_body(&self, error: &UpstreamError) {
-        if error.counts_as_outage() {
-            self.breaker.report(true, Instant::now());
-        }
-    }
+async fn permit(places: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    Arc::clone(places)
+        .acquire_owned()
+        .await
+        .expect("no semaphore of places is ever closed")
 }
 
 /// An error with its causes, without the address (which may hold a query with a token).

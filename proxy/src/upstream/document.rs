@@ -1,19 +1,18 @@
-//! Fetching documents: conditional, bounded, decoded.
+//! Fetching documents: conditional, bounded in size and time.
 
-use std::io::Read;
+use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use cordon_policy::model::Digest;
+use bytes::BytesMut;
 use http::header::{
     AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use smol_str::SmolStr;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::client::{Answer, Upstream};
+use super::client::{Answer, Place, Upstream};
 use super::error::UpstreamError;
-use crate::registry::{DocumentRequest, UpstreamDocument};
+use super::received::Received;
+use crate::registry::DocumentRequest;
 
 /// What upstream said about a document last time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,8 +28,8 @@ pub struct Validators {
 pub enum DocumentAnswer {
     /// The document.
     Present {
-        /// The document.
-        document: Box<UpstreamDocument>,
+        /// The document, not yet decoded.
+        document: Box<Received>,
         /// For the next conditional request.
         validators: Validators,
         /// How long upstream says it is fresh, in seconds.
@@ -46,36 +45,29 @@ pub enum DocumentAnswer {
 }
 
 impl Upstream {
-    /// Asks for a document. `large` is taken while a document of more than
-    /// `limits.large_document_size` is being read, so that memory stays bounded.
+    /// Asks for a document. The large place of `place` is taken while more than
+    /// `limits.large_document_size` are arriving. Time spent waiting for places counts against
+    /// no time-out and says nothing of the upstream.
     ///
     /// # Errors
     /// Anything but the document, "unchanged" to a conditional request, or its absence (404, 410).
     pub async fn document(
         &self,
+        place: &Place,
         request: &DocumentRequest,
         validators: Option<&Validators>,
-        large: &Semaphore,
     ) -> Result<DocumentAnswer, UpstreamError> {
-        let limit = self.limits.document_timeout;
-        let work = self.document_unhurried(request, validators, large);
-        let outcome = tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-            Err(UpstreamError::Timeout {
-                upstream: self.name(),
-                what: format!("limits.document_timeout ({} s)", limit.as_secs()),
-            })
-        });
-        if let Err(error) = &outcome {
-            self.report_body(error);
-        }
+        self.admit()?;
+        let outcome = self.ask(place, request, validators).await;
+        self.report(outcome.as_ref().err());
         outcome
     }
 
-    async fn document_unhurried(
+    async fn ask(
         &self,
+        place: &Place,
         request: &DocumentRequest,
         validators: Option<&Validators>,
-        large: &Semaphore,
     ) -> Result<DocumentAnswer, UpstreamError> {
         let url = self
             .config()
@@ -84,10 +76,20 @@ impl Upstream {
             .map_err(|error| self.protocol(format!("the path `{}`: {error}", request.path)))?;
         let headers = conditional_headers(validators);
         let is_conditional = !headers.is_empty();
-        let answer = self.get(url, request.accept, "gzip", headers).await?;
+        let mut patience = Patience::new(self);
+        let answer = patience
+            .spend(self.get(url, request.accept, "gzip", headers))
+            .await?;
         let max_age_seconds = max_age(answer.response.headers());
         match answer.response.status().as_u16() {
-            200 => self.present(answer, max_age_seconds, large).await,
+            200 => {
+                let (document, validators) = self.present(answer, place, patience).await?;
+                Ok(DocumentAnswer::Present {
+                    document: Box::new(document),
+                    validators,
+                    max_age_seconds,
+                })
+            }
             304 if is_conditional => Ok(DocumentAnswer::Unchanged { max_age_seconds }),
             404 | 410 => Ok(DocumentAnswer::Missing),
             status => Err(UpstreamError::Status {
@@ -100,122 +102,84 @@ impl Upstream {
     async fn present(
         &self,
         answer: Answer,
-        max_age_seconds: Option<u32>,
-        large: &Semaphore,
-    ) -> Result<DocumentAnswer, UpstreamError> {
-        let Answer {
-            mut response,
-            url,
-            permit: _permit,
-        } = answer;
+        place: &Place,
+        mut patience: Patience<'_>,
+    ) -> Result<(Received, Validators), UpstreamError> {
+        let Answer { mut response, url } = answer;
         let headers = response.headers();
         let is_gzip = match coding(headers) {
             "" | "identity" => false,
             "gzip" | "x-gzip" => true,
-            other => return Err(self.protocol(format!("unknown content coding `{other}`"))),
+            other => return Err(self.body(format!("unknown content coding `{other}`"))),
         };
         let content_type = media_type(headers);
         let validators = Validators {
             etag: text(headers, ETAG),
             last_modified: text(headers, LAST_MODIFIED),
         };
-        let limit = self.limits.document_bytes;
-        let large_from = self.limits.large_document_bytes;
-        let mut held: Option<SemaphorePermit<'_>> = None;
+        let limit_bytes = self.limits.document_bytes;
+        let large_from_bytes = self.limits.large_document_bytes;
         let mut body = BytesMut::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.network(&error))?
-        {
-            if (body.len() + chunk.len()) as u64 > limit {
-                return Err(self.too_large());
+        loop {
+            let next = async { response.chunk().await.map_err(|e| self.network(&e)) };
+            let Some(chunk) = patience.spend(next).await? else {
+                break;
+            };
+            if (body.len() + chunk.len()) as u64 > limit_bytes {
+                return Err(UpstreamError::TooLarge {
+                    upstream: self.name(),
+                    limit: "document_size",
+                    bytes: limit_bytes,
+                });
             }
             body.extend_from_slice(&chunk);
-            if held.is_none() && body.len() as u64 > large_from {
-                held = Some(self.hold(large).await?);
+            if body.len() as u64 > large_from_bytes {
+                place.large.take().await;
             }
         }
-        let body = body.freeze();
-        let bytes = if is_gzip {
-            if held.is_none() && inflated_size_hint(&body) > large_from {
-                held = Some(self.hold(large).await?);
-            }
-            self.inflate(body, limit).await?
-        } else {
-            body
+        let received = Received {
+            bytes: body.freeze(),
+            is_gzip,
+            content_type,
+            url,
+            files: self.files(),
+            last_modified: validators.last_modified.clone(),
+            upstream: self.config().id.clone(),
+            limit_bytes,
+            large_from_bytes,
         };
-        // No document of any registry is empty (H-54); to cargo it would be a crate without
-        // versions.
-        if bytes.is_empty() {
-            return Err(self.protocol("an empty document"));
+        Ok((received, validators))
+    }
+}
+
+/// The time upstream has for a document as a whole. Only upstream spends it.
+struct Patience<'a> {
+    upstream: &'a Upstream,
+    left: Duration,
+}
+
+impl<'a> Patience<'a> {
+    fn new(upstream: &'a Upstream) -> Self {
+        Self {
+            upstream,
+            left: upstream.limits.document_timeout,
         }
-        let digest = digest_of(bytes.clone()).await;
-        drop(held);
-        Ok(DocumentAnswer::Present {
-            document: Box::new(UpstreamDocument {
-                digest,
-                bytes,
-                content_type,
-                url,
-                files: self.files(),
-                last_modified: validators.last_modified.clone(),
-                upstream: self.config().id.clone(),
-            }),
-            validators,
-            max_age_seconds,
+    }
+
+    async fn spend<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, UpstreamError>>,
+    ) -> Result<T, UpstreamError> {
+        let started = Instant::now();
+        let outcome = tokio::time::timeout(self.left, work).await;
+        self.left = self.left.saturating_sub(started.elapsed());
+        outcome.unwrap_or_else(|_| {
+            let limit = self.upstream.limits.document_timeout;
+            Err(UpstreamError::Timeout {
+                upstream: self.upstream.name(),
+                what: format!("limits.document_timeout ({} s)", limit.as_secs()),
+            })
         })
-    }
-
-    async fn hold<'a>(&self, large: &'a Semaphore) -> Result<SemaphorePermit<'a>, UpstreamError> {
-        large
-            .acquire()
-            .await
-            .map_err(|_| self.protocol("the engine is shutting down"))
-    }
-
-    async fn inflate(&self, body: Bytes, limit: u64) -> Result<Bytes, UpstreamError> {
-        let work = move || {
-            let capacity = usize::try_from(inflated_size_hint(&body).min(limit)).unwrap_or(0);
-            let mut inflated = Vec::with_capacity(capacity);
-            let mut reader = flate2::read::MultiGzDecoder::new(&body[..]).take(limit + 1);
-            reader.read_to_end(&mut inflated).map(|_| inflated)
-        };
-        let inflated = tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| self.protocol("inflating it failed"))?
-            .map_err(|error| self.protocol(format!("inflating it: {error}")))?;
-        if inflated.len() as u64 > limit {
-            return Err(self.too_large());
-        }
-        Ok(Bytes::from(inflated))
-    }
-
-    fn too_large(&self) -> UpstreamError {
-        UpstreamError::TooLarge {
-            upstream: self.name(),
-            limit: "document_size",
-            bytes: self.limits.document_bytes,
-        }
-    }
-}
-
-/// The size a gzip member says it inflates to, modulo 2^32 (RFC 1952 §2.3.1). Only a hint: it is
-/// the sender's word.
-fn inflated_size_hint(body: &[u8]) -> u64 {
-    body.last_chunk::<4>()
-        .map_or(0, |tail| u64::from(u32::from_le_bytes(*tail)))
-}
-
-async fn digest_of(bytes: Bytes) -> Digest {
-    const INLINE: usize = 256 * 1024;
-    if bytes.len() <= INLINE {
-        return Digest::of(&bytes);
-    }
-    let copy = bytes.clone();
-    match tokio::task::spawn_blocking(move || Digest::of(&copy)).await {
-        Ok(digest) => digest,
-        Err(_) => Digest::of(&bytes),
     }
 }
 

@@ -29,7 +29,16 @@ pub enum UpstreamError {
         /// The status.
         status: u16,
     },
-    /// An answer outside HTTP or the protocol: cut short, too long, wrong coding.
+    /// A body of no use: cut short, of another length than announced, in an unknown coding.
+    #[error("upstream {upstream} sent an unusable body: {what}")]
+    Body {
+        /// Id of the upstream.
+        upstream: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// An answer outside HTTP or the protocol: a redirect to nowhere, a part of the registry that
+    /// is missing.
     #[error("upstream {upstream} sent an unusable answer: {what}")]
     Protocol {
         /// Id of the upstream.
@@ -87,11 +96,27 @@ impl UpstreamError {
         match self {
             Self::Connection { .. } | Self::Timeout { .. } => true,
             Self::Status { status, .. } => *status >= 500 || *status == 429,
-            Self::Protocol { .. }
+            Self::Body { .. }
+            | Self::Protocol { .. }
             | Self::TooLarge { .. }
             | Self::ForeignOrigin { .. }
             | Self::Resting { .. }
             | Self::Setup { .. } => false,
+        }
+    }
+
+    /// Whether a stored document may stand in for the one that was not had: the upstream is
+    /// failing, or what it sent is of no use. A refusal (401, 403, 451) or a redirect elsewhere is
+    /// an answer, and is not papered over.
+    pub fn leaves_a_gap(&self) -> bool {
+        match self {
+            Self::Body { .. } | Self::TooLarge { .. } | Self::Resting { .. } => true,
+            Self::Connection { .. }
+            | Self::Timeout { .. }
+            | Self::Status { .. }
+            | Self::Protocol { .. }
+            | Self::ForeignOrigin { .. }
+            | Self::Setup { .. } => self.counts_as_outage(),
         }
     }
 }

@@ -10,13 +10,17 @@ mod client;
 mod document;
 mod error;
 mod host;
+mod received;
+mod turn;
 
 pub use artifact::ArtifactBody;
-pub use client::Upstream;
+pub use client::{Place, Upstream};
 pub use document::{DocumentAnswer, Validators};
 pub use error::UpstreamError;
 pub use host::Origin;
 pub(crate) use host::is_private;
+pub use received::Received;
+pub use turn::Turn;
 
 use std::sync::Arc;
 

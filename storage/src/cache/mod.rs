@@ -38,6 +38,10 @@ pub struct DocumentRecord {
     pub state: DocumentState,
     /// When upstream last confirmed it.
     pub fetched_at: Timestamp,
+    /// The address it was had from, after redirects; `None` for an absence, and in records of
+    /// versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<SmolStr>,
     /// Upstream's `ETag`, verbatim.
     pub etag: Option<SmolStr>,
     /// Upstream's `Last-Modified`, verbatim.

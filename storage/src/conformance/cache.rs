@@ -40,6 +40,7 @@ pub fn document_record(content: &str) -> DocumentRecord {
             content_type: "application/json".into(),
         },
         fetched_at: Timestamp::from_millis(1_700_000_000_123),
+        url: Some("https://registry.example/index/a".into()),
         etag: Some("W/\"a \\\" quoted ✓\"".into()),
         last_modified: Some("Tue, 14 Nov 2023 22:13:20 GMT".into()),
         max_age_seconds: Some(300),
@@ -100,6 +101,7 @@ async fn documents_round_trip(index: &impl CacheIndex) {
     let bare = DocumentRecord {
         state: DocumentState::Missing,
         fetched_at: Timestamp::from_millis(0),
+        url: None,
         etag: None,
         last_modified: None,
         max_age_seconds: None,

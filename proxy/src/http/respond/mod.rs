@@ -81,11 +81,7 @@ impl Responder {
             Reply::Document(document) => document::respond(&document, asked),
             Reply::Artifact(cleared) => self.artifact(&cleared, asked),
             Reply::Static(rendered) => fixed(rendered, asked),
-            Reply::Forwarded {
-                status,
-                content_type,
-                body,
-            } => forwarded(status, &content_type, body),
+            Reply::Forwarded { content_type, body } => forwarded(&content_type, body),
             Reply::Redirect(path) => redirect(&path),
             Reply::Denied { body, decision } => {
                 let mut response = refusal::refuse(body);
@@ -208,7 +204,7 @@ fn fixed(rendered: Rendered, asked: &Asked) -> Response<Body> {
 }
 
 /// Passed through from upstream: its bytes and, checked, its media type; nothing else of it.
-fn forwarded(status: StatusCode, content_type: &str, body: Bytes) -> Response<Body> {
+fn forwarded(content_type: &str, body: Bytes) -> Response<Body> {
     let content_type = HeaderValue::from_str(content_type).unwrap_or(headers::OCTET_STREAM);
     // A page of somebody else's must not run on this origin.
     let is_active = content_type
@@ -224,7 +220,7 @@ fn forwarded(status: StatusCode, content_type: &str, body: Bytes) -> Response<Bo
     } else {
         content_type
     };
-    let mut response = whole(status, content_type, body);
+    let mut response = whole(StatusCode::OK, content_type, body);
     response
         .headers_mut()
         .insert(CACHE_CONTROL, headers::NO_CACHE);

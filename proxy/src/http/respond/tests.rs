@@ -290,7 +290,6 @@ async fn head_has_the_status_and_headers_of_get_and_no_body() {
             })
         },
         || Reply::Forwarded {
-            status: StatusCode::OK,
             content_type: "application/json".to_owned(),
             body: Bytes::from_static(b"{}"),
         },
@@ -395,12 +394,11 @@ async fn what_is_passed_through_cannot_become_a_page_of_this_origin() {
         ("a\r\nb", "application/octet-stream"),
     ] {
         let reply = Reply::Forwarded {
-            status: StatusCode::NOT_FOUND,
             content_type: sent.to_owned(),
             body: Bytes::from_static(b"x"),
         };
         let response = responder().respond(reply, &asked(Method::GET, &[]));
         assert_eq!(response.headers()[header::CONTENT_TYPE], expected, "{sent}");
-        assert_eq!(response.status(), 404);
+        assert_eq!(response.status(), 200);
     }
 }

@@ -53,6 +53,7 @@ impl Registry for Cargo {
                 name: name.into(),
                 accept: "text/plain",
                 is_optional: false,
+                is_kept: true,
             },
             DocumentRequest {
                 kind: "config",
@@ -60,6 +61,7 @@ impl Registry for Cargo {
                 name: "".into(),
                 accept: "application/json, text/plain; q=0.5",
                 is_optional: false,
+                is_kept: true,
             },
         ]
     }

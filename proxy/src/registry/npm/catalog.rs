@@ -68,6 +68,7 @@ pub(super) fn route(query: Option<&str>) -> Result<Route, RouteError> {
             },
             accept: negotiate::FULL,
             is_optional: false,
+            is_kept: false,
         },
         view: View::plain(forms::SEARCH),
     })

@@ -62,6 +62,7 @@ impl Registry for Npm {
             path: upstream_path(package),
             accept: negotiate::FULL,
             is_optional: false,
+            is_kept: true,
         }]
     }
 

@@ -75,6 +75,7 @@ impl Registry for PyPi {
             path: format!("{name}/"),
             accept: PAGE_ACCEPT,
             is_optional: false,
+            is_kept: true,
         }];
         let legacy = |kind, key: SmolStr, path| DocumentRequest {
             kind,
@@ -82,6 +83,7 @@ impl Registry for PyPi {
             path,
             accept: "application/json",
             is_optional: true,
+            is_kept: true,
         };
         match (view.form, view.argument.as_deref()) {
             (FORM_LEGACY, _) => {

@@ -107,6 +107,7 @@ fn catalog(request: &RequestHead<'_>) -> Result<Route, RouteError> {
             path: String::new(),
             accept: PAGE_ACCEPT,
             is_optional: false,
+            is_kept: true,
         },
         view: View::plain(form),
     })

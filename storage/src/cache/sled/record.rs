@@ -135,6 +135,14 @@ mod tests {
     }
 
     #[test]
+    fn a_record_without_the_address_it_came_from_is_read() {
+        let text = r#"{"state":"Missing","fetched_at":7,"etag":null,"last_modified":null,
+                       "max_age_seconds":null}"#;
+        let record: DocumentRecord = serde_json::from_str(text).expect("an older record");
+        assert_eq!(record.url, None);
+    }
+
+    #[test]
     fn the_format_does_not_change_unnoticed() {
         let key = document_key("a");
         assert_eq!(
@@ -150,7 +158,7 @@ mod tests {
                 r#"[{"ecosystem":"test","upstream":"main","kind":"index","name":"a"},"#,
                 r#"{"state":{"Present":{"blob":"sha256:ca978112ca1bbdcafac231b39a23dc4da"#,
                 r#"786eff8147c4e72b9807785afee48bb","content_type":"application/json"}},"#,
-                r#""fetched_at":1700000000123,"etag":"W/\"a \\\" quoted ✓\"","#,
+                r#""fetched_at":1700000000123,"url":"https://registry.example/index/a","etag":"W/\"a \\\" quoted ✓\"","#,
                 r#""last_modified":"Tue, 14 Nov 2023 22:13:20 GMT","max_age_seconds":300}]"#,
             )
         );
