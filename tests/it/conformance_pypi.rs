@@ -400,8 +400,15 @@ fn conformance_080_only_what_does_not_exist_is_404() {
     let _ = page_as(&scene, "no-such-project", PIP).expect(404);
     let _ = page_as(&scene, "denied", PIP).expect(451);
     // Upstream is out of order for these: no leave to ask the next index.
-    let faults = [Fault::HtmlPage(403), Fault::Close, Fault::Status(401)];
-    for (project, fault) in ["order-1", "order-2", "order-3"].into_iter().zip(faults) {
+    let faults = [
+        Fault::HtmlPage(403),
+        Fault::Close,
+        Fault::Status(401),
+        // A captive portal.
+        Fault::HtmlPage(200),
+    ];
+    for (number, fault) in faults.into_iter().enumerate() {
+        let project = &format!("order-{number}");
         let path = scene.registry.document_path(Protocol::Pypi, project);
         scene.registry.fault(&path, fault.clone());
         let reply = page_as(&scene, project, PIP);

@@ -14,7 +14,7 @@ use smol_str::SmolStr;
 use super::accept::Representation;
 use super::html::{escape, push_escaped};
 use super::json::{Members, Span, is_tame, push_string, string};
-use super::read_html::{TagName, project_segment, tags, text_of};
+use super::read_html::{NOT_AN_INDEX, TagName, project_segment, tags, text_of};
 use super::read_json::check_api_version;
 use super::{CATALOG_HTML, CATALOG_HTML_V1, CATALOG_JSON, SCHEME};
 use crate::registry::{Catalog, Links, MetadataError, Rendered, UpstreamDocument, View};
@@ -115,6 +115,7 @@ fn read_html(document: &UpstreamDocument) -> Result<ProjectList, String> {
     let text = text_of(document)?;
     let mut api_version = SmolStr::new_static("1.0");
     let mut projects = Vec::new();
+    let mut is_known = false;
     for tag in tags(text) {
         match tag.name {
             TagName::Anchor => {
@@ -132,10 +133,15 @@ fn read_html(document: &UpstreamDocument) -> Result<ProjectList, String> {
             }
             TagName::Meta if tag.get("name") == Some("pypi:repository-version") => {
                 api_version = check_api_version(tag.get("content").unwrap_or_default())?;
+                is_known = true;
             }
+            TagName::Title => is_known |= tag.starts_with("simple index"),
             // A base element moves the addresses, not the names at their end.
             TagName::Meta | TagName::Base => {}
         }
+    }
+    if !is_known && projects.is_empty() {
+        return Err(NOT_AN_INDEX.to_owned());
     }
     Ok(ProjectList {
         bytes: Bytes::new(),

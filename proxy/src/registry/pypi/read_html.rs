@@ -24,6 +24,10 @@ use crate::registry::{MetadataError, UpstreamDocument};
 
 const DOCUMENT: &str = "simple page";
 
+/// Why HTML without an entry is refused.
+pub(super) const NOT_AN_INDEX: &str =
+    "it lists nothing and does not call itself an index: a login or error page, perhaps";
+
 /// The attributes that are read; all others are dropped at once.
 const ATTRIBUTES: [&str; 8] = [
     "href",
@@ -39,7 +43,8 @@ const ATTRIBUTES: [&str; 8] = [
 /// Reads the page of `package`.
 ///
 /// # Errors
-/// Not text, JSON under the wrong type, or not a page of major version 1.
+/// Not text, JSON under the wrong type, not a page of major version 1, or nothing that shows it to
+/// be an index's: a login page sent with 200 would read as a project without files.
 pub(super) fn read(
     package: &PackageName,
     document: &UpstreamDocument,
@@ -56,8 +61,10 @@ pub(super) fn read(
     let mut status = None;
     let mut reason = None;
     let mut anchors = Vec::new();
+    let mut is_known = false;
     for tag in tags(text) {
         match tag.name {
+            TagName::Title => is_known |= tag.starts_with("links for "),
             TagName::Anchor => anchors.push(tag),
             TagName::Base => {
                 // The first one counts, as in the HTML standard.
@@ -71,6 +78,7 @@ pub(super) fn read(
             TagName::Meta => match (tag.get("name"), tag.get("content")) {
                 (Some("pypi:repository-version"), Some(version)) => {
                     head.api_version = check_api_version(version).map_err(fail)?;
+                    is_known = true;
                 }
                 (Some("pypi:project-status"), Some(name)) => status = Some(SmolStr::new(name)),
                 (Some("pypi:project-status-reason"), Some(text)) => {
@@ -91,7 +99,11 @@ pub(super) fn read(
     for anchor in &anchors {
         push(&mut builder, anchor)?;
     }
-    Ok(builder.finish(head, Bytes::new()))
+    let page = builder.finish(head, Bytes::new());
+    if !is_known && page.files.is_empty() {
+        return Err(fail(NOT_AN_INDEX.to_owned()));
+    }
+    Ok(page)
 }
 
 /// The document as text, unless it is JSON under the wrong type: that would read as a page
@@ -153,6 +165,8 @@ pub(super) enum TagName {
     Anchor,
     Base,
     Meta,
+    /// `<title>` or `<h1>`, with the text it starts with.
+    Title,
 }
 
 /// A start tag.
@@ -160,9 +174,15 @@ pub(super) enum TagName {
 pub(super) struct Tag {
     pub(super) name: TagName,
     attributes: Vec<(&'static str, String)>,
+    text: String,
 }
 
 impl Tag {
+    /// Whether a title starts with these lower-case words.
+    pub(super) fn starts_with(&self, words: &str) -> bool {
+        self.text.trim_start().to_lowercase().starts_with(words)
+    }
+
     /// The attribute's value with entities decoded and white space around it removed; the first
     /// one of that name, as in the HTML standard.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
@@ -172,18 +192,24 @@ impl Tag {
     }
 }
 
-/// Every start tag that is read, in order.
+/// Text of a title that is kept, about.
+const MAX_TITLE_BYTES: usize = 256;
+
+/// Every start tag that is read, in order; a title comes with its end.
 pub(super) fn tags(html: &str) -> impl Iterator<Item = Tag> {
     let mut open: Option<Tag> = None;
     let mut takes_value = false;
+    let mut title: Option<Tag> = None;
     let mut emitter =
         CallbackEmitter::new(move |event: CallbackEvent<'_>, _: Span<()>| match event {
             CallbackEvent::OpenStartTag { name } => {
+                let unfinished = title.take();
                 open = tag_name(name).map(|name| Tag {
                     name,
                     attributes: Vec::new(),
+                    text: String::new(),
                 });
-                None
+                unfinished
             }
             CallbackEvent::AttributeName { name } => {
                 takes_value = false;
@@ -204,10 +230,23 @@ pub(super) fn tags(html: &str) -> impl Iterator<Item = Tag> {
                 }
                 None
             }
-            CallbackEvent::CloseStartTag { .. } => open.take(),
-            CallbackEvent::EndTag { .. }
-            | CallbackEvent::String { .. }
-            | CallbackEvent::Comment { .. }
+            CallbackEvent::CloseStartTag { .. } => match open.take() {
+                Some(tag) if tag.name == TagName::Title => {
+                    title = Some(tag);
+                    None
+                }
+                tag => tag,
+            },
+            CallbackEvent::String { value } => {
+                if let Some(title) = &mut title
+                    && title.text.len() < MAX_TITLE_BYTES
+                {
+                    title.text.push_str(&String::from_utf8_lossy(value));
+                }
+                None
+            }
+            CallbackEvent::EndTag { .. } => title.take(),
+            CallbackEvent::Comment { .. }
             | CallbackEvent::Doctype { .. }
             | CallbackEvent::Error(_) => None,
         });
@@ -224,6 +263,7 @@ fn tag_name(name: &[u8]) -> Option<TagName> {
         b"a" => Some(TagName::Anchor),
         b"base" => Some(TagName::Base),
         b"meta" => Some(TagName::Meta),
+        b"title" | b"h1" => Some(TagName::Title),
         _ => None,
     }
 }
