@@ -79,16 +79,18 @@ impl DeclaredHashers {
 }
 
 /// Declared digests that the computed ones contradict. One whose algorithm was not computed is
-/// the caller's mistake and counts as a contradiction.
+/// the caller's mistake and counts as a contradiction, by the SHA-256 that always is.
 pub(super) fn mismatches(declared: &Digests, computed: &Digests) -> Vec<DigestMismatch> {
     declared
         .iter()
         .filter_map(|declared| {
-            let found = computed.get(declared.algorithm())?;
-            (found != declared).then(|| DigestMismatch {
+            let found = computed
+                .get(declared.algorithm())
+                .or_else(|| computed.get(DigestAlgorithm::Sha256));
+            (found != Some(declared)).then(|| DigestMismatch {
                 algorithm: declared.algorithm(),
                 declared: declared.clone(),
-                found: found.clone(),
+                found: found.unwrap_or(declared).clone(),
             })
         })
         .collect()
@@ -139,6 +141,21 @@ mod tests {
         hashers.update(b"abd");
         let wrong = hashers.finish(Digest::of(b"abd"));
         assert_eq!(mismatches(&declared, &wrong).len(), 5);
+    }
+
+    #[test]
+    fn a_declared_digest_that_was_not_computed_is_a_contradiction() {
+        let sha512 = "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+                      2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f";
+        let declared: Digests = Digest::from_hex(DigestAlgorithm::Sha512, sha512)
+            .into_iter()
+            .collect();
+        let sha256 = Digest::of(b"abc");
+        let computed: Digests = std::iter::once(sha256.clone()).collect();
+        let found = mismatches(&declared, &computed);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].found, sha256);
+        assert_eq!(mismatches(&declared, &Digests::default()).len(), 1);
     }
 
     #[test]
