@@ -71,7 +71,8 @@ where
         let work = work();
         tokio::spawn(async move {
             let value = work.await;
-            // Results are in the caches by now: whoever comes after the removal finds them there.
+            // What is worth keeping is in the caches by now: whoever comes after the removal finds
+            // it there, and asks anew for the rest.
             drop(landing);
             sender.send_replace(Some(value));
         });
