@@ -7,7 +7,7 @@ use cordon_policy::decision::DecisionId;
 use http::StatusCode;
 
 use crate::engine::Cleared;
-use crate::registry::{DenialBody, Rendered};
+use crate::registry::{DenialBody, LastModified, Rendered};
 
 /// An answer.
 pub enum Reply {
@@ -65,8 +65,8 @@ pub struct ReadyDocument {
     pub etag: String,
     /// `Content-Type`.
     pub content_type: &'static str,
-    /// `Last-Modified`, formatted.
-    pub last_modified: Option<String>,
+    /// `Last-Modified`.
+    pub last_modified: Option<LastModified>,
     /// `Vary` besides `Accept-Encoding`.
     pub vary: &'static str,
     /// How many candidates were withheld.

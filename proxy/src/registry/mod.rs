@@ -330,10 +330,37 @@ pub struct Rendered {
     pub body: Bytes,
     /// `Content-Type`.
     pub content_type: &'static str,
-    /// `Last-Modified`, already formatted, when the protocol has one.
-    pub last_modified: Option<String>,
+    /// `Last-Modified`, when the protocol has one.
+    pub last_modified: Option<LastModified>,
     /// Request headers the form depends on, besides `Accept-Encoding`.
     pub vary: &'static str,
+}
+
+/// The date of a document, as HTTP writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LastModified {
+    /// What is served under this date is always the same: a client may revalidate by it alone.
+    Validator(String),
+    /// It is upstream's and stays when a verdict changes: a client that asked by it alone would
+    /// never learn of a block, so it is told but answers no condition.
+    Information(String),
+}
+
+impl LastModified {
+    /// The date.
+    pub fn date(&self) -> &str {
+        match self {
+            Self::Validator(date) | Self::Information(date) => date,
+        }
+    }
+
+    /// The date, if it answers `If-Modified-Since`.
+    pub fn validator(&self) -> Option<&str> {
+        match self {
+            Self::Validator(date) => Some(date),
+            Self::Information(_) => None,
+        }
+    }
 }
 
 /// Where bytes are and what they must be.

@@ -14,6 +14,7 @@ use http::{HeaderValue, Response, StatusCode};
 use super::headers::{self, NPM_NOTICE, X_CORDON_WITHHELD};
 use super::{Asked, Body, plain};
 use crate::http::reply::ReadyDocument;
+use crate::registry::LastModified;
 
 /// Longest notice, in characters.
 const MAX_NOTICE_CHARACTERS: usize = 400;
@@ -34,10 +35,10 @@ pub(super) fn respond(document: &ReadyDocument, asked: &Asked) -> Response<Body>
         Form::Identity => format!("\"{}\"", document.etag),
         Form::Gzip => format!("\"{}-gzip\"", document.etag),
     };
-    let last_modified = document.last_modified.as_deref();
-    // The date is upstream's: it stays when a verdict changes, so a client that asks by it alone
-    // would never learn of a block.
-    let is_current = asked.conditions.is_current(Some(&etag), None);
+    let date = document.last_modified.as_ref();
+    let is_current = asked
+        .conditions
+        .is_current(Some(&etag), date.and_then(LastModified::validator));
     let mut response = if is_current {
         super::not_modified()
     } else {
@@ -47,8 +48,8 @@ pub(super) fn respond(document: &ReadyDocument, asked: &Asked) -> Response<Body>
     headers.insert(ETAG, headers::value(&etag));
     headers.insert(CACHE_CONTROL, headers::NO_CACHE);
     headers.insert(VARY, vary(document.vary));
-    if let Some(date) = last_modified {
-        headers.insert(LAST_MODIFIED, headers::value(date));
+    if let Some(date) = date {
+        headers.insert(LAST_MODIFIED, headers::value(date.date()));
     }
     if document.withheld > 0 {
         headers.insert(X_CORDON_WITHHELD, HeaderValue::from(document.withheld));

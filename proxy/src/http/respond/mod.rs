@@ -22,7 +22,7 @@ use super::conditional::Conditions;
 use super::range::{Part, RangeRequest};
 use super::reply::Reply;
 use crate::engine::Cleared;
-use crate::registry::Rendered;
+use crate::registry::{LastModified, Rendered};
 
 pub use headers::{X_CORDON_DECISION, X_CORDON_WITHHELD, page_policy};
 pub use refusal::plain;
@@ -180,9 +180,13 @@ impl Responder {
 
 /// A fixed answer of an adapter: small, from memory, revalidated by its date where it has one.
 fn fixed(rendered: Rendered, asked: &Asked) -> Response<Body> {
-    let is_current = asked
-        .conditions
-        .is_current(None, rendered.last_modified.as_deref());
+    let is_current = asked.conditions.is_current(
+        None,
+        rendered
+            .last_modified
+            .as_ref()
+            .and_then(LastModified::validator),
+    );
     let mut response = if is_current {
         not_modified()
     } else {
@@ -195,7 +199,7 @@ fn fixed(rendered: Rendered, asked: &Asked) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, headers::NO_CACHE);
     if let Some(date) = &rendered.last_modified {
-        headers.insert(LAST_MODIFIED, headers::value(date));
+        headers.insert(LAST_MODIFIED, headers::value(date.date()));
     }
     if !rendered.vary.is_empty() {
         headers.insert(VARY, HeaderValue::from_static(rendered.vary));

@@ -44,7 +44,9 @@ fn document() -> ReadyDocument {
         identity: Some(identity),
         etag: "v1".to_owned(),
         content_type: "application/json",
-        last_modified: Some("Wed, 21 Oct 2015 07:28:00 GMT".to_owned()),
+        last_modified: Some(LastModified::Information(
+            "Wed, 21 Oct 2015 07:28:00 GMT".to_owned(),
+        )),
         vary: "accept",
         withheld: 0,
         notice: None,
@@ -267,12 +269,24 @@ async fn ranges_of_an_artifact() {
 }
 
 #[test]
-fn a_date_alone_never_says_that_a_document_is_current() {
+fn a_date_alone_says_that_a_document_is_current_only_if_verdicts_move_it() {
     let date = "Wed, 21 Oct 2015 07:28:00 GMT";
-    let asked = asked(Method::GET, &[(header::IF_MODIFIED_SINCE, date)]);
-    let response = responder().respond(Reply::Document(Arc::new(document())), &asked);
-    assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(response.headers()[header::LAST_MODIFIED], date);
+    for (last_modified, status) in [
+        (LastModified::Information(date.to_owned()), StatusCode::OK),
+        (
+            LastModified::Validator(date.to_owned()),
+            StatusCode::NOT_MODIFIED,
+        ),
+    ] {
+        let asked = asked(Method::GET, &[(header::IF_MODIFIED_SINCE, date)]);
+        let document = ReadyDocument {
+            last_modified: Some(last_modified),
+            ..document()
+        };
+        let response = responder().respond(Reply::Document(Arc::new(document)), &asked);
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()[header::LAST_MODIFIED], date);
+    }
 }
 
 #[tokio::test]

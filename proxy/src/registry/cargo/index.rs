@@ -23,8 +23,8 @@ use super::template::DownloadTemplate;
 use crate::registry::denial::ascii;
 use crate::registry::json::Span;
 use crate::registry::{
-    ArtifactSource, Document, Entry, Links, Listing, MetadataError, Rendered, UpstreamDocument,
-    View,
+    ArtifactSource, Document, Entry, LastModified, Links, Listing, MetadataError, Rendered,
+    UpstreamDocument, View,
 };
 
 /// Most remarks kept about one file.
@@ -303,7 +303,7 @@ impl Document for IndexFile {
                 .last_modified
                 .as_ref()
                 .filter(|_| is_unchanged)
-                .map(SmolStr::to_string),
+                .map(|date| LastModified::Validator(date.to_string())),
             vary: "",
         })
     }

@@ -21,7 +21,7 @@ use super::negotiate;
 use super::packument::{Edit, EditKind, Entry, Packument, Tag, TimeOf, TopKind, TopMember};
 use super::tags::{self, Repair};
 use crate::registry::json::Span;
-use crate::registry::{self, Links, Listing, MetadataError, Rendered, View};
+use crate::registry::{self, LastModified, Links, Listing, MetadataError, Rendered, View};
 
 pub(super) fn render(
     packument: &Packument,
@@ -74,13 +74,11 @@ pub(super) fn render(
 
 /// `Last-Modified`, which pnpm compares with its cut-off: the time in the document, or else what
 /// upstream's own header says.
-fn last_modified(packument: &Packument) -> Option<String> {
-    packument.modified.at.and_then(http_date).or_else(|| {
-        packument
-            .upstream_last_modified
-            .as_ref()
-            .map(ToString::to_string)
-    })
+fn last_modified(packument: &Packument) -> Option<LastModified> {
+    let upstream = || packument.upstream_last_modified.as_ref();
+    let date = packument.modified.at.and_then(http_date);
+    date.or_else(|| upstream().map(ToString::to_string))
+        .map(LastModified::Information)
 }
 
 /// As in HTTP, if it is in the range HTTP can say: years 1970 to 9999.

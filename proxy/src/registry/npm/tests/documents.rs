@@ -11,7 +11,7 @@ fn pretty(rendered: &Rendered) -> String {
     format!(
         "content-type: {}\nlast-modified: {}\nvary: {}\n\n{value:#}",
         rendered.content_type,
-        rendered.last_modified.as_deref().unwrap_or("-"),
+        rendered.last_modified.as_ref().map_or("-", |at| at.date()),
         rendered.vary,
     )
 }
@@ -206,7 +206,7 @@ fn conformance_020_021_last_modified_is_the_documents_time() {
     for view in views() {
         let rendered = render(document.as_ref(), &view, |_| true).unwrap();
         assert_eq!(
-            rendered.last_modified.as_deref(),
+            rendered.last_modified.as_ref().map(|at| at.date()),
             Some("Mon, 06 May 2024 07:08:09 GMT")
         );
     }
