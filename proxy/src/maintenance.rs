@@ -206,6 +206,7 @@ pub async fn collect(
         budget_bytes,
         keep: HashSet::new(),
         unnamed: Unnamed::Go,
+        most: usize::MAX,
     };
     let claims = Claims::default();
     let round = claims.begin().expect("new claims have no round under way");

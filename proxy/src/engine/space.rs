@@ -27,6 +27,8 @@ use super::{Engine, Stores};
 const CHECK_EVERY: Duration = Duration::from_secs(30 * 60);
 /// A collection frees down to the limit less this fraction of it.
 const ROOM: u64 = 16;
+/// Blobs one collection removes at most; the next one goes on.
+const AT_ONCE: usize = 20_000;
 /// Time off after a collection, for each part of time it took.
 const REST: u32 = 9;
 /// The longest time off, and the time off after a failure.
@@ -140,6 +142,7 @@ impl Space {
             keep: HashSet::new(),
             // After the loss of the index nothing has a name, and all of it is good.
             unnamed: Unnamed::GoFirst,
+            most: AT_ONCE,
         };
         let plan = take_stock(blobs, cache, &round, &retention).await?;
         if self.counted(plan.before_bytes) <= self.limit_bytes {
@@ -153,7 +156,10 @@ impl Space {
         .await;
         drop(round);
         self.metrics.collected(removed.len(), freed_bytes);
-        self.counted(plan.before_bytes.saturating_sub(freed_bytes));
+        let left_bytes = self.counted(plan.before_bytes.saturating_sub(freed_bytes));
+        if left_bytes > self.limit_bytes && !removed.is_empty() {
+            self.is_over.notify_one();
+        }
         self.report(plan.before_bytes, removed.len(), freed_bytes)
             .await;
         outcome

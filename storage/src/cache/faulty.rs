@@ -5,14 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use cordon_policy::model::ArtifactId;
+use futures_util::stream;
+use futures_util::{FutureExt as _, StreamExt as _};
 
-use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord};
+use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, Pages};
 use crate::conformance::{Faults, Passage, planned};
 use crate::{StorageError, StorageErrorKind};
 
 const STORE: &str = "cache";
 
-/// Wraps an index; operations are named after the trait methods. A torn call takes effect, but its
+/// Wraps an index; operations are named after the trait methods (listings: `documents`,
+/// `artifacts`). A torn call takes effect, but its
 /// caller is told that it failed.
 #[derive(Clone, Debug)]
 pub struct FaultyIndex<I> {
@@ -53,6 +56,28 @@ impl<I> FaultyIndex<I> {
         &self.index
     }
 
+    /// A listing is one call; a torn one fails after its pages.
+    fn pass_pages<'a, K: Send + 'a, R: Send + 'a>(
+        &'a self,
+        operation: &'static str,
+        pages: impl FnOnce() -> Pages<'a, K, R> + Send + 'a,
+    ) -> Pages<'a, K, R> {
+        let faults = Arc::clone(&self.faults);
+        async move {
+            match faults.pass(STORE, operation).await {
+                Ok(Passage::Whole) => pages(),
+                Ok(Passage::Torn { .. }) => {
+                    let end = Err(planned(STORE, operation, StorageErrorKind::Io));
+                    pages().chain(stream::iter([end])).boxed()
+                }
+                Err(error) => stream::iter([Err(error)]).boxed(),
+            }
+        }
+        .into_stream()
+        .flatten()
+        .boxed()
+    }
+
     async fn pass<T>(
         &self,
         operation: &'static str,
@@ -87,8 +112,8 @@ impl<I: CacheIndex> CacheIndex for FaultyIndex<I> {
         self.pass("remove_document", call).await
     }
 
-    async fn documents(&self) -> Result<Vec<(DocumentKey, DocumentRecord)>, StorageError> {
-        self.pass("documents", self.index.documents()).await
+    fn document_pages(&self) -> Pages<'_, DocumentKey, DocumentRecord> {
+        self.pass_pages("documents", || self.index.document_pages())
     }
 
     async fn artifact(&self, id: &ArtifactId) -> Result<Option<ArtifactRecord>, StorageError> {
@@ -109,8 +134,8 @@ impl<I: CacheIndex> CacheIndex for FaultyIndex<I> {
         self.pass("remove_artifact", call).await
     }
 
-    async fn artifacts(&self) -> Result<Vec<(ArtifactId, ArtifactRecord)>, StorageError> {
-        self.pass("artifacts", self.index.artifacts()).await
+    fn artifact_pages(&self) -> Pages<'_, ArtifactId, ArtifactRecord> {
+        self.pass_pages("artifacts", || self.index.artifact_pages())
     }
 
     async fn flush(&self) -> Result<(), StorageError> {

@@ -6,8 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use cordon_policy::model::ArtifactId;
+use futures_util::StreamExt as _;
+use futures_util::stream;
 
-use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord};
+use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, PAGE, Pages};
 use crate::{StorageError, StorageErrorKind};
 
 /// Records of each kind held, unless told otherwise.
@@ -47,7 +49,7 @@ struct Table<K, R> {
     rows: Mutex<HashMap<K, R>>,
 }
 
-impl<K: Clone + Eq + Hash, R: Clone> Table<K, R> {
+impl<K: Clone + Eq + Hash + Send, R: Clone + Send> Table<K, R> {
     fn new(capacity: usize) -> Self {
         Self {
             capacity,
@@ -82,11 +84,14 @@ impl<K: Clone + Eq + Hash, R: Clone> Table<K, R> {
         self.rows().remove(key);
     }
 
-    fn all(&self) -> Vec<(K, R)> {
+    fn pages(&self) -> Pages<'_, K, R> {
         let rows = self.rows();
-        rows.iter()
+        let all: Vec<(K, R)> = rows
+            .iter()
             .map(|(key, record)| (key.clone(), record.clone()))
-            .collect()
+            .collect();
+        let pages: Vec<_> = all.chunks(PAGE).map(|page| Ok(page.to_vec())).collect();
+        stream::iter(pages).boxed()
     }
 }
 
@@ -109,8 +114,8 @@ impl CacheIndex for MemoryIndex {
         Ok(())
     }
 
-    async fn documents(&self) -> Result<Vec<(DocumentKey, DocumentRecord)>, StorageError> {
-        Ok(self.documents.all())
+    fn document_pages(&self) -> Pages<'_, DocumentKey, DocumentRecord> {
+        self.documents.pages()
     }
 
     async fn artifact(&self, id: &ArtifactId) -> Result<Option<ArtifactRecord>, StorageError> {
@@ -130,8 +135,8 @@ impl CacheIndex for MemoryIndex {
         Ok(())
     }
 
-    async fn artifacts(&self) -> Result<Vec<(ArtifactId, ArtifactRecord)>, StorageError> {
-        Ok(self.artifacts.all())
+    fn artifact_pages(&self) -> Pages<'_, ArtifactId, ArtifactRecord> {
+        self.artifacts.pages()
     }
 
     async fn flush(&self) -> Result<(), StorageError> {

@@ -12,6 +12,8 @@ pub use sled::{Opened, SledIndex, SledLimits};
 
 use async_trait::async_trait;
 use cordon_policy::model::{ArtifactId, Digest, Timestamp};
+use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -82,6 +84,12 @@ pub struct ArtifactRecord {
     pub last_used_at: Timestamp,
 }
 
+/// Records, some at a time.
+pub type Pages<'a, Id, Record> = BoxStream<'a, Result<Vec<(Id, Record)>, StorageError>>;
+
+/// Records on one page, at most.
+pub(crate) const PAGE: usize = 1000;
+
 /// Small records that can be rebuilt. Losing all of it costs time, never correctness.
 #[async_trait]
 pub trait CacheIndex: Send + Sync + 'static {
@@ -95,8 +103,13 @@ pub trait CacheIndex: Send + Sync + 'static {
     ) -> Result<(), StorageError>;
     /// Forgets a document.
     async fn remove_document(&self, key: &DocumentKey) -> Result<(), StorageError>;
-    /// Every document record.
-    async fn documents(&self) -> Result<Vec<(DocumentKey, DocumentRecord)>, StorageError>;
+    /// Every document record, some at a time, in any order. What is put or removed meanwhile may be
+    /// among them or not.
+    fn document_pages(&self) -> Pages<'_, DocumentKey, DocumentRecord>;
+    /// Every document record at once.
+    async fn documents(&self) -> Result<Vec<(DocumentKey, DocumentRecord)>, StorageError> {
+        self.document_pages().try_concat().await
+    }
     /// The record of an artifact.
     async fn artifact(&self, id: &ArtifactId) -> Result<Option<ArtifactRecord>, StorageError>;
     /// Remembers an artifact.
@@ -107,8 +120,12 @@ pub trait CacheIndex: Send + Sync + 'static {
     ) -> Result<(), StorageError>;
     /// Forgets an artifact.
     async fn remove_artifact(&self, id: &ArtifactId) -> Result<(), StorageError>;
-    /// Every artifact record.
-    async fn artifacts(&self) -> Result<Vec<(ArtifactId, ArtifactRecord)>, StorageError>;
+    /// Every artifact record, as [`document_pages`](Self::document_pages).
+    fn artifact_pages(&self) -> Pages<'_, ArtifactId, ArtifactRecord>;
+    /// Every artifact record at once.
+    async fn artifacts(&self) -> Result<Vec<(ArtifactId, ArtifactRecord)>, StorageError> {
+        self.artifact_pages().try_concat().await
+    }
     /// Writes out what is buffered.
     async fn flush(&self) -> Result<(), StorageError>;
 

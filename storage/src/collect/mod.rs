@@ -3,19 +3,23 @@
 //! Blobs that no record names go first. Then go the least recently used, artifacts by when they
 //! were last served and documents by when upstream last confirmed them, until the rest fits. A
 //! document counts as used with every artifact of its package: without it none of them can be
-//! served while upstream is away, and it is small beside them. What
-//! is in the keep-set (held files, what evidence points to) is never touched, nor is what somebody
-//! is at work on ([`Claims`]): a store may be collected while it is being filled.
+//! served while upstream is away, and it is small beside them. What is in the keep-set (held files,
+//! what evidence points to) is never touched, nor is what somebody is at work on ([`Claims`]): a
+//! store may be collected while it is being filled.
 
 mod claims;
+mod stock;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 
 use cordon_policy::model::{ArtifactId, Digest, Timestamp};
 use futures_util::TryStreamExt;
 
+use self::stock::{Choice, Stock};
 use crate::blob::{BlobStat, BlobStore};
-use crate::cache::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, DocumentState};
+use crate::cache::{CacheIndex, DocumentKey};
 use crate::{StorageError, StorageErrorKind};
 
 pub use claims::{Claims, Held, Round};
@@ -29,6 +33,8 @@ pub struct Retention {
     pub keep: HashSet<Digest>,
     /// What becomes of blobs that no record names.
     pub unnamed: Unnamed,
+    /// Blobs that go at once, which bounds the plan; the next collection goes on.
+    pub most: usize,
 }
 
 /// What becomes of blobs that no record names: superseded documents, what an interrupted fetch
@@ -68,93 +74,6 @@ pub struct Deletion {
     pub artifacts: Vec<ArtifactId>,
 }
 
-/// Decides what goes. Pure: the same stock gives the same plan.
-pub fn plan(
-    blobs: Vec<BlobStat>,
-    documents: Vec<(DocumentKey, DocumentRecord)>,
-    artifacts: Vec<(ArtifactId, ArtifactRecord)>,
-    retention: &Retention,
-) -> Plan {
-    let before_bytes = blobs
-        .iter()
-        .fold(0_u64, |sum, blob| sum.saturating_add(blob.size_bytes));
-    let mut stock: BTreeMap<Digest, Deletion> = blobs
-        .into_iter()
-        .filter(|blob| !retention.keep.contains(&blob.digest))
-        .map(|blob| (blob.digest.clone(), unnamed(blob)))
-        .collect();
-    let served = served(&artifacts);
-    for (key, record) in documents {
-        if let DocumentState::Present { blob, .. } = &record.state
-            && let Some(entry) = stock.get_mut(blob)
-        {
-            let served = served.get(&(key.ecosystem.as_str(), key.name.as_str()));
-            let used = served.copied().max(Some(record.fetched_at));
-            entry.last_used_at = entry.last_used_at.max(used);
-            entry.documents.push(key);
-        }
-    }
-    drop(served);
-    for (id, record) in artifacts {
-        if let Some(entry) = stock.get_mut(&record.sha256) {
-            entry.last_used_at = entry.last_used_at.max(Some(record.last_used_at));
-            entry.artifacts.push(id);
-        }
-    }
-    let mut candidates: Vec<Deletion> = stock
-        .into_values()
-        .filter(|entry| entry.last_used_at.is_some() || retention.unnamed != Unnamed::Stay)
-        .collect();
-    // Unnamed first, then the longest unused; of those of the same day the largest.
-    candidates.sort_by(|a, b| {
-        (a.last_used_at, b.blob.size_bytes, &a.blob.digest).cmp(&(
-            b.last_used_at,
-            a.blob.size_bytes,
-            &b.blob.digest,
-        ))
-    });
-    let mut after_bytes = before_bytes;
-    candidates.retain(|entry| {
-        let goes_anyway = entry.last_used_at.is_none() && retention.unnamed == Unnamed::Go;
-        let goes = goes_anyway || after_bytes > retention.budget_bytes;
-        if goes {
-            after_bytes = after_bytes.saturating_sub(entry.blob.size_bytes);
-        }
-        goes
-    });
-    Plan {
-        deletions: candidates,
-        before_bytes,
-        after_bytes,
-    }
-}
-
-/// When anything of a package was last served, by ecosystem and name in each spelling documents
-/// may be kept under. The empty name stands for the whole ecosystem: what is about no package in
-/// particular serves all of them.
-fn served(artifacts: &[(ArtifactId, ArtifactRecord)]) -> HashMap<(&str, &str), Timestamp> {
-    let mut served = HashMap::new();
-    for (id, record) in artifacts {
-        let name = &id.subject.name;
-        for spelling in ["", name.normalized(), name.as_published()] {
-            let latest = served
-                .entry((name.ecosystem().as_str(), spelling))
-                .or_insert(record.last_used_at);
-            *latest = record.last_used_at.max(*latest);
-        }
-    }
-    served
-}
-
-fn unnamed(blob: BlobStat) -> Deletion {
-    Deletion {
-        blob,
-        last_used_at: None,
-        documents: Vec::new(),
-        artifacts: Vec::new(),
-    }
-}
-
 /// Takes stock of the stores and decides what goes.
 ///
 /// # Errors
@@ -165,18 +84,58 @@ pub async fn take_stock(
     round: &Round,
     retention: &Retention,
 ) -> Result<Plan, StorageError> {
-    // Blobs first: one that arrives meanwhile is not in the list and stays.
-    let listed = blobs.scan().try_collect().await?;
-    let documents = index.documents().await?;
-    let artifacts = index.artifacts().await?;
     let mut retention = retention.clone();
     retention.keep.extend(round.held());
+    let mut stock = Stock::default();
+    // Blobs first: one that arrives meanwhile is not in the stock and stays.
+    let mut listed = blobs.scan();
+    while let Some(blob) = listed.try_next().await? {
+        stock.blob(&blob, &retention);
+    }
+    let mut pages = index.artifact_pages();
+    while let Some(page) = pages.try_next().await? {
+        page.iter()
+            .for_each(|(id, record)| stock.artifact(id, record));
+    }
+    let mut pages = index.document_pages();
+    while let Some(page) = pages.try_next().await? {
+        page.iter()
+            .for_each(|(key, record)| stock.document(key, record));
+    }
     // A sort of everything there is.
-    tokio::task::spawn_blocking(move || plan(listed, documents, artifacts, &retention))
-        .await
-        .map_err(|error| {
-            StorageError::new("blob", "planning a collection", StorageErrorKind::Io, error)
-        })
+    let choice = tokio::task::spawn_blocking(move || stock.choose(&retention)).await;
+    let choice = choice.map_err(|error| {
+        StorageError::new("blob", "planning a collection", StorageErrorKind::Io, error)
+    })?;
+    if choice.is_empty() {
+        return Ok(choice.plan());
+    }
+    name(blobs, index, choice).await
+}
+
+/// Looks through everything a second time, for what was chosen.
+async fn name(
+    blobs: &dyn BlobStore,
+    index: &dyn CacheIndex,
+    mut choice: Choice,
+) -> Result<Plan, StorageError> {
+    let mut listed = blobs.scan();
+    while let Some(blob) = listed.try_next().await? {
+        choice.blob(blob);
+    }
+    let mut pages = index.artifact_pages();
+    while let Some(page) = pages.try_next().await? {
+        for (id, record) in page {
+            choice.artifact(id, &record);
+        }
+    }
+    let mut pages = index.document_pages();
+    while let Some(page) = pages.try_next().await? {
+        for (key, record) in page {
+            choice.document(key, &record);
+        }
+    }
+    Ok(choice.plan())
 }
 
 /// Carries a plan out, except for what somebody got hold of since the round began. `done` is told
@@ -205,264 +164,4 @@ pub async fn carry_out(
         done(deletion);
     }
     index.flush().await
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::blob::MemoryBlobs;
-    use crate::cache::MemoryIndex;
-    use crate::conformance::blob::put;
-    use crate::conformance::cache::{artifact_id, artifact_record, document_key, document_record};
-
-    fn blob(name: &str, size_bytes: u64) -> BlobStat {
-        BlobStat {
-            digest: Digest::of(name.as_bytes()),
-            size_bytes,
-        }
-    }
-
-    fn artifact(name: &str, file: &str, last_used_at: i64) -> (ArtifactId, ArtifactRecord) {
-        let mut record = artifact_record(name);
-        record.last_used_at = Timestamp::from_millis(last_used_at);
-        (artifact_id(file, "1", file), record)
-    }
-
-    fn document(name: &str, fetched_at: i64) -> (DocumentKey, DocumentRecord) {
-        let mut record = document_record(name);
-        record.fetched_at = Timestamp::from_millis(fetched_at);
-        (document_key(name), record)
-    }
-
-    fn within(budget_bytes: u64) -> Retention {
-        Retention {
-            budget_bytes,
-            keep: HashSet::new(),
-            unnamed: Unnamed::Go,
-        }
-    }
-
-    fn deleted(plan: &Plan) -> Vec<Digest> {
-        let deletions = plan.deletions.iter();
-        deletions
-            .map(|deletion| deletion.blob.digest.clone())
-            .collect()
-    }
-
-    fn names(names: &[&str]) -> Vec<Digest> {
-        names
-            .iter()
-            .map(|name| Digest::of(name.as_bytes()))
-            .collect()
-    }
-
-    fn stock() -> Vec<BlobStat> {
-        ["old", "mid", "doc", "new", "orphan"]
-            .map(|name| blob(name, 100))
-            .to_vec()
-    }
-
-    type Documents = Vec<(DocumentKey, DocumentRecord)>;
-    type Artifacts = Vec<(ArtifactId, ArtifactRecord)>;
-
-    fn records() -> (Documents, Artifacts) {
-        let artifacts = vec![
-            artifact("new", "new", 40),
-            artifact("old", "old", 10),
-            artifact("mid", "mid", 20),
-            // The bytes of `old` under another name, used later.
-            artifact("old", "alias", 25),
-            artifact("gone", "gone", 1),
-        ];
-        (vec![document("doc", 30)], artifacts)
-    }
-
-    #[test]
-    fn the_least_recently_used_go_until_the_rest_fits() {
-        for (budget, expected) in [
-            (u64::MAX, &["orphan"][..]),
-            (400, &["orphan"]),
-            (399, &["orphan", "mid"]),
-            (300, &["orphan", "mid"]),
-            (200, &["orphan", "mid", "old"]),
-            (100, &["orphan", "mid", "old", "doc"]),
-            (0, &["orphan", "mid", "old", "doc", "new"]),
-        ] {
-            let (documents, artifacts) = records();
-            let plan = plan(stock(), documents, artifacts, &within(budget));
-            assert_eq!(deleted(&plan), names(expected), "{budget} bytes");
-            assert_eq!(plan.before_bytes, 500);
-            assert_eq!(plan.after_bytes, 500 - 100 * expected.len() as u64);
-        }
-    }
-
-    #[test]
-    fn a_document_stays_as_long_as_an_artifact_of_its_package_or_ecosystem() {
-        let artifacts = vec![artifact("old", "old", 10), artifact("new", "new", 40)];
-        let documents = vec![document("old", 1), document("new", 2), document("", 3)];
-        let stock = [("old", 100), ("new", 100)].map(|(name, size)| blob(name, size));
-        // Each document in a blob of its own, which is smaller than any artifact.
-        let documents: Vec<_> = documents
-            .into_iter()
-            .map(|(key, mut record)| {
-                record.state = DocumentState::Present {
-                    blob: Digest::of(format!("about {}", key.name).as_bytes()),
-                    content_type: "text/plain".into(),
-                };
-                (key, record)
-            })
-            .collect();
-        let abouts = ["about old", "about new", "about "].map(|name| blob(name, 10));
-        let stock: Vec<_> = stock.into_iter().chain(abouts).collect();
-        let plan = plan(stock, documents, artifacts, &within(0));
-        let (old, new) = (["old", "about old", "new"], ["about ", "about new"]);
-        let mut deleted = deleted(&plan);
-        let last = deleted.split_off(3);
-        assert_eq!(deleted, names(&old));
-        // Of the same instant and size, in any order.
-        let set = |digests: Vec<Digest>| digests.into_iter().collect::<HashSet<_>>();
-        assert_eq!(set(last), set(names(&new)));
-    }
-
-    #[test]
-    fn what_is_to_be_kept_stays_and_counts() {
-        let (documents, artifacts) = records();
-        let retention = Retention {
-            budget_bytes: 0,
-            keep: HashSet::from_iter(names(&["mid", "orphan", "unknown"])),
-            unnamed: Unnamed::Go,
-        };
-        let plan = plan(stock(), documents, artifacts, &retention);
-        assert_eq!(deleted(&plan), names(&["old", "doc", "new"]));
-        assert_eq!(plan.after_bytes, 200);
-    }
-
-    #[test]
-    fn unnamed_blobs_stay_when_told() {
-        let (documents, artifacts) = records();
-        let mut retention = within(0);
-        retention.unnamed = Unnamed::Stay;
-        let plan = plan(stock(), documents, artifacts, &retention);
-        assert_eq!(deleted(&plan), names(&["mid", "old", "doc", "new"]));
-    }
-
-    #[test]
-    fn unnamed_blobs_go_first_but_only_as_far_as_needed_when_told() {
-        for (budget, expected) in [
-            (500, &[][..]),
-            (400, &["orphan"]),
-            (399, &["orphan", "mid"]),
-        ] {
-            let (documents, artifacts) = records();
-            let mut retention = within(budget);
-            retention.unnamed = Unnamed::GoFirst;
-            let plan = plan(stock(), documents, artifacts, &retention);
-            assert_eq!(deleted(&plan), names(expected), "{budget} bytes");
-        }
-    }
-
-    #[tokio::test]
-    async fn bytes_that_arrive_again_after_the_stock_was_taken_stay() {
-        let (blobs, index) = (MemoryBlobs::new(), MemoryIndex::new());
-        let (again, gone) = (Digest::of(b"again"), Digest::of(b"gone"));
-        for name in ["again", "gone"] {
-            put(&blobs, name.as_bytes()).await;
-        }
-        let claims = Claims::default();
-        let round = claims.begin().expect("a round");
-        let plan = take_stock(&blobs, &index, &round, &within(0))
-            .await
-            .expect("a plan");
-        assert_eq!(plan.deletions.len(), 2);
-        let held = claims.hold(&again).await;
-        put(&blobs, b"again").await;
-        let (id, record) = artifact("again", "again", 1);
-        index.put_artifact(&id, &record).await.expect("a put");
-        drop(held);
-        carry_out(&blobs, &index, &round, &plan, |_| ())
-            .await
-            .expect("a collection");
-        let is_there = |found: Option<BlobStat>| found.is_some();
-        assert!(is_there(blobs.stat(&again).await.expect("a look")));
-        assert!(!is_there(blobs.stat(&gone).await.expect("a look")));
-    }
-
-    #[tokio::test]
-    async fn records_go_with_their_blobs_and_others_stay() {
-        let (blobs, index) = (MemoryBlobs::new(), MemoryIndex::new());
-        for name in ["old", "mid", "doc", "new", "orphan"] {
-            put(&blobs, name.as_bytes()).await;
-        }
-        let (documents, artifacts) = records();
-        for (key, record) in &documents {
-            index.put_document(key, record).await.expect("a put");
-        }
-        for (id, record) in &artifacts {
-            index.put_artifact(id, record).await.expect("a put");
-        }
-        let claims = Claims::default();
-        let round = claims.begin().expect("a round");
-        let plan = take_stock(&blobs, &index, &round, &within(6))
-            .await
-            .expect("a plan");
-        assert_eq!(deleted(&plan), names(&["orphan", "mid", "old"]));
-        let mut count = 0;
-        carry_out(&blobs, &index, &round, &plan, |_| count += 1)
-            .await
-            .expect("a collection");
-        assert_eq!(count, 3);
-        let left: Vec<BlobStat> = blobs.scan().try_collect().await.expect("a scan");
-        assert_eq!(left.len(), 2);
-        assert_eq!(index.documents().await.expect("a list").len(), 1);
-        // `new`, and `gone`, whose blob was not there to begin with.
-        assert_eq!(index.artifacts().await.expect("a list").len(), 2);
-    }
-
-    proptest! {
-        /// Kept blobs are never deleted, the rest fits or nothing more could go, and nothing went
-        /// that need not have gone.
-        #[test]
-        fn plans_keep_what_must_be_kept_and_delete_no_more_than_needed(
-            sizes in prop::collection::vec(0_u64..1000, 1..40),
-            used in prop::collection::vec((0_usize..40, 0_i64..20), 0..60),
-            kept in prop::collection::vec(0_usize..40, 0..10),
-            budget_bytes in 0_u64..20_000,
-        ) {
-            let name = |number: usize| format!("blob-{number}");
-            let blobs: Vec<_> = sizes
-                .iter()
-                .enumerate()
-                .map(|(number, size)| blob(&name(number), *size))
-                .collect();
-            let artifacts: Vec<_> = used
-                .iter()
-                .enumerate()
-                .map(|(file, (number, at))| artifact(&name(*number), &format!("file-{file}"), *at))
-                .collect();
-            let keep: HashSet<_> = kept
-                .iter()
-                .map(|number| Digest::of(name(*number).as_bytes()))
-                .collect();
-            let retention = Retention { budget_bytes, keep: keep.clone(), unnamed: Unnamed::Stay };
-            let total: u64 = sizes.iter().sum();
-            let plan = plan(blobs.clone(), Vec::new(), artifacts.clone(), &retention);
-            let freed: u64 = plan.deletions.iter().map(|deletion| deletion.blob.size_bytes).sum();
-            prop_assert_eq!(plan.after_bytes, total - freed);
-            prop_assert!(plan.deletions.iter().all(|deletion| !keep.contains(&deletion.blob.digest)));
-            if let Some(last) = plan.deletions.last() {
-                prop_assert!(plan.after_bytes + last.blob.size_bytes > budget_bytes);
-            }
-            if plan.after_bytes > budget_bytes {
-                let could_go: HashSet<_> = artifacts
-                    .iter()
-                    .map(|(_, record)| record.sha256.clone())
-                    .filter(|digest| !keep.contains(digest))
-                    .filter(|digest| blobs.iter().any(|blob| blob.digest == *digest))
-                    .collect();
-                prop_assert_eq!(could_go.len(), plan.deletions.len());
-            }
-        }
-    }
 }

@@ -1,11 +1,15 @@
 //! What every [`CacheIndex`] must do.
 
+use std::collections::HashSet;
+
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, Digest, DigestAlgorithm, Digests, Ecosystem, FileName, PackageName,
     PackageVersion, Timestamp, Version,
 };
 
-use crate::cache::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, DocumentState};
+use futures_util::TryStreamExt as _;
+
+use crate::cache::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, DocumentState, PAGE};
 
 /// Runs the suite. `make` gives a new, empty index each time.
 ///
@@ -240,21 +244,29 @@ async fn kinds_are_apart(index: &impl CacheIndex) {
 }
 
 async fn many_records(index: &impl CacheIndex) {
-    for number in 0..500 {
+    for number in 0..2 * PAGE {
         let name = format!("package-{number}");
         index
             .put_document(&document_key(&name), &document_record(&name))
             .await
             .expect("a put");
     }
-    for number in (0..500).step_by(2) {
+    for number in (0..2 * PAGE).step_by(2) {
         let key = document_key(&format!("package-{number}"));
         index.remove_document(&key).await.expect("a removal");
     }
     index.flush().await.expect("a flush");
-    let left = index.documents().await.expect("a list");
-    assert_eq!(left.len(), 250);
-    for (key, record) in left {
-        assert_eq!(record, document_record(&key.name));
+    // A full page, and one more than that.
+    for expected in [PAGE, PAGE + 1] {
+        let left = index.documents().await.expect("a list");
+        let keys: HashSet<_> = left.iter().map(|(key, _)| key).collect();
+        assert_eq!((left.len(), keys.len()), (expected, expected));
+        for (key, record) in &left {
+            assert_eq!(*record, document_record(&key.name));
+        }
+        let pages: Vec<_> = index.document_pages().try_collect().await.expect("pages");
+        assert!(pages.iter().all(|page| page.len() <= PAGE));
+        let (key, record) = (document_key("package-0"), document_record("package-0"));
+        index.put_document(&key, &record).await.expect("a put");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,6 +67,13 @@ pub(super) enum Kind {
     Artifacts,
 }
 
+/// Some records in the order of their keys.
+pub(super) struct Page<R: Record> {
+    pub(super) records: Vec<(R::Id, R)>,
+    /// The key to go on after; `None` at the end.
+    pub(super) last: Option<Vec<u8>>,
+}
+
 /// An open database. Clones are the same database, which closes with the last of them.
 #[derive(Clone, Debug)]
 pub(super) struct Database {
@@ -115,17 +123,30 @@ impl Database {
         Ok(None)
     }
 
-    /// Every record; damaged ones are removed and left out.
-    pub(super) fn all<R: Record>(&self, kind: Kind) -> Result<Vec<(R::Id, R)>, Trouble> {
-        let mut found = Vec::new();
-        for row in self.tree(kind) {
+    /// The records after a key; damaged ones are removed and left out.
+    pub(super) fn page<R: Record>(
+        &self,
+        kind: Kind,
+        after: Option<&[u8]>,
+        most: usize,
+    ) -> Result<Page<R>, Trouble> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = (start, Bound::<&[u8]>::Unbounded);
+        let mut page = Page {
+            records: Vec::new(),
+            last: None,
+        };
+        let mut count = 0;
+        for row in self.tree(kind).range::<&[u8], _>(range).take(most) {
             let (key, value) = row?;
             match record::decode::<R>(&key, &value) {
-                Some(pair) => found.push(pair),
+                Some(pair) => page.records.push(pair),
                 None => self.drop_damaged(kind, &key, &value)?,
             }
+            count += 1;
+            page.last = (count == most).then(|| key.to_vec());
         }
-        Ok(found)
+        Ok(page)
     }
 
     fn drop_damaged(&self, kind: Kind, key: &[u8], value: &[u8]) -> Result<(), Trouble> {

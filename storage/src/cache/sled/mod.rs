@@ -21,11 +21,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cordon_policy::model::ArtifactId;
+use futures_util::StreamExt as _;
+use futures_util::stream;
 
-use self::database::Kind;
+use self::database::{Kind, Page};
 use self::record::Record;
 use self::running::Shared;
-use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, DocumentState};
+use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, DocumentState, PAGE, Pages};
 use crate::disk::{Disk, RealDisk, create_folders, settle_version};
 use crate::{Chain, StorageError, StorageErrorKind};
 
@@ -180,16 +182,25 @@ impl SledIndex {
         Ok(())
     }
 
-    async fn all<R: Record>(
-        &self,
-        operation: &'static str,
-        kind: Kind,
-    ) -> Result<Vec<(R::Id, R)>, StorageError> {
-        let shared = Arc::clone(&self.shared);
-        blocking(operation, move || {
-            shared.run(operation, |open| open.database.all(kind))
+    fn pages<R: Record>(&self, operation: &'static str, kind: Kind) -> Pages<'_, R::Id, R> {
+        let page_after = move |after: Option<Vec<u8>>| {
+            let shared = Arc::clone(&self.shared);
+            blocking(operation, move || {
+                shared.run(operation, |open| {
+                    open.database.page::<R>(kind, after.as_deref(), PAGE)
+                })
+            })
+        };
+        // Before the first page there is no key to go on after, and after the last no page.
+        stream::try_unfold(Some(None), move |place| {
+            let page = place.map(page_after);
+            async move {
+                let Some(page) = page else { return Ok(None) };
+                let Page { records, last } = page.await?;
+                Ok(Some((records, last.map(Some))))
+            }
         })
-        .await
+        .boxed()
     }
 
     /// Hands what is buffered to the operating system, so that it survives a kill. A power cut may
@@ -252,8 +263,8 @@ impl CacheIndex for SledIndex {
             .await
     }
 
-    async fn documents(&self) -> Result<Vec<(DocumentKey, DocumentRecord)>, StorageError> {
-        self.all("listing documents", Kind::Documents).await
+    fn document_pages(&self) -> Pages<'_, DocumentKey, DocumentRecord> {
+        self.pages("listing documents", Kind::Documents)
     }
 
     async fn artifact(&self, id: &ArtifactId) -> Result<Option<ArtifactRecord>, StorageError> {
@@ -275,8 +286,8 @@ impl CacheIndex for SledIndex {
             .await
     }
 
-    async fn artifacts(&self) -> Result<Vec<(ArtifactId, ArtifactRecord)>, StorageError> {
-        self.all("listing artifacts", Kind::Artifacts).await
+    fn artifact_pages(&self) -> Pages<'_, ArtifactId, ArtifactRecord> {
+        self.pages("listing artifacts", Kind::Artifacts)
     }
 
     async fn flush(&self) -> Result<(), StorageError> {
