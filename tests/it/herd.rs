@@ -226,3 +226,85 @@ fn packument_herd(
     }
     (memory::peak_mib(pid), began.elapsed().as_secs_f32())
 }
+
+/// How long a failure is answered from memory: the step after which upstream is asked again.
+const STEP: Duration = Duration::from_secs(2);
+
+/// F-21: whatever goes wrong upstream, the many who ask again and again cost one request in a step,
+/// and each of them is answered at once.
+#[test]
+fn inv_09_f_21_a_failing_leader_costs_one_request_in_a_step_however_many_ask() {
+    let faults = [
+        Fault::CutAt(10),
+        Fault::Status(503),
+        Fault::WrongBytes,
+        Fault::Close,
+    ];
+    let lasting = Duration::from_secs(scale(5, 30));
+    for fault in faults {
+        let registry = FakeRegistry::start();
+        registry.publish_all(Protocol::Npm, "failing", &["1.0.0"]);
+        registry.publish_all(Protocol::Npm, "missing", &["1.0.0"]);
+        let file = registry.file_path(Protocol::Npm, "failing", "1.0.0");
+        let document = registry.document_path(Protocol::Npm, "missing");
+        registry.fault(&file, fault.clone());
+        // A document has no digest to be wrong.
+        let is_about_files = fault == Fault::WrongBytes;
+        if !is_about_files {
+            registry.fault(&document, fault.clone());
+        }
+        let cordon = Cordon::start(&registry);
+        let base = cordon.url(Protocol::Npm);
+        let mut urls = vec![format!("{base}failing/-/failing-1.0.0.tgz")];
+        if !is_about_files {
+            urls.push(format!("{base}missing"));
+        }
+        let began = Instant::now();
+        let (answers, slowest) = hammer(64, &urls, lasting);
+        let steps = began.elapsed().as_secs_f32() / STEP.as_secs_f32();
+        let asked = [registry.log().gets(&file), registry.log().gets(&document)];
+        println!(
+            "{fault:?}: {answers} answers in {steps:.1} steps, requests upstream: {asked:?}, slowest \
+             answer {slowest:?}"
+        );
+        let limit = steps.ceil() as usize + 1;
+        for count in asked.iter().take(urls.len()) {
+            assert!((1..=limit).contains(count), "{count} in {steps:.1} steps");
+        }
+        assert!(slowest < Duration::from_secs(10), "{slowest:?}");
+    }
+}
+
+/// Asks for all addresses in turn from `clients` clients, each as fast as it is refused. How many
+/// answers came, and how long the slowest took.
+fn hammer(clients: usize, urls: &[String], lasting: Duration) -> (usize, Duration) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    let end = Instant::now() + lasting;
+    runtime.block_on(async {
+        let client = http::concurrent();
+        let all = (0..clients).map(|number| {
+            let (client, urls) = (client.clone(), urls.to_owned());
+            tokio::spawn(async move {
+                let (mut answers, mut slowest) = (0, Duration::ZERO);
+                while Instant::now() < end {
+                    let began = Instant::now();
+                    let url = &urls[(number + answers) % urls.len()];
+                    let response = client.get(url).send().await.expect("an answer");
+                    let status = response.status().as_u16();
+                    assert!(status >= 500 || status == 403, "{url}: {status}");
+                    drop(response.bytes().await.expect("a whole body"));
+                    answers += 1;
+                    slowest = slowest.max(began.elapsed());
+                }
+                (answers, slowest)
+            })
+        });
+        let all: Vec<_> = all.collect();
+        let mut total = (0, Duration::ZERO);
+        for one in all {
+            let (answers, slowest) = one.await.expect("no client panics");
+            total = (total.0 + answers, total.1.max(slowest));
+        }
+        total
+    })
+}

@@ -12,6 +12,7 @@ mod conformance_clients;
 mod conformance_general;
 mod conformance_npm;
 mod conformance_pypi;
+mod epochs;
 mod every_client;
 mod evidence;
 mod exempt_bytes;
