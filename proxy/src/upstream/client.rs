@@ -9,7 +9,7 @@ use url::Url;
 
 use super::breaker::Breaker;
 use super::error::UpstreamError;
-use super::host::{GuardedResolver, Origin, proxy_hosts};
+use super::host::{GuardedResolver, Origin, SystemLookup, is_private, proxy_hosts};
 use super::turn::Turn;
 use crate::config::{Limits, UpstreamConfig};
 
@@ -51,6 +51,20 @@ pub struct Place {
 
 impl Upstream {
     pub(super) fn new(config: UpstreamConfig, limits: &Limits) -> Result<Self, UpstreamError> {
+        let resolver = GuardedResolver {
+            exempt: proxy_hosts(std::env::vars()),
+            lookup: Arc::new(SystemLookup),
+            is_dropped: is_private,
+        };
+        Self::with_resolver(config, limits, resolver)
+    }
+
+    /// As [`new`](Self::new); `resolver` is for names that must not resolve to anything private.
+    pub(super) fn with_resolver(
+        config: UpstreamConfig,
+        limits: &Limits,
+        resolver: GuardedResolver,
+    ) -> Result<Self, UpstreamError> {
         let setup = |what: String| UpstreamError::Setup {
             upstream: config.id.to_string(),
             what,
@@ -69,8 +83,7 @@ impl Upstream {
             .http2_adaptive_window(true)
             .tcp_nodelay(true);
         if !config.may_be_private {
-            let exempt = proxy_hosts(std::env::vars());
-            builder = builder.dns_resolver(Arc::new(GuardedResolver { exempt }));
+            builder = builder.dns_resolver(Arc::new(resolver));
         }
         let http = builder.build().map_err(|error| setup(chain(&error)))?;
         Ok(Self {

@@ -1,8 +1,10 @@
 //! Which origins may be asked, and which addresses a name may resolve to.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Url;
 
@@ -55,7 +57,15 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
         || (a == 100 && (64..128).contains(&b))
         || (a == 198 && (18..20).contains(&b))
         || a >= 240
+        || METADATA.contains(&address)
 }
+
+/// Addresses clouds keep for their machines outside the ranges above: Oracle's metadata service,
+/// Azure's wire server.
+const METADATA: [Ipv4Addr; 2] = [
+    Ipv4Addr::new(192, 0, 0, 192),
+    Ipv4Addr::new(168, 63, 129, 16),
+];
 
 fn is_private_v6(address: Ipv6Addr) -> bool {
     if let Some(v4) = address.to_ipv4_mapped() {
@@ -75,6 +85,25 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
         || (is_nat64 && is_private_v4(tail))
         || (is_6to4 && is_private_v4(v4_of_6to4))
         || (segments[..6] == [0; 6] && is_private_v4(tail))
+        || (segments[..6] == [0, 0, 0, 0, 0xffff, 0] && is_private_v4(tail))
+}
+
+/// Asks for the addresses of a name.
+pub(super) trait Lookup: Send + Sync {
+    /// The addresses, as the resolver gives them now.
+    fn lookup(&self, host: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
+}
+
+/// The operating system's resolver.
+pub(super) struct SystemLookup;
+
+impl Lookup for SystemLookup {
+    fn lookup(&self, host: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
+            Ok(found.map(|address| address.ip()).collect())
+        })
+    }
 }
 
 /// Resolves names and drops private addresses, at every connection, so that a name cannot be
@@ -82,28 +111,30 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
 pub(super) struct GuardedResolver {
     /// Names that may resolve to anything: a proxy from the environment.
     pub(super) exempt: Arc<[String]>,
+    /// Who knows.
+    pub(super) lookup: Arc<dyn Lookup>,
+    /// Which addresses are dropped: [`is_private`] but in tests, which have no others to go to.
+    pub(super) is_dropped: fn(IpAddr) -> bool,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let exempt = Arc::clone(&self.exempt);
+        let host = name.as_str().to_ascii_lowercase();
+        let is_exempt = self.exempt.contains(&host);
+        let is_dropped = self.is_dropped;
+        let lookup = self.lookup.lookup(host.clone());
         Box::pin(async move {
-            let host = name.as_str().to_ascii_lowercase();
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            let is_exempt = exempt.contains(&host);
-            let public: Vec<SocketAddr> = found
-                .into_iter()
-                .filter(|a| is_exempt || !is_private(a.ip()))
-                .collect();
-            if public.is_empty() {
+            let mut found = lookup.await?;
+            found.retain(|address| is_exempt || !is_dropped(*address));
+            if found.is_empty() {
                 let message = format!(
                     "`{host}` resolves to no public address; if it is an internal registry, set \
                      `private = true` for its upstream"
                 );
                 return Err(message.into());
             }
-            Ok(Box::new(public.into_iter()) as Addrs)
+            let addresses = found.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(Box::new(addresses) as Addrs)
         })
     }
 }
@@ -163,6 +194,10 @@ mod tests {
             "2002:a00:1::",
             "::127.0.0.1",
             "::10.0.0.1",
+            "::ffff:0:127.0.0.1",
+            "192.0.0.192",
+            "168.63.129.16",
+            "::ffff:168.63.129.16",
         ];
         for text in private {
             assert!(
@@ -181,6 +216,8 @@ mod tests {
             "64:ff9b::101:101",
             "2002:101:101::",
             "::ffff:8.8.8.8",
+            "::ffff:0:8.8.8.8",
+            "168.63.129.17",
         ];
         for text in public {
             assert!(

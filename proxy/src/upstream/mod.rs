@@ -10,6 +10,9 @@ mod client;
 mod document;
 mod error;
 mod host;
+// Other systems have a single loopback address.
+#[cfg(all(test, target_os = "linux"))]
+mod rebinding_tests;
 mod received;
 mod turn;
 
@@ -28,7 +31,8 @@ use cordon_policy::model::{Ecosystem, PackageName};
 
 use crate::config::{Limits, UpstreamConfig};
 
-/// Every configured upstream.
+/// Every configured upstream. Copies share connections and what is known of each one's health.
+#[derive(Clone)]
 pub struct Upstreams {
     all: Vec<Arc<Upstream>>,
 }

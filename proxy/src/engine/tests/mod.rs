@@ -2,6 +2,7 @@
 
 mod catalogs;
 mod documents;
+mod failing_stores;
 mod outages;
 mod sightings;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cordon_policy::config::PolicySource;
+use cordon_policy::evaluate::Ruleset;
 use cordon_policy::model::Timestamp;
 use cordon_storage::blob::MemoryBlobs;
 use cordon_storage::cache::MemoryIndex;
@@ -35,6 +37,19 @@ const PACKAGE: &str = "demo-package";
 
 /// A clock that moves when told.
 struct Standing(AtomicI64);
+
+impl Standing {
+    /// At the system's time.
+    fn now() -> Arc<Self> {
+        let now = jiff::Timestamp::now().as_millisecond();
+        Arc::new(Self(AtomicI64::new(now)))
+    }
+
+    fn advance(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).expect("tests wait for less than an age");
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+}
 
 impl Clock for Standing {
     fn now(&self) -> Timestamp {
@@ -86,9 +101,7 @@ impl Scene {
         for protocol in Protocol::ALL {
             registry.publish_all(protocol, PACKAGE, &["1.0.0", "1.1.0"]);
         }
-        let clock = Arc::new(Standing(AtomicI64::new(
-            jiff::Timestamp::now().as_millisecond(),
-        )));
+        let clock = Standing::now();
         let engine = engine(&registry, &clock, &stores, policy, sections);
         Self {
             registry,
@@ -115,8 +128,7 @@ impl Scene {
     /// Lets what goes on behind answers end, and then time pass.
     async fn advance(&self, by: Duration) {
         self.engine.finish().await;
-        let by = i64::try_from(by.as_millis()).expect("tests wait for less than an age");
-        self.clock.0.fetch_add(by, Ordering::Relaxed);
+        self.clock.advance(by);
     }
 
     async fn turn_back(&self, by: Duration) {
@@ -143,10 +155,14 @@ impl Scene {
 }
 
 async fn get(engine: &Arc<Engine>, path: &str) -> Got {
+    got(engine.answer(request(path)).await)
+}
+
+fn request(path: &str) -> Request {
     let uri: Uri = format!("/{path}")
         .parse()
         .expect("tests ask for sound paths");
-    let request = Request {
+    Request {
         target: Target::parse(&uri).expect("tests ask for sound paths"),
         method: Method::GET,
         headers: HeaderMap::new(),
@@ -154,8 +170,7 @@ async fn get(engine: &Arc<Engine>, path: &str) -> Got {
             address: "192.0.2.1".into(),
             agent: "test".into(),
         },
-    };
-    got(engine.answer(request).await)
+    }
 }
 
 fn got(reply: Reply) -> Got {
@@ -221,6 +236,32 @@ fn engine(
     policy: &str,
     sections: &str,
 ) -> Arc<Engine> {
+    let config = Arc::new(configuration(registry, sections));
+    let upstreams = Upstreams::new(&config.upstreams, &config.limits).expect("clients can be made");
+    engine_of(&config, upstreams, clock, stores, ruleset(policy))
+}
+
+/// An engine of parts that outlive it.
+fn engine_of(
+    config: &Arc<Config>,
+    upstreams: Upstreams,
+    clock: &Arc<Standing>,
+    stores: &Stores,
+    ruleset: Arc<Ruleset>,
+) -> Arc<Engine> {
+    Engine::new(Parts {
+        config: Arc::clone(config),
+        public_url: "http://cordon.example/".parse().expect("an address"),
+        ruleset,
+        stores: stores.clone(),
+        upstreams,
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        ids: Arc::new(RandomIds),
+        metrics: Arc::new(crate::app::metrics()),
+    })
+}
+
+fn configuration(registry: &FakeRegistry, sections: &str) -> Config {
     let mut text = format!("[server]\ndata = \"/nowhere\"\n{sections}");
     for protocol in Protocol::ALL {
         text.push_str(&format!(
@@ -230,30 +271,24 @@ fn engine(
             registry.files_origin()
         ));
     }
-    let source = |name: &str, text: &str| PolicySource {
-        name: name.to_owned(),
-        text: text.to_owned(),
-    };
-    let config = Config::read(
+    Config::read(
         Some(source("test", &text)),
         Path::new("/"),
         &Overrides::default(),
         &Platform,
     )
     .unwrap_or_else(|rejected| panic!("{:?}", rejected.problems))
-    .config;
-    let ruleset = cordon_policy::config::load(&[source("policy", policy)])
-        .expect("tests have sound policies")
-        .ruleset;
-    let upstreams = Upstreams::new(&config.upstreams, &config.limits).expect("clients can be made");
-    Engine::new(Parts {
-        config: Arc::new(config),
-        public_url: "http://cordon.example/".parse().expect("an address"),
-        ruleset: Arc::new(ruleset),
-        stores: stores.clone(),
-        upstreams,
-        clock: Arc::clone(clock) as Arc<dyn Clock>,
-        ids: Arc::new(RandomIds),
-        metrics: Arc::new(crate::app::metrics()),
-    })
+    .config
+}
+
+fn ruleset(policy: &str) -> Arc<Ruleset> {
+    let loaded = cordon_policy::config::load(&[source("policy", policy)]);
+    Arc::new(loaded.expect("tests have sound policies").ruleset)
+}
+
+fn source(name: &str, text: &str) -> PolicySource {
+    PolicySource {
+        name: name.to_owned(),
+        text: text.to_owned(),
+    }
 }
