@@ -30,6 +30,7 @@ mod service;
 mod sightings;
 mod snapshot;
 mod space;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod uses;
