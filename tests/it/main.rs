@@ -26,6 +26,7 @@ mod refusals;
 mod restart;
 mod smoke;
 mod space;
+mod tokens;
 mod verdicts;
 
 /// Set to anything for the counts of a release run instead of those of a change.
