@@ -73,6 +73,7 @@ fn herd(count: usize, url: &str, codings: &'static [&'static str]) -> Vec<Receiv
 /// Must-show 8, F-20.
 #[test]
 fn f_20_a_herd_on_one_cold_artifact_costs_one_fetch_and_bounded_memory() {
+    let _alone = crate::alone();
     let count = usize::try_from(scale(100, 1_000)).expect("small");
     let size = 20 * MIB;
     let archive = Bytes::from(Numbers::new(20).bytes(size));
@@ -181,6 +182,7 @@ const LIMIT_MIB: u64 = 256;
 /// than 256 MiB; compressed and not, on both sides.
 #[test]
 fn f_26_a_herd_on_a_packument_of_20_megabytes_stays_within_256_mebibytes() {
+    let _alone = crate::alone();
     let registry = FakeRegistry::start();
     let main = registry.upstream(Protocol::Npm).replace("npm/", "");
     let document = packument("huge", &main, 20_000_000);
@@ -234,13 +236,14 @@ const STEP: Duration = Duration::from_secs(2);
 /// and each of them is answered at once.
 #[test]
 fn inv_09_f_21_a_failing_leader_costs_one_request_in_a_step_however_many_ask() {
+    let _alone = crate::alone();
     let faults = [
         Fault::CutAt(10),
         Fault::Status(503),
         Fault::WrongBytes,
         Fault::Close,
     ];
-    let lasting = Duration::from_secs(scale(5, 30));
+    let lasting = Duration::from_secs(scale(5, 15));
     for fault in faults {
         let registry = FakeRegistry::start();
         registry.publish_all(Protocol::Npm, "failing", &["1.0.0"]);

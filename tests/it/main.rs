@@ -29,6 +29,8 @@ mod space;
 mod tokens;
 mod verdicts;
 
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
 /// Set to anything for the counts of a release run instead of those of a change.
 const SLOW: &str = "CORDON_SLOW";
 
@@ -40,4 +42,18 @@ fn is_thorough() -> bool {
 /// How many: the first for every change, the second for a release.
 fn scale(quick: u64, thorough: u64) -> u64 {
     if is_thorough() { thorough } else { quick }
+}
+
+/// The machine, for tests in threads of one process; nextest, which gives each a process, reads the
+/// same from `.config/nextest.toml`.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// Held by a test that leaves nothing of the machine to others.
+fn alone() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Held while a time is taken that such a test would spoil.
+fn undisturbed() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
