@@ -121,6 +121,10 @@ impl Engine {
         let flight_key = key.clone();
         self.artifact_flights
             .run(key, || async move {
+                // A flight may have landed in vain between the look above and this start.
+                if let Some(outcome) = this.recent_outcomes.get(&flight_key) {
+                    return outcome;
+                }
                 let outcome = this.prove(wanted).await;
                 // Whatever made upstream be asked in vain is remembered for a moment.
                 if was_in_vain(&outcome) {

@@ -1,6 +1,7 @@
 //! Packages as the engine holds them: parsed documents, what is remembered, the current verdicts.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -146,19 +147,19 @@ impl Engine {
             package: name.clone(),
             documents: documents.join("+").into(),
         };
-        let previous = self.packages.get(&key);
-        if let Some(package) = &previous
-            && package.freshness.is_fresh(self.clock.now())
-        {
-            return Ok(Arc::clone(package));
-        }
-        if let Some(failure) = self.recent_failures.get(&key) {
-            return Err(failure);
-        }
+        let previous = match self.settled(&key) {
+            ControlFlow::Break(outcome) => return outcome,
+            ControlFlow::Continue(previous) => previous,
+        };
         let this = self.this();
         let (name, view, flight_key) = (name.clone(), view.clone(), key.clone());
         self.package_flights
             .run(key, || async move {
+                // A flight may have landed between the look above and this start.
+                let previous = match this.settled(&flight_key) {
+                    ControlFlow::Break(outcome) => return outcome,
+                    ControlFlow::Continue(later) => later.or(previous),
+                };
                 let outcome = this.refresh(registry, name, &view, previous).await;
                 match &outcome {
                     Ok(package) => this.packages.insert(flight_key, Arc::clone(package)),
@@ -172,6 +173,23 @@ impl Engine {
                 outcome
             })
             .await?
+    }
+
+    /// What memory answers with now; else the package as it was, to be confirmed.
+    fn settled(
+        &self,
+        key: &PackageKey,
+    ) -> ControlFlow<Result<Arc<Package>, Failure>, Option<Arc<Package>>> {
+        let previous = self.packages.get(key);
+        if let Some(package) = &previous
+            && package.freshness.is_fresh(self.clock.now())
+        {
+            return ControlFlow::Break(Ok(Arc::clone(package)));
+        }
+        match self.recent_failures.get(key) {
+            Some(failure) => ControlFlow::Break(Err(failure)),
+            None => ControlFlow::Continue(previous),
+        }
     }
 
     async fn refresh(
