@@ -70,7 +70,7 @@ fn herd(count: usize, url: &str, codings: &'static [&'static str]) -> Vec<Receiv
     })
 }
 
-/// Must-show 8, F-20.
+/// F-20.
 #[test]
 fn f_20_a_herd_on_one_cold_artifact_costs_one_fetch_and_bounded_memory() {
     let _alone = crate::alone();
@@ -175,10 +175,10 @@ fn packument(name: &str, main: &str, bytes: usize) -> String {
     .to_string()
 }
 
-/// Memory a Cordon may have here (must-show 8, F-26).
+/// Memory a Cordon may have here (F-26).
 const LIMIT_MIB: u64 = 256;
 
-/// Must-show 8: 16 clients at once on a cold packument of 20 MB, of a Cordon that is refused more
+/// F-26: 16 clients at once on a cold packument of 20 MB, of a Cordon that is refused more
 /// than 256 MiB; compressed and not, on both sides.
 #[test]
 fn f_26_a_herd_on_a_packument_of_20_megabytes_stays_within_256_mebibytes() {
