@@ -19,7 +19,7 @@ fn rounds() -> u64 {
     std::env::var("CORDON_KILLS")
         .ok()
         .and_then(|count| count.parse().ok())
-        .unwrap_or_else(|| crate::scale(5, 200))
+        .unwrap_or(5)
 }
 
 fn name(round: u64, number: usize) -> String {
