@@ -50,6 +50,9 @@ fn versions(scheme: &dyn Scheme) -> Vec<VersionFacts> {
         first_published_at: published.clone(),
         status: Fact::Absent,
         upstream: "bench".into(),
+        similarity: Fact::NotYet,
+        popularity: None,
+        asked_in_vain: None,
     });
     (0..VERSIONS)
         .map(|number| {

@@ -17,7 +17,7 @@ fn codes(evaluation: &Evaluation) -> Vec<&str> {
     findings.map(|finding| finding.code.as_str()).collect()
 }
 
-fn break_fact(facts: &mut VersionFacts, kind: FactKind) -> bool {
+fn break_fact(facts: &mut VersionFacts, kind: FactKind) {
     let cause = || "time-out".into();
     match kind {
         FactKind::PublishedAt => facts.published_at = Fact::Unavailable(cause()),
@@ -28,14 +28,27 @@ fn break_fact(facts: &mut VersionFacts, kind: FactKind) -> bool {
             package.first_published_at = Fact::Unavailable(cause());
             facts.package = package.into();
         }
-        FactKind::Yanked
-        | FactKind::Deprecated
-        | FactKind::License
-        | FactKind::InstallHooks
-        | FactKind::Provenance
-        | FactKind::Publisher => return false,
+        FactKind::Yanked => facts.is_yanked = Fact::Unavailable(cause()),
+        FactKind::Deprecated => facts.deprecated = Fact::Unavailable(cause()),
+        FactKind::License => facts.license = Fact::Unavailable(cause()),
+        FactKind::InstallHooks => facts.install_hooks = Fact::Unavailable(cause()),
+        FactKind::Provenance => facts.has_provenance = Fact::Unavailable(cause()),
+        FactKind::Publisher => facts.publisher = Fact::Unavailable(cause()),
+        FactKind::Change | FactKind::Standing => facts.change = Fact::Unavailable(cause()),
+        FactKind::ExoticDependencies => facts.exotic_dependencies = Fact::Unavailable(cause()),
+        FactKind::Burst => facts.burst = Fact::Unavailable(cause()),
+        FactKind::Advisories => facts.advisories = Fact::Unavailable(cause()),
+        FactKind::Similarity => {
+            let mut package = (*facts.package).clone();
+            package.similarity = Fact::Unavailable(cause());
+            facts.package = package.into();
+        }
+        FactKind::Status => {
+            let mut package = (*facts.package).clone();
+            package.status = Fact::Unavailable(cause());
+            facts.package = package.into();
+        }
     }
-    true
 }
 
 #[test]
@@ -45,10 +58,7 @@ fn inv_11_every_fact_a_rule_needs_holds_when_it_cannot_be_learned() {
     for kind in ruleset.needs().iter() {
         let mut facts = fetched("pkg:npm/left-pad@1.3.0");
         assert!(ruleset.evaluate(&facts, NOW).permit().is_some());
-        assert!(
-            break_fact(&mut facts, kind),
-            "{kind:?} is broken nowhere in this test"
-        );
+        break_fact(&mut facts, kind);
         broken += 1;
         let evaluation = ruleset.evaluate(&facts, NOW);
         assert_ne!(evaluation.effect(), Effect::Allow, "{kind:?}");

@@ -227,6 +227,9 @@ mod tests {
             first_published_at: Fact::Known(long_ago),
             status: Fact::Absent,
             upstream: "test".into(),
+            similarity: Fact::NotYet,
+            popularity: None,
+            asked_in_vain: None,
         });
         for (kind, expected) in [
             (ArtifactKind::Archive, Effect::Block),

@@ -73,6 +73,9 @@ pub fn candidate(purl: &str) -> VersionFacts {
         first_published_at: Fact::Known(at(-2_000 * DAY)),
         status: Fact::Absent,
         upstream: "public".into(),
+        similarity: Fact::Absent,
+        popularity: None,
+        asked_in_vain: None,
     };
     let artifact = ArtifactId {
         subject: PackageVersion { name, version },
@@ -83,6 +86,16 @@ pub fn candidate(purl: &str) -> VersionFacts {
     let mut facts = VersionFacts::unknown(artifact, Arc::new(package));
     facts.published_at = Fact::Known(at(-1_000 * DAY));
     facts.declared = Fact::Known(Digests::from_iter([digest]));
+    facts.is_yanked = Fact::Absent;
+    facts.deprecated = Fact::Absent;
+    facts.license = Fact::Known("MIT".into());
+    facts.install_hooks = Fact::Absent;
+    facts.has_provenance = Fact::Known(false);
+    facts.publisher = Fact::Known("somebody".into());
+    facts.change = Fact::Absent;
+    facts.exotic_dependencies = Fact::Absent;
+    facts.burst = Fact::Absent;
+    facts.advisories = Fact::Absent;
     facts
 }
 

@@ -97,6 +97,9 @@ impl Cleared {
             first_published_at: Fact::NotYet,
             status: Fact::NotYet,
             upstream: "test".into(),
+            similarity: Fact::NotYet,
+            popularity: None,
+            asked_in_vain: None,
         });
         let mut facts = VersionFacts::unknown(artifact, package);
         facts.bytes = Fact::Known(ByteFacts {

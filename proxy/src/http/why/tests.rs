@@ -74,6 +74,9 @@ fn record(
         first_published_at: Fact::Known(now().saturating_sub(days(900))),
         status: Fact::Absent,
         upstream: "public".into(),
+        similarity: Fact::NotYet,
+        popularity: None,
+        asked_in_vain: None,
     });
     let mut facts = VersionFacts::unknown(artifact, package);
     facts.published_at = Fact::Known(now().saturating_sub(days(2)));

@@ -78,6 +78,9 @@ impl IndexFile {
             first_published_at: reader.first_published_at(),
             status: Fact::Absent,
             upstream: document.upstream.clone(),
+            similarity: Fact::NotYet,
+            popularity: None,
+            asked_in_vain: None,
         });
         let places = reader.found.iter().map(|found| found.place).collect();
         let candidates = reader

@@ -220,6 +220,9 @@ impl Found<'_> {
             first_published_at: Fact::NotYet,
             status: Fact::NotYet,
             upstream: document.upstream.clone(),
+            similarity: Fact::NotYet,
+            popularity: None,
+            asked_in_vain: None,
         });
         let artifact = ArtifactId {
             subject: PackageVersion { name, version },

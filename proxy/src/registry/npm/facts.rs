@@ -38,6 +38,12 @@ pub(super) fn of(
         publisher: text(&manifest.publisher, document),
         history: History::default(),
         package: Arc::clone(package),
+        change: Fact::NotYet,
+        exotic_dependencies: Fact::NotYet,
+        burst: Fact::NotYet,
+        advisories: Fact::NotYet,
+        fixes: Arc::default(),
+        audience: cordon_policy::facts::Audience::default(),
     }
 }
 

@@ -68,6 +68,9 @@ mod tests {
             first_published_at: Fact::Absent,
             status: Fact::Absent,
             upstream: "test".into(),
+            similarity: Fact::NotYet,
+            popularity: None,
+            asked_in_vain: None,
         });
         versions
             .iter()

@@ -80,6 +80,9 @@ impl<'a> PageBuilder<'a> {
             first_published_at: Fact::NotYet,
             status: status.map_or(Fact::Absent, |status| Fact::Known(status.name.clone())),
             upstream,
+            similarity: Fact::NotYet,
+            popularity: None,
+            asked_in_vain: None,
         };
         Self {
             package,

@@ -169,6 +169,9 @@ impl ProjectList {
             first_published_at: Fact::NotYet,
             status: Fact::NotYet,
             upstream: self.upstream.clone(),
+            similarity: Fact::NotYet,
+            popularity: None,
+            asked_in_vain: None,
         });
         let artifact = ArtifactId {
             subject: PackageVersion {

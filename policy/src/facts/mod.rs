@@ -1,9 +1,20 @@
 //! What is known about a version when it is judged.
 
+mod advisory;
+mod change;
+mod names;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+
+pub use advisory::{AdvisoryKind, AdvisoryMatch, Named};
+pub use change::{
+    AddedDependency, Burst, Change, DependencyKind, ExoticDependency, ExoticSource, LicenseChange,
+    Standing, Trust, TrustLost,
+};
+pub use names::{AskedInVain, Audience, Popularity, Score, Similarity};
 
 use crate::model::{
     ArtifactId, Digest, DigestAlgorithm, Digests, PackageName, PackageVersion, Timestamp,
@@ -61,11 +72,25 @@ pub enum FactKind {
     Publisher,
     /// [`PackageFacts::first_published_at`].
     FirstPublishedAt,
+    /// [`VersionFacts::advisories`].
+    Advisories,
+    /// [`VersionFacts::change`].
+    Change,
+    /// [`AddedDependency::standing`] of what [`VersionFacts::change`] tells.
+    Standing,
+    /// [`VersionFacts::exotic_dependencies`].
+    ExoticDependencies,
+    /// [`VersionFacts::burst`].
+    Burst,
+    /// [`PackageFacts::similarity`].
+    Similarity,
+    /// [`PackageFacts::status`].
+    Status,
 }
 
 impl FactKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::PublishedAt,
         Self::Declared,
         Self::Bytes,
@@ -76,6 +101,13 @@ impl FactKind {
         Self::Provenance,
         Self::Publisher,
         Self::FirstPublishedAt,
+        Self::Advisories,
+        Self::Change,
+        Self::Standing,
+        Self::ExoticDependencies,
+        Self::Burst,
+        Self::Similarity,
+        Self::Status,
     ];
 
     /// The kebab-case name used in records and in the evidence of findings.
@@ -91,6 +123,13 @@ impl FactKind {
             Self::Provenance => "provenance",
             Self::Publisher => "publisher",
             Self::FirstPublishedAt => "first-published-at",
+            Self::Advisories => "advisories",
+            Self::Change => "change",
+            Self::Standing => "standing",
+            Self::ExoticDependencies => "exotic-dependencies",
+            Self::Burst => "burst",
+            Self::Similarity => "similarity",
+            Self::Status => "status",
         }
     }
 }
@@ -182,10 +221,42 @@ pub struct VersionFacts {
     pub has_provenance: Fact<bool>,
     /// Who published it, as the registry names them.
     pub publisher: Fact<SmolStr>,
+    /// What the version changes against the one before; `Absent` for the first of its line.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub change: Fact<Arc<Change>>,
+    /// Dependencies from outside the registry; `Absent` when there are none.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub exotic_dependencies: Fact<Arc<[ExoticDependency]>>,
+    /// Whether it is one of several published at once; `Absent` when it is not.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub burst: Fact<Burst>,
+    /// The advisories that name it; `Absent` when none does, `Unavailable` without data that may
+    /// be believed.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub advisories: Fact<Arc<[AdvisoryMatch]>>,
+    /// Ids of reviewed advisories that call exactly this version their fix.
+    #[serde(default, skip_serializing_if = "<[SmolStr]>::is_empty")]
+    pub fixes: Arc<[SmolStr]>,
+    /// Who asks.
+    #[serde(default, skip_serializing_if = "is_anybody")]
+    pub audience: Audience,
     /// What Cordon itself remembers of it.
     pub history: History,
     /// What is known about the package as a whole.
     pub package: Arc<PackageFacts>,
+}
+
+/// Records of versions that did not know a fact had not asked for it.
+const fn not_yet<T>() -> Fact<T> {
+    Fact::NotYet
+}
+
+const fn is_not_yet<T>(fact: &Fact<T>) -> bool {
+    matches!(fact, Fact::NotYet)
+}
+
+fn is_anybody(audience: &Audience) -> bool {
+    *audience == Audience::default()
 }
 
 impl VersionFacts {
@@ -209,6 +280,12 @@ impl VersionFacts {
             install_hooks: Fact::NotYet,
             has_provenance: Fact::NotYet,
             publisher: Fact::NotYet,
+            change: Fact::NotYet,
+            exotic_dependencies: Fact::NotYet,
+            burst: Fact::NotYet,
+            advisories: Fact::NotYet,
+            fixes: Arc::default(),
+            audience: Audience::default(),
             history: History::default(),
             package,
         }
@@ -226,6 +303,30 @@ pub struct PackageFacts {
     pub status: Fact<SmolStr>,
     /// Which configured upstream answered for it.
     pub upstream: SmolStr,
+    /// The popular package its name looks made to be taken for; `Absent` when there is none.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub similarity: Fact<Similarity>,
+    /// Its place among the popular packages; `None` when it is not one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub popularity: Option<Popularity>,
+    /// Whether it was asked for here before it existed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_in_vain: Option<AskedInVain>,
+}
+
+impl PackageFacts {
+    /// A package of which nothing but where it comes from is known.
+    pub fn unknown(name: PackageName, upstream: SmolStr) -> Self {
+        Self {
+            name,
+            first_published_at: Fact::NotYet,
+            status: Fact::NotYet,
+            upstream,
+            similarity: Fact::NotYet,
+            popularity: None,
+            asked_in_vain: None,
+        }
+    }
 }
 
 /// What fetching a file showed.

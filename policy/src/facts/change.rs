@@ -1,0 +1,129 @@
+//! What a version changes against the one before it.
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use super::Fact;
+use crate::model::{PackageName, Timestamp, Version};
+
+/// The difference between a version and the one it is compared with: the newest earlier one of
+/// the same major line whose own changes were unremarkable or have settled. Lists are sorted; what did not change is empty or `None`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Change {
+    /// The version compared with.
+    pub since: Version,
+    /// When that was published.
+    pub since_published_at: Option<Timestamp>,
+    /// Dependencies that it did not have.
+    pub added_dependencies: Vec<AddedDependency>,
+    /// Code that runs at install and was not there: `postinstall`, `gypfile`, …
+    pub added_hooks: Vec<SmolStr>,
+    /// Dependencies from outside the registry that were not there.
+    pub added_exotic: Vec<ExoticDependency>,
+    /// Who published it, when nobody of that name had published the package before.
+    pub new_publisher: Option<SmolStr>,
+    /// How far its publication can be trusted, when that is less than before.
+    pub trust_lost: Option<TrustLost>,
+    /// The licence before, when it changed: as the registry words both.
+    pub license: Option<LicenseChange>,
+    /// Size in bytes before and now, when both are declared.
+    pub size_bytes: Option<(u64, u64)>,
+}
+
+/// A dependency a version newly has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AddedDependency {
+    /// The package.
+    pub package: PackageName,
+    /// What it is required for.
+    pub kind: DependencyKind,
+    /// What is known of that package. `NotYet` as an adapter leaves it; the engine asks.
+    pub standing: Fact<Standing>,
+}
+
+/// What a dependency is required for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DependencyKind {
+    /// To run.
+    Normal,
+    /// To build (cargo); its code runs at build time.
+    Build,
+    /// If it can be had.
+    Optional,
+    /// Beside it, chosen by the one who depends (npm `peerDependencies`).
+    Peer,
+}
+
+/// What is known of a package that another one newly depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Standing {
+    /// When it was first published.
+    pub first_published_at: Fact<Timestamp>,
+    /// Its rank in the list of popular packages, 1 is first; `None` when it is not in it.
+    pub rank: Option<u32>,
+}
+
+/// A dependency that does not come from the registry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ExoticDependency {
+    /// The name it goes by.
+    pub name: SmolStr,
+    /// Where it comes from.
+    pub source: ExoticSource,
+    /// The specification as written, cut to a bounded length. Foreign text.
+    pub written: SmolStr,
+}
+
+/// Where a dependency comes from that is not the registry's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExoticSource {
+    /// A version control repository, shorthands such as `user/repository` included.
+    Git,
+    /// An address of an archive.
+    Url,
+    /// A path of the installing machine.
+    File,
+    /// Another registry (cargo).
+    Registry,
+}
+
+/// How far a publication can be trusted by what the registry says, from least to most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trust {
+    /// Nothing but the publisher's account.
+    Account,
+    /// An attestation of provenance.
+    Provenance,
+    /// Published by a workflow the registry trusts, with provenance.
+    TrustedPublisher,
+}
+
+/// A loss of trust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TrustLost {
+    /// Before.
+    pub from: Trust,
+    /// Now.
+    pub to: Trust,
+}
+
+/// A change of licence, as the registry words both.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LicenseChange {
+    /// Before.
+    pub from: SmolStr,
+    /// Now.
+    pub to: SmolStr,
+}
+
+/// Versions of a package published together, against its own habit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Burst {
+    /// Versions published within an hour around this one, itself included.
+    pub versions: u32,
+    /// The most that were published within any hour before.
+    pub habit: u32,
+}
