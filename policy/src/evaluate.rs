@@ -273,6 +273,21 @@ impl Findings<'_> {
         });
     }
 
+    /// Records what the rule saw and let pass, whatever its mode: who reads the decision later sees
+    /// it, and it stops nothing. `asks_for` is what it would have been without the relief.
+    pub fn note(&mut self, code: FindingCode, reason: String, evidence: &str, asks_for: Effect) {
+        self.collected.findings.push(Finding {
+            rule: self.rule.clone(),
+            code,
+            effect: asks_for.max(Effect::Hide),
+            reason,
+            evidence: evidence.into(),
+            until: None,
+            mode: Mode::Monitor,
+            source: self.settings.source.clone(),
+        });
+    }
+
     /// Says that the rule cannot conclude before the fact is learned. A monitored rule waits for
     /// nothing: it must not delay what it may not stop.
     pub fn await_fact(&mut self, fact: FactKind) {
