@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod engine;
+pub mod feeds;
 pub mod http;
 pub mod maintenance;
 pub mod policy_files;
