@@ -71,6 +71,16 @@ impl Ruleset {
             })
     }
 
+    /// The facts that cost requests to learn and that some rule would read for this candidate now.
+    pub fn wants(&self, facts: &VersionFacts, now: Timestamp) -> FactSet {
+        self.rules
+            .iter()
+            .filter_map(|configured| configured.variant_for(facts))
+            .fold(FactSet::EMPTY, |set, variant| {
+                set.union(variant.rule.wants(facts, now))
+            })
+    }
+
     /// Judges one candidate. Total and deterministic: the same facts, ruleset and instant give the
     /// same evaluation. A candidate no rule objects to costs no allocation.
     pub fn evaluate(&self, facts: &VersionFacts, now: Timestamp) -> Evaluation {

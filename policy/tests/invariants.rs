@@ -36,6 +36,7 @@ fn break_fact(facts: &mut VersionFacts, kind: FactKind) {
         FactKind::Publisher => facts.publisher = Fact::Unavailable(cause()),
         FactKind::Change | FactKind::Standing => facts.change = Fact::Unavailable(cause()),
         FactKind::ExoticDependencies => facts.exotic_dependencies = Fact::Unavailable(cause()),
+        FactKind::Siblings => facts.siblings = Fact::Unavailable(cause()),
         FactKind::Burst => facts.burst = Fact::Unavailable(cause()),
         FactKind::Advisories => facts.advisories = Fact::Unavailable(cause()),
         FactKind::Similarity => {
@@ -65,7 +66,7 @@ fn inv_11_every_fact_a_rule_needs_holds_when_it_cannot_be_learned() {
         assert!(evaluation.permit().is_none());
         assert!(evaluation.deciding().is_some());
     }
-    assert_eq!(broken, 4);
+    assert_eq!(broken, 5);
 }
 
 #[test]

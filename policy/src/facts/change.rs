@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use super::Fact;
-use crate::model::{PackageName, Timestamp, Version};
+use crate::model::{PackageName, PackageVersion, Timestamp, Version};
 
 /// The difference between a version and the one it is compared with: the newest earlier one of
 /// the same major line whose own changes were unremarkable or have settled. Lists are sorted; what did not change is empty or `None`.
@@ -126,4 +126,13 @@ pub struct Burst {
     pub versions: u32,
     /// The most that were published within any hour before.
     pub habit: u32,
+}
+
+/// A version that another one of the same scope or project pins exactly.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Sibling {
+    /// The pinned version.
+    pub subject: PackageVersion,
+    /// When it was published.
+    pub published_at: Fact<Timestamp>,
 }

@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 pub use advisory::{AdvisoryKind, AdvisoryMatch, Named};
 pub use change::{
     AddedDependency, Burst, Change, DependencyKind, ExoticDependency, ExoticSource, LicenseChange,
-    Standing, Trust, TrustLost,
+    Sibling, Standing, Trust, TrustLost,
 };
 pub use names::{AskedInVain, Audience, Popularity, Score, Similarity};
 
@@ -86,11 +86,13 @@ pub enum FactKind {
     Similarity,
     /// [`PackageFacts::status`].
     Status,
+    /// [`VersionFacts::siblings`].
+    Siblings,
 }
 
 impl FactKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::PublishedAt,
         Self::Declared,
         Self::Bytes,
@@ -108,6 +110,7 @@ impl FactKind {
         Self::Burst,
         Self::Similarity,
         Self::Status,
+        Self::Siblings,
     ];
 
     /// The kebab-case name used in records and in the evidence of findings.
@@ -130,6 +133,7 @@ impl FactKind {
             Self::Burst => "burst",
             Self::Similarity => "similarity",
             Self::Status => "status",
+            Self::Siblings => "siblings",
         }
     }
 }
@@ -157,6 +161,12 @@ impl FactSet {
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// What is in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Whether the fact is in the set.
@@ -230,6 +240,10 @@ pub struct VersionFacts {
     /// Whether it is one of several published at once; `Absent` when it is not.
     #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
     pub burst: Fact<Burst>,
+    /// What it pins exactly of its own scope or project; `Absent` when nothing, or when it is old
+    /// enough for that not to matter.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub siblings: Fact<Arc<[Sibling]>>,
     /// The advisories that name it; `Absent` when none does, `Unavailable` without data that may
     /// be believed.
     #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
@@ -283,6 +297,7 @@ impl VersionFacts {
             change: Fact::NotYet,
             exotic_dependencies: Fact::NotYet,
             burst: Fact::NotYet,
+            siblings: Fact::NotYet,
             advisories: Fact::NotYet,
             fixes: Arc::default(),
             audience: Audience::default(),

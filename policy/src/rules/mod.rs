@@ -55,6 +55,17 @@ pub trait Rule: std::any::Any + Send + Sync + std::fmt::Debug {
     /// The facts it reads, so that nothing is fetched that no rule asks for.
     fn needs(&self) -> FactSet;
 
+    /// Of the facts that cost requests to learn ([`FactKind::Siblings`], [`FactKind::Standing`]):
+    /// those this rule would read for the candidate at this instant. `facts` holds what the
+    /// registry's documents tell.
+    ///
+    /// [`FactKind::Siblings`]: crate::facts::FactKind::Siblings
+    /// [`FactKind::Standing`]: crate::facts::FactKind::Standing
+    fn wants(&self, facts: &VersionFacts, now: Timestamp) -> FactSet {
+        let _ = (facts, now);
+        FactSet::EMPTY
+    }
+
     /// Looks, and reports. Must not read a clock: `now` is the instant of the evaluation. Where a
     /// needed fact is `NotYet`, call [`Findings::await_fact`]; where it is `Unavailable`, call
     /// [`Findings::report_unavailable`].

@@ -95,6 +95,7 @@ pub fn candidate(purl: &str) -> VersionFacts {
     facts.change = Fact::Absent;
     facts.exotic_dependencies = Fact::Absent;
     facts.burst = Fact::Absent;
+    facts.siblings = Fact::Absent;
     facts.advisories = Fact::Absent;
     facts
 }

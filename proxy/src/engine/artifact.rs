@@ -12,6 +12,7 @@ use cordon_storage::evidence::{Entry as LogEntry, Notice, Pin};
 use cordon_storage::{StorageError, StorageErrorKind};
 
 use super::Engine;
+use super::context::Context;
 use super::failure::Failure;
 use super::fetch::Spooled;
 use super::gate::{Cleared, ClearedBytes};
@@ -109,7 +110,7 @@ impl Engine {
         if let Some(decision) = judgement.withheld.get(&index) {
             return Ok(Outcome::Refused(Arc::clone(decision)));
         }
-        let wanted = wanted(package, index, request, snapshot)?;
+        let wanted = wanted(package, index, request, snapshot, &judgement.context)?;
         if let Some(hot) = self.reuse(request, &wanted) {
             return Ok(Outcome::Cleared(hot));
         }
@@ -390,9 +391,10 @@ fn wanted(
     index: usize,
     request: &ArtifactRequest,
     snapshot: Arc<Snapshot>,
+    context: &Context,
 ) -> Result<Wanted, Failure> {
     let missing = || Failure::NotFound(format!("{} has no such file", package.name.purl()));
-    let mut facts = package.facts(index).ok_or_else(missing)?;
+    let mut facts = package.facts(index, context).ok_or_else(missing)?;
     let source = match request.kind {
         ArtifactKind::Archive => package.document.locate(index)?,
         kind @ (ArtifactKind::CoreMetadata | ArtifactKind::Provenance) => {

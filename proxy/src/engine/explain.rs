@@ -53,11 +53,12 @@ impl Engine {
             .await?;
         let snapshot = self.snapshot();
         let at = at.unwrap_or_else(|| self.clock.now());
+        let context = self.context(&package, &snapshot, at).await?;
         let scheme = registry.scheme();
         let mut candidates = Vec::new();
         let mut best: Option<Version> = None;
         for index in 0..package.document.candidates().len() {
-            let Some(facts) = package.facts(index) else {
+            let Some(facts) = package.facts(index, &context) else {
                 break;
             };
             let evaluation = snapshot.ruleset.evaluate(&facts, at);

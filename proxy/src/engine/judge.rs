@@ -12,6 +12,7 @@ use cordon_storage::evidence::{APPEND_LIMIT, Entry as LogEntry, Listing as Listi
 use smol_str::SmolStr;
 
 use super::Engine;
+use super::context::Context;
 use super::failure::Failure;
 use super::package::Package;
 use super::snapshot::Snapshot;
@@ -31,6 +32,8 @@ pub(super) struct Judgement {
     pub(super) listed: u32,
     /// The decision that speaks for all of them: the one a resolver would have taken.
     pub(super) spokesman: Option<Arc<Decision>>,
+    /// What was known besides the documents.
+    pub(super) context: Arc<Context>,
 }
 
 impl Judgement {
@@ -65,18 +68,21 @@ impl Engine {
         if let Some(judgement) = current(package, snapshot, now) {
             return Ok(judgement);
         }
+        let context = Arc::new(self.context(package, snapshot, now).await?);
         let evaluated = match package.document.candidates().len() {
-            0..=INLINE_CANDIDATES => evaluate_all(package, snapshot, now),
+            0..=INLINE_CANDIDATES => evaluate_all(package, snapshot, &context, now),
             _ => {
                 let (package, snapshot) = (Arc::clone(package), Arc::clone(snapshot));
-                tokio::task::spawn_blocking(move || evaluate_all(&package, &snapshot, now))
+                let context = Arc::clone(&context);
+                let work = move || evaluate_all(&package, &snapshot, &context, now);
+                tokio::task::spawn_blocking(work)
                     .await
                     .map_err(|_| Failure::Interrupted)?
             }
         };
         let previous = package.judgement.load_full();
         let judgement = self
-            .conclude(package, snapshot, now, evaluated, previous)
+            .conclude(package, snapshot, now, context, evaluated, previous)
             .await?;
         let judgement = Arc::new(judgement);
         package.judgement.store(Some(Arc::clone(&judgement)));
@@ -88,6 +94,7 @@ impl Engine {
         package: &Arc<Package>,
         snapshot: &Arc<Snapshot>,
         now: Timestamp,
+        context: Arc<Context>,
         evaluated: Evaluated,
         previous: Option<Arc<Judgement>>,
     ) -> Result<Judgement, Failure> {
@@ -115,7 +122,7 @@ impl Engine {
                 withheld.insert(index, Arc::clone(decision));
                 continue;
             }
-            let Some(facts) = package.facts(index) else {
+            let Some(facts) = package.facts(index, &context) else {
                 continue;
             };
             if let Some(decision) = standing
@@ -159,8 +166,9 @@ impl Engine {
         }
         Ok(Judgement {
             generation: snapshot.generation,
-            valid_until,
+            valid_until: sooner(valid_until, context.retry_at),
             entries,
+            context,
             spokesman: spokesman(package, &withheld),
             withheld,
             listed: u32::try_from(listed).unwrap_or(u32::MAX),
@@ -213,19 +221,22 @@ struct Evaluated {
     valid_until: Option<Timestamp>,
 }
 
-fn evaluate_all(package: &Package, snapshot: &Snapshot, now: Timestamp) -> Evaluated {
+fn evaluate_all(
+    package: &Package,
+    snapshot: &Snapshot,
+    context: &Context,
+    now: Timestamp,
+) -> Evaluated {
     let candidates = package.document.candidates().len();
     let mut entries = Vec::with_capacity(candidates);
     let mut not_listed = Vec::new();
     let mut valid_until: Option<Timestamp> = None;
     for index in 0..candidates {
-        let Some(facts) = package.facts(index) else {
+        let Some(facts) = package.facts(index, context) else {
             break;
         };
         let evaluation = snapshot.ruleset.evaluate(&facts, now);
-        if let Some(until) = evaluation.valid_until() {
-            valid_until = Some(valid_until.map_or(until, |earliest| earliest.min(until)));
-        }
+        valid_until = sooner(valid_until, evaluation.valid_until());
         if evaluation.may_list() {
             entries.push(Entry::Listed);
         } else {
@@ -237,6 +248,13 @@ fn evaluate_all(package: &Package, snapshot: &Snapshot, now: Timestamp) -> Evalu
         entries,
         not_listed,
         valid_until,
+    }
+}
+
+fn sooner(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 

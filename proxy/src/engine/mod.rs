@@ -13,6 +13,7 @@ mod artifact;
 mod background;
 mod catalog;
 mod clock;
+mod context;
 mod documents;
 mod explain;
 mod failure;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::ArcSwapOption;
-use cordon_policy::facts::{History, VersionFacts};
+use cordon_policy::facts::{Fact, History, VersionFacts};
 use cordon_policy::model::{Digest, FileName, PackageName, Timestamp, Version};
 use cordon_storage::evidence::Remembered;
 use smol_str::SmolStr;
 
 use super::Engine;
+use super::context::Context;
 use super::documents::{Documents, Known, Wanted};
 use super::failure::Failure;
 use super::judge::Judgement;
@@ -102,11 +103,28 @@ impl Package {
         self.document.weight_bytes().max(sources) + candidates * 128 + 1024
     }
 
-    /// The facts about a candidate, with what Cordon remembers of it.
-    pub(super) fn facts(&self, index: usize) -> Option<VersionFacts> {
+    /// The facts about a candidate, with what Cordon remembers of it and what was learned of others.
+    pub(super) fn facts(&self, index: usize, context: &Context) -> Option<VersionFacts> {
         let mut facts = self.document.candidates().get(index)?.clone();
         facts.history = self.history(&facts);
+        context.complete(index, &mut facts);
         Some(facts)
+    }
+
+    /// When the package first appeared.
+    pub(super) fn first_published_at(&self) -> Fact<Timestamp> {
+        let first = self.document.candidates().first();
+        first.map_or(Fact::Absent, |facts| {
+            facts.package.first_published_at.clone()
+        })
+    }
+
+    /// When a version was published; `Absent` when there is none.
+    pub(super) fn published_at(&self, version: &Version) -> Fact<Timestamp> {
+        let mut candidates = self.document.candidates().iter();
+        candidates
+            .find(|facts| facts.subject().version == *version)
+            .map_or(Fact::Absent, |facts| facts.published_at.clone())
     }
 
     fn history(&self, facts: &VersionFacts) -> History {

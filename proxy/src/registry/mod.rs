@@ -22,7 +22,7 @@ use bytes::Bytes;
 use cordon_policy::decision::DecisionId;
 use cordon_policy::facts::VersionFacts;
 use cordon_policy::model::{
-    ArtifactKind, Digest, FileName, PackageName, Scheme, Timestamp, Version,
+    ArtifactKind, Digest, FileName, PackageName, PackageVersion, Scheme, Timestamp, Version,
 };
 use cordon_policy::verdict::Effect;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -127,6 +127,14 @@ pub trait Document: Send + Sync {
         index: usize,
         kind: ArtifactKind,
     ) -> Option<Result<ArtifactSource, MetadataError>>;
+
+    /// The versions of other packages without which the candidate at `index` cannot be installed
+    /// (release trains): those it requires exactly, or at least at its own version. A few dozen at
+    /// most; empty where the document does not tell.
+    fn pins(&self, index: usize) -> Vec<PackageVersion> {
+        let _ = index;
+        Vec::new()
+    }
 
     /// What the document had that no answer will have, one sentence each, for the log: entries
     /// outside the ecosystem's grammar, contradictions, unusable addresses. A few at most.

@@ -335,6 +335,14 @@ impl Document for IndexFile {
         None
     }
 
+    fn pins(&self, index: usize) -> Vec<PackageVersion> {
+        let (Some(place), Some(candidate)) = (self.places.get(index), self.candidates.get(index))
+        else {
+            return Vec::new();
+        };
+        super::pins::read(place.line.of(&self.bytes), &candidate.subject().version)
+    }
+
     fn remarks(&self) -> &[String] {
         &self.remarks
     }

@@ -7,6 +7,7 @@
 
 mod index;
 mod line;
+mod pins;
 mod refusal;
 mod route;
 mod template;

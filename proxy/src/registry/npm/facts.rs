@@ -41,6 +41,7 @@ pub(super) fn of(
         change: Fact::NotYet,
         exotic_dependencies: Fact::NotYet,
         burst: Fact::NotYet,
+        siblings: Fact::NotYet,
         advisories: Fact::NotYet,
         fixes: Arc::default(),
         audience: cordon_policy::facts::Audience::default(),

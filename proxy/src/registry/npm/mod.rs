@@ -13,6 +13,7 @@ mod facts;
 mod manifest;
 mod negotiate;
 mod packument;
+mod pins;
 mod render;
 mod route;
 mod tags;

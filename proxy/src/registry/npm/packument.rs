@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use cordon_policy::facts::VersionFacts;
-use cordon_policy::model::{ArtifactKind, PackageName, Timestamp, Version};
+use cordon_policy::model::{ArtifactKind, PackageName, PackageVersion, Timestamp, Version};
 use smol_str::SmolStr;
 
 use super::address::Bases;
@@ -202,6 +202,15 @@ impl Document for Packument {
     ) -> Option<Result<ArtifactSource, MetadataError>> {
         // npm derives no file from a tarball; attestations are a document of their own.
         None
+    }
+
+    fn pins(&self, index: usize) -> Vec<PackageVersion> {
+        let (Some(entry), Some(candidate)) = (self.entries.get(index), self.candidates.get(index))
+        else {
+            return Vec::new();
+        };
+        let manifest = entry.value.of(&self.bytes);
+        super::pins::read(manifest, &candidate.subject().version)
     }
 
     fn remarks(&self) -> &[String] {

@@ -1,4 +1,7 @@
-#![doc = include_str!("minimum-age.md")]
+#![doc = include_str!("../minimum-age.md")]
+
+mod relief;
+mod train;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +16,7 @@ use crate::finding::{FindingCode, RuleId};
 use crate::model::Timestamp;
 use crate::reason;
 use crate::verdict::Effect;
+use relief::Relief;
 
 const TOO_YOUNG: FindingCode = FindingCode::from_static("too-young");
 const DATE_CHANGED: FindingCode = FindingCode::from_static("date-changed");
@@ -24,6 +28,9 @@ const FROZEN: FindingCode = FindingCode::from_static("frozen");
 const NAME_TOO_YOUNG: FindingCode = FindingCode::from_static("name-too-young");
 const NAME_DATE_MISSING: FindingCode = FindingCode::from_static("name-date-missing");
 const SEEN_TOO_RECENTLY: FindingCode = FindingCode::from_static("seen-too-recently");
+const RELEASED_EARLY: FindingCode = FindingCode::from_static("released-early");
+const TRAIN_TOO_YOUNG: FindingCode = FindingCode::from_static("train-too-young");
+const TRAIN_UNKNOWN: FindingCode = FindingCode::from_static("train-unknown");
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -39,7 +46,7 @@ const SAME_STORY: Duration = Duration::from_secs(60);
 /// How the rule is called, documented and read.
 pub const KIND: RuleKind = RuleKind {
     id: RuleId::from_static("minimum-age"),
-    page: include_str!("minimum-age.md"),
+    page: include_str!("../minimum-age.md"),
     codes: &[
         ("too-young", "the version was published too recently"),
         (
@@ -69,6 +76,18 @@ pub const KIND: RuleKind = RuleKind {
             "seen-too-recently",
             "Cordon has not known the version for long enough",
         ),
+        (
+            "released-early",
+            "a reviewed advisory calls the version a fix, so it was let through early (never withholds)",
+        ),
+        (
+            "train-too-young",
+            "the version pins another one exactly that is too young",
+        ),
+        (
+            "train-unknown",
+            "the version pins another one exactly whose age could not be learned",
+        ),
     ],
     default_effect: Effect::Hide,
     is_fixed: false,
@@ -89,8 +108,14 @@ pub enum MissingDate {
 pub struct MinimumAge {
     /// Since the version was published, as the registry says.
     pub version_age: Duration,
+    /// As `version_age`, for what a reviewed advisory calls a fix and is otherwise unremarkable.
+    pub security_fix_age: Duration,
+    /// Whether a version waits for what it pins exactly.
+    pub waits_for_pinned: bool,
     /// Since the package was first published.
     pub name_age: Duration,
+    /// As `name_age`, for packages in the list of popular ones.
+    pub popular_name_age: Duration,
     /// What too young a package asks for.
     pub name_age_effect: Effect,
     /// Since Cordon first saw the version.
@@ -105,7 +130,10 @@ impl Default for MinimumAge {
     fn default() -> Self {
         Self {
             version_age: 72 * HOUR,
+            security_fix_age: DAY,
+            waits_for_pinned: true,
             name_age: 30 * DAY,
+            popular_name_age: 7 * DAY,
             name_age_effect: Effect::Quarantine,
             first_seen_age: Duration::ZERO,
             freeze_after: None,
@@ -133,7 +161,9 @@ fn read_one(inherited: &MinimumAge, table: &mut TableReader<'_, '_>) -> MinimumA
             .map_or(inherited, |read| read.value)
     };
     let version_age = age("version_age", inherited.version_age);
+    let security_fix_age = age("security_fix_age", inherited.security_fix_age);
     let name_age = age("name_age", inherited.name_age);
+    let popular_name_age = age("popular_name_age", inherited.popular_name_age);
     let first_seen_age = age("first_seen_age", inherited.first_seen_age);
     let effects =
         [Effect::Hide, Effect::Quarantine, Effect::Block].map(|effect| (effect.name(), effect));
@@ -143,7 +173,12 @@ fn read_one(inherited: &MinimumAge, table: &mut TableReader<'_, '_>) -> MinimumA
     ];
     MinimumAge {
         version_age,
+        security_fix_age,
+        waits_for_pinned: table
+            .boolean("waits_for_pinned")
+            .map_or(inherited.waits_for_pinned, |read| read.value),
         name_age,
+        popular_name_age,
         name_age_effect: table
             .choice("name_age_effect", &effects)
             .map_or(inherited.name_age_effect, |read| read.value),
@@ -163,15 +198,43 @@ impl Rule for MinimumAge {
         if self.reads_version_date() {
             needs.insert(FactKind::PublishedAt);
         }
+        if self.reads_pinned() {
+            needs.insert(FactKind::Siblings);
+        }
         if !self.name_age.is_zero() {
             needs.insert(FactKind::FirstPublishedAt);
         }
         needs
     }
 
+    fn wants(&self, facts: &VersionFacts, now: Timestamp) -> FactSet {
+        let Some(published) = facts.published_at.known().filter(|at| **at <= now) else {
+            return FactSet::EMPTY;
+        };
+        let age = now.since(*published);
+        let mut wants = FactSet::EMPTY;
+        let shortest = match facts.fixes.is_empty() {
+            true => self.version_age,
+            false => self.version_age.min(self.security_fix_age),
+        };
+        // What is too young is held as it is; what has been old enough for a day came with siblings
+        // that are, too.
+        if self.reads_pinned() && shortest <= age && age < self.version_age.saturating_add(DAY) {
+            wants.insert(FactKind::Siblings);
+        }
+        // A fix may be had early only if what it newly depends on is established.
+        if (shortest..self.version_age).contains(&age) {
+            wants.insert(FactKind::Standing);
+        }
+        wants
+    }
+
     fn check(&self, facts: &VersionFacts, now: Timestamp, out: &mut Findings<'_>) {
         if self.reads_version_date() {
             self.check_version(facts, now, out);
+        }
+        if self.reads_pinned() {
+            self.check_train(facts, now, out);
         }
         if !self.name_age.is_zero() {
             self.check_name(facts, now, out);
@@ -183,7 +246,10 @@ impl Rule for MinimumAge {
 
     fn write_parameters(&self, out: &mut PolicyText) {
         out.duration("version_age", self.version_age);
+        out.duration("security_fix_age", self.security_fix_age);
+        out.boolean("waits_for_pinned", self.waits_for_pinned);
         out.duration("name_age", self.name_age);
+        out.duration("popular_name_age", self.popular_name_age);
         out.text("name_age_effect", self.name_age_effect.name());
         out.duration("first_seen_age", self.first_seen_age);
         if let Some(freeze) = self.freeze_after {
@@ -202,6 +268,30 @@ impl Rule for MinimumAge {
 impl MinimumAge {
     fn reads_version_date(&self) -> bool {
         !self.version_age.is_zero() || self.freeze_after.is_some()
+    }
+
+    fn reads_pinned(&self) -> bool {
+        self.waits_for_pinned && !self.version_age.is_zero()
+    }
+
+    /// The age asked of a version, and the advisory on whose word it is less than usual.
+    fn age_for<'a>(
+        &self,
+        facts: &'a VersionFacts,
+        now: Timestamp,
+        out: &mut Findings<'_>,
+    ) -> (Duration, Option<&'a str>) {
+        if self.security_fix_age >= self.version_age {
+            return (self.version_age, None);
+        }
+        match relief::of(facts, now) {
+            Relief::None => (self.version_age, None),
+            Relief::Fixes(advisory) => (self.security_fix_age, Some(advisory)),
+            Relief::Awaits(advisory) => {
+                out.await_fact(FactKind::Change);
+                (self.security_fix_age, Some(advisory))
+            }
+        }
     }
 
     fn check_version(&self, facts: &VersionFacts, now: Timestamp, out: &mut Findings<'_>) {
@@ -241,7 +331,8 @@ impl MinimumAge {
             Some(first_sight) => published.max(first_sight),
             None => published,
         };
-        let until = believed.saturating_add(self.version_age);
+        let (age, fixes) = self.age_for(facts, now, out);
+        let until = believed.saturating_add(age);
         if published > now {
             let reason = format!(
                 "the registry dates {} to {}, in the future; allowed from {}",
@@ -264,10 +355,20 @@ impl MinimumAge {
             let reason = format!(
                 "{subject} {happened} {} ago; versions must be {} old; allowed from {}",
                 reason::length(now.since(believed)),
-                reason::length(self.version_age),
+                reason::length(age),
                 reason::instant(until)
             );
             out.report(code, reason, &believed.to_string(), Some(until));
+        } else if let Some(advisory) = fixes
+            && believed.saturating_add(self.version_age) > now
+        {
+            let reason = format!(
+                "{} is let through {} after it was published because it fixes {}",
+                reason::subject(facts.subject()),
+                reason::length(now.since(believed)),
+                reason::ascii(advisory, 40)
+            );
+            out.note(RELEASED_EARLY, reason, advisory, out.settings().effect);
         }
         if let Some(freeze) = self.freeze_after
             && believed > freeze
@@ -342,13 +443,17 @@ impl MinimumAge {
             let reason = format!("the registry dates {} before any registry existed", name());
             return out.report_as(effect, NAME_DATE_MISSING, reason, &first.to_string(), None);
         }
-        let until = first.saturating_add(self.name_age);
+        let age = match facts.package.popularity {
+            Some(_) => self.name_age.min(self.popular_name_age),
+            None => self.name_age,
+        };
+        let until = first.saturating_add(age);
         if until > now {
             let reason = format!(
                 "the package {} first appeared {} ago; packages must be {} old; allowed from {}",
                 name(),
                 reason::length(now.since(first)),
-                reason::length(self.name_age),
+                reason::length(age),
                 reason::instant(until)
             );
             out.report_as(

@@ -1,0 +1,188 @@
+//! What is known about a package beyond its own documents, gathered anew for every judgement: the
+//! packages its young versions newly depend on or pin, and how old those are.
+//!
+//! Asking costs requests upstream, so it is done only for the few versions a rule says it matters
+//! for ([`Ruleset::wants`]), some at a time, and at most so many for one judgement. What could not
+//! be learned is `Unavailable`, which holds, and is asked again soon.
+//!
+//! [`Ruleset::wants`]: cordon_policy::evaluate::Ruleset::wants
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cordon_policy::facts::{Change, Fact, FactKind, FactSet, Sibling, Standing, VersionFacts};
+use cordon_policy::model::{PackageName, PackageVersion, Timestamp};
+use futures_util::StreamExt as _;
+use smol_str::SmolStr;
+
+use super::Engine;
+use super::failure::Failure;
+use super::package::Package;
+use super::snapshot::Snapshot;
+use crate::registry::View;
+
+/// Other packages asked about for one judgement, at most. A release that adds more dependencies
+/// than this is held until a person looks.
+const LOOKUPS: usize = 64;
+/// How many of them at once.
+const AT_ONCE: usize = 8;
+/// How soon a judgement is made again that lacked something.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// What one judgement adds to the facts of the documents.
+#[derive(Debug, Default)]
+pub(super) struct Context {
+    standings: BTreeMap<PackageName, Fact<Standing>>,
+    siblings: HashMap<usize, Arc<[Sibling]>>,
+    /// When something that could not be learned is asked for again.
+    pub(super) retry_at: Option<Timestamp>,
+}
+
+impl Context {
+    /// Completes what the documents tell of the candidate at `index`.
+    pub(super) fn complete(&self, index: usize, facts: &mut VersionFacts) {
+        let siblings = self.siblings.get(&index);
+        facts.siblings = siblings.map_or(Fact::Absent, |all| Fact::Known(Arc::clone(all)));
+        if let Fact::Known(change) = &facts.change
+            && !change.added_dependencies.is_empty()
+        {
+            facts.change = Fact::Known(Arc::new(self.with_standings(change)));
+        }
+    }
+
+    fn with_standings(&self, change: &Change) -> Change {
+        let mut change = change.clone();
+        for added in &mut change.added_dependencies {
+            if let Some(known) = self.standings.get(&added.package) {
+                added.standing = known.clone();
+            }
+        }
+        change
+    }
+}
+
+/// Another package, or why it is not there: `Absent` when upstream has no such package.
+type Other = Fact<Arc<Package>>;
+
+fn standing(other: &Other) -> Fact<Standing> {
+    let first_published_at = match other {
+        Fact::Known(package) => package.first_published_at(),
+        Fact::Absent => Fact::Absent,
+        Fact::Unavailable(why) => return Fact::Unavailable(why.clone()),
+        Fact::NotYet => return Fact::NotYet,
+    };
+    Fact::Known(Standing {
+        first_published_at,
+        rank: None,
+    })
+}
+
+fn published_at(pinned: &PackageVersion, other: Option<&Other>) -> Fact<Timestamp> {
+    match other {
+        None | Some(Fact::NotYet) => {
+            Fact::Unavailable(SmolStr::new_static("too many packages to ask about"))
+        }
+        Some(Fact::Absent) => Fact::Absent,
+        Some(Fact::Unavailable(why)) => Fact::Unavailable(why.clone()),
+        Some(Fact::Known(package)) => package.published_at(&pinned.version),
+    }
+}
+
+/// What has to be asked.
+#[derive(Default)]
+struct Questions {
+    names: BTreeSet<PackageName>,
+    pins: HashMap<usize, Vec<PackageVersion>>,
+}
+
+impl Questions {
+    fn of(package: &Package, snapshot: &Snapshot, now: Timestamp) -> Self {
+        let mut questions = Self::default();
+        let costly = FactSet::of(FactKind::Siblings).union(FactSet::of(FactKind::Standing));
+        if snapshot.ruleset.needs().intersection(costly).is_empty() {
+            return questions;
+        }
+        for (index, facts) in package.document.candidates().iter().enumerate() {
+            let wants = snapshot.ruleset.wants(facts, now);
+            if wants.contains(FactKind::Siblings) {
+                questions.ask_about_pins(package, index);
+            }
+            if wants.contains(FactKind::Standing)
+                && let Fact::Known(change) = &facts.change
+            {
+                let added = change.added_dependencies.iter();
+                let names = added.map(|added| added.package.clone());
+                questions.names.extend(names);
+            }
+        }
+        questions
+    }
+
+    fn ask_about_pins(&mut self, package: &Package, index: usize) {
+        let mut pins = package.document.pins(index);
+        // A package that pins itself waits for nothing new.
+        pins.retain(|pinned| pinned.name != package.name);
+        if !pins.is_empty() {
+            let names = pins.iter().map(|pinned| pinned.name.clone());
+            self.names.extend(names);
+            self.pins.insert(index, pins);
+        }
+    }
+}
+
+impl Engine {
+    /// Gathers what the rules want to know about this package's candidates now.
+    pub(super) async fn context(
+        &self,
+        package: &Package,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<Context, Failure> {
+        let Questions { names, pins } = Questions::of(package, snapshot, now);
+        let asked = names.into_iter().take(LOOKUPS);
+        let lookups = asked.map(|name| async move {
+            let other = self.other(package, &name).await?;
+            Ok::<(PackageName, Other), Failure>((name, other))
+        });
+        let mut answers = futures_util::stream::iter(lookups).buffer_unordered(AT_ONCE);
+        let mut others = BTreeMap::new();
+        while let Some(answer) = answers.next().await {
+            let (name, other) = answer?;
+            others.insert(name, other);
+        }
+        let lacks_something = others.values().any(|other| other.known().is_none());
+        let sibling = |pinned: PackageVersion| Sibling {
+            published_at: published_at(&pinned, others.get(&pinned.name)),
+            subject: pinned,
+        };
+        let pins = pins.into_iter();
+        Ok(Context {
+            siblings: pins
+                .map(|(index, pinned)| (index, pinned.into_iter().map(sibling).collect()))
+                .collect(),
+            standings: others
+                .iter()
+                .map(|(name, other)| (name.clone(), standing(other)))
+                .collect(),
+            retry_at: lacks_something.then(|| now.saturating_add(RETRY)),
+        })
+    }
+
+    /// Another package of the same registry, by its documents alone: it is not judged.
+    async fn other(&self, of: &Package, name: &PackageName) -> Result<Other, Failure> {
+        // Boxed: learning of one package may lead to the same code for another.
+        let found = Box::pin(self.package(of.registry, name, &View::plain("context"))).await;
+        match found {
+            Ok(package) => Ok(Fact::Known(package)),
+            Err(Failure::NotFound(_)) => Ok(Fact::Absent),
+            Err(Failure::Store(error)) => Err(Failure::Store(error)),
+            Err(failure) => {
+                let why = failure.to_string();
+                Ok(Fact::Unavailable(
+                    cordon_policy::reason::ascii(&why, 120).into(),
+                ))
+            }
+        }
+    }
+}
