@@ -42,6 +42,7 @@ pub fn observing_engine(
         config: Arc::new(config),
         public_url,
         ruleset,
+        advisories: Arc::new(crate::feeds::AdvisoryData::off()),
         stores,
         upstreams,
         clock: Arc::new(SystemClock),

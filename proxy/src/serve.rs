@@ -246,6 +246,7 @@ fn engine(
         config: Arc::clone(config),
         public_url,
         ruleset: Arc::clone(&policy.ruleset),
+        advisories: Arc::new(crate::feeds::AdvisoryData::off()),
         stores: open.stores.clone(),
         upstreams: Upstreams::new(&config.upstreams, &config.limits)?,
         clock: Arc::new(SystemClock),

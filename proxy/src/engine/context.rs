@@ -20,6 +20,7 @@ use super::Engine;
 use super::failure::Failure;
 use super::package::Package;
 use super::snapshot::Snapshot;
+use crate::feeds::{AdvisoryData, AdvisoryFacts};
 use crate::registry::View;
 
 /// Other packages asked about for one judgement, at most. A release that adds more dependencies
@@ -31,17 +32,27 @@ const AT_ONCE: usize = 8;
 const RETRY: Duration = Duration::from_secs(60);
 
 /// What one judgement adds to the facts of the documents.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Context {
+    advisories: Arc<AdvisoryData>,
+    at: Timestamp,
     standings: BTreeMap<PackageName, Fact<Standing>>,
     siblings: HashMap<usize, Arc<[Sibling]>>,
-    /// When something that could not be learned is asked for again.
-    pub(super) retry_at: Option<Timestamp>,
+    /// When it is gathered again: something could not be learned, or what was gets too old.
+    pub(super) valid_until: Option<Timestamp>,
 }
 
 impl Context {
-    /// Completes what the documents tell of the candidate at `index`.
+    /// Completes what the documents tell of the candidate at `index`, whose history is known.
     pub(super) fn complete(&self, index: usize, facts: &mut VersionFacts) {
+        let subject = &facts.artifact.subject;
+        let was_allowed = facts.history.first_allowed_at.is_some();
+        let AdvisoryFacts {
+            advisories, fixes, ..
+        } = self
+            .advisories
+            .facts(&subject.name, &subject.version, was_allowed, self.at);
+        (facts.advisories, facts.fixes) = (advisories, fixes);
         let siblings = self.siblings.get(&index);
         facts.siblings = siblings.map_or(Fact::Absent, |all| Fact::Known(Arc::clone(all)));
         if let Fact::Known(change) = &facts.change
@@ -104,7 +115,7 @@ impl Questions {
             return questions;
         }
         for (index, facts) in package.document.candidates().iter().enumerate() {
-            let wants = snapshot.ruleset.wants(facts, now);
+            let wants = wants(facts, snapshot, now);
             if wants.contains(FactKind::Siblings) {
                 questions.ask_about_pins(package, index);
             }
@@ -127,6 +138,20 @@ impl Questions {
             let names = pins.iter().map(|pinned| pinned.name.clone());
             self.names.extend(names);
             self.pins.insert(index, pins);
+        }
+    }
+}
+
+/// What the rules want to know of a candidate; of a fix more than of other versions.
+fn wants(facts: &VersionFacts, snapshot: &Snapshot, now: Timestamp) -> FactSet {
+    let PackageVersion { name, version } = facts.subject();
+    let fixes = snapshot.advisories.fixes(name, version);
+    match fixes.is_empty() {
+        true => snapshot.ruleset.wants(facts, now),
+        false => {
+            let mut facts = facts.clone();
+            facts.fixes = fixes.into();
+            snapshot.ruleset.wants(&facts, now)
         }
     }
 }
@@ -165,7 +190,17 @@ impl Engine {
                 .iter()
                 .map(|(name, other)| (name.clone(), standing(other)))
                 .collect(),
-            retry_at: lacks_something.then(|| now.saturating_add(RETRY)),
+            valid_until: [
+                lacks_something.then(|| now.saturating_add(RETRY)),
+                snapshot
+                    .advisories
+                    .believed_until(package.name.ecosystem(), now),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+            advisories: Arc::clone(&snapshot.advisories),
+            at: now,
         })
     }
 

@@ -166,7 +166,7 @@ impl Engine {
         }
         Ok(Judgement {
             generation: snapshot.generation,
-            valid_until: sooner(valid_until, context.retry_at),
+            valid_until: sooner(valid_until, context.valid_until),
             entries,
             context,
             spokesman: spokesman(package, &withheld),

@@ -56,6 +56,7 @@ pub use gate::{Cleared, ClearedBytes};
 pub use snapshot::{Live, Snapshot};
 
 use crate::config::Config;
+use crate::feeds::AdvisoryData;
 use crate::http::reply::Reply;
 use crate::registry::{
     self, ArtifactRequest, Denial, DenialScope, Links, Registry, RequestHead, Route,
@@ -95,6 +96,8 @@ pub struct Parts {
     pub public_url: Url,
     /// The policy to start with.
     pub ruleset: Arc<Ruleset>,
+    /// The advisory data to start with.
+    pub advisories: Arc<AdvisoryData>,
     /// The stores.
     pub stores: Stores,
     /// The upstreams.
@@ -146,6 +149,7 @@ impl Engine {
             config,
             public_url,
             ruleset,
+            advisories,
             stores,
             upstreams,
             clock,
@@ -181,7 +185,7 @@ impl Engine {
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             links: links_below(&public_url),
-            live: Live::new(ruleset),
+            live: Live::new(ruleset, advisories),
             packages,
             ready,
             hot,
@@ -215,7 +219,12 @@ impl Engine {
     /// Puts a new policy in force; requests under way finish under the old one. Returns the
     /// generation.
     pub fn replace_policy(&self, ruleset: Arc<Ruleset>) -> u64 {
-        self.live.swap(ruleset)
+        self.live.replace_policy(ruleset)
+    }
+
+    /// Puts new advisory data in force, as [`replace_policy`](Self::replace_policy) does rules.
+    pub fn replace_advisories(&self, advisories: Arc<AdvisoryData>) -> u64 {
+        self.live.replace_advisories(advisories)
     }
 
     /// The stores, for pages and commands that only read.

@@ -1,15 +1,19 @@
-//! The live policy: one immutable snapshot per request, swapped as a whole.
+//! What is judged by: one immutable snapshot per request, swapped as a whole.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use cordon_policy::evaluate::Ruleset;
 
-/// The policy in force, with its number.
-#[derive(Debug)]
+use crate::feeds::AdvisoryData;
+
+/// What is judged by, with its number.
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The rules and exemptions.
     pub ruleset: Arc<Ruleset>,
+    /// What is known of vulnerabilities and malware.
+    pub advisories: Arc<AdvisoryData>,
     /// Grows with every change. A verdict of another generation is never served from memory.
     pub generation: u64,
 }
@@ -20,9 +24,10 @@ pub struct Live(ArcSwap<Snapshot>);
 
 impl Live {
     /// Starts with generation 1.
-    pub fn new(ruleset: Arc<Ruleset>) -> Self {
+    pub fn new(ruleset: Arc<Ruleset>, advisories: Arc<AdvisoryData>) -> Self {
         Self(ArcSwap::from_pointee(Snapshot {
             ruleset,
+            advisories,
             generation: 1,
         }))
     }
@@ -34,10 +39,21 @@ impl Live {
 
     /// Puts a new policy in force and returns its generation. Requests under way finish under
     /// the old one.
-    pub fn swap(&self, ruleset: Arc<Ruleset>) -> u64 {
-        let previous = self.0.rcu(|current| Snapshot {
-            ruleset: Arc::clone(&ruleset),
-            generation: current.generation + 1,
+    pub fn replace_policy(&self, ruleset: Arc<Ruleset>) -> u64 {
+        self.change(|snapshot| snapshot.ruleset = Arc::clone(&ruleset))
+    }
+
+    /// Puts new advisory data in force, as [`replace_policy`](Self::replace_policy) does rules.
+    pub fn replace_advisories(&self, advisories: Arc<AdvisoryData>) -> u64 {
+        self.change(|snapshot| snapshot.advisories = Arc::clone(&advisories))
+    }
+
+    fn change(&self, change: impl Fn(&mut Snapshot)) -> u64 {
+        let previous = self.0.rcu(|current| {
+            let mut next = Snapshot::clone(current);
+            change(&mut next);
+            next.generation += 1;
+            next
         });
         previous.generation + 1
     }

@@ -182,6 +182,26 @@ impl AdvisoryData {
         matches!(self.ecosystem(ecosystem), EcosystemFeed::Missing)
     }
 
+    /// Ids of reviewed advisories that call exactly this version their fix. Asked before it is
+    /// known whether the data may be believed: it decides only what else is looked at.
+    pub fn fixes(&self, package: &PackageName, version: &Version) -> Vec<SmolStr> {
+        match self.ecosystem(package.ecosystem()) {
+            EcosystemFeed::Loaded(loaded) => loaded.index.fixes(package, version),
+            EcosystemFeed::Missing | EcosystemFeed::Off => Vec::new(),
+        }
+    }
+
+    /// The instant at which the data of an ecosystem gets too old to be believed, if that is to
+    /// come.
+    pub fn believed_until(&self, ecosystem: &Ecosystem, now: Timestamp) -> Option<Timestamp> {
+        match self.ecosystem(ecosystem) {
+            EcosystemFeed::Loaded(loaded) => {
+                Some(loaded.belief.until()).filter(|until| now < *until)
+            }
+            EcosystemFeed::Missing | EcosystemFeed::Off => None,
+        }
+    }
+
     /// What is said about a version.
     ///
     /// Data that may not be believed to be complete (too old, or of several feeds one is missing)

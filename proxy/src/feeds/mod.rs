@@ -4,3 +4,5 @@
 //! once. What is behind it on disk, and how it gets there, is no business of the engine's.
 
 pub mod data;
+
+pub use data::{AdvisoryData, AdvisoryFacts};

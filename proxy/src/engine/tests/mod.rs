@@ -253,6 +253,7 @@ fn engine_of(
         config: Arc::clone(config),
         public_url: "http://cordon.example/".parse().expect("an address"),
         ruleset,
+        advisories: Arc::new(crate::feeds::AdvisoryData::off()),
         stores: stores.clone(),
         upstreams,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
