@@ -1,6 +1,7 @@
 //! The pure core of Cordon: what is known about a version, may it be used, and why.
 //!
-//! Data flows one way. An adapter reads a registry document into [`facts::VersionFacts`]; a policy
+//! Data flows one way. An adapter reads a registry document into [`facts::VersionFacts`], to which
+//! [`change`] adds what each version changes against the one before; a policy
 //! file becomes an [`evaluate::Ruleset`] ([`config`]); [`evaluate::Ruleset::evaluate`] turns facts
 //! and an instant into a [`verdict::Evaluation`]; from an evaluation that allows known bytes comes
 //! the [`verdict::ServePermit`] without which nothing is streamed; a [`decision::Decision`] keeps
@@ -9,6 +10,7 @@
 //! No I/O, no async, no clock, no randomness, no environment: `.clippy.toml` beside this crate
 //! forbids the means.
 
+pub mod change;
 pub mod config;
 pub mod decision;
 pub mod ecosystem;

@@ -12,8 +12,10 @@ use super::{
     CARGO, MAX_VERSION_BYTES, check_range_text, compare_with, name_error, range_error,
     version_error,
 };
+use crate::facts::{FactKind, FactSet};
 use crate::model::{
-    Ecosystem, NameError, PackageName, RangeError, Scheme, Version, VersionError, VersionRange,
+    Ecosystem, Line, NameError, PackageName, RangeError, Scheme, Version, VersionError,
+    VersionRange,
 };
 
 /// The cargo scheme.
@@ -63,6 +65,19 @@ impl Scheme for Cargo {
 
     fn is_prerelease(&self, version: &Version) -> bool {
         parse(version.as_str()).is_none_or(|version| !version.pre.is_empty())
+    }
+
+    fn line(&self, version: &Version) -> Line {
+        parse(version.as_str()).map_or(Line::UNREADABLE, |version| {
+            Line::of_semver(version.major, version.minor)
+        })
+    }
+
+    fn untold(&self) -> FactSet {
+        // Licence and build script are in the archive; of provenance the index has no word.
+        FactSet::of(FactKind::License)
+            .union(FactSet::of(FactKind::InstallHooks))
+            .union(FactSet::of(FactKind::Provenance))
     }
 
     fn range(&self, raw: &str) -> Result<Box<dyn VersionRange>, RangeError> {

@@ -17,7 +17,8 @@ use super::{
     MAX_VERSION_BYTES, NPM, check_range_text, compare_with, name_error, range_error, version_error,
 };
 use crate::model::{
-    Ecosystem, NameError, PackageName, RangeError, Scheme, Version, VersionError, VersionRange,
+    Ecosystem, Line, NameError, PackageName, RangeError, Scheme, Version, VersionError,
+    VersionRange,
 };
 
 /// The npm scheme.
@@ -69,6 +70,13 @@ impl Scheme for Npm {
 
     fn is_prerelease(&self, version: &Version) -> bool {
         parse(version.as_str()).is_none_or(|version| !version.pre.is_empty())
+    }
+
+    fn line(&self, version: &Version) -> Line {
+        parse(version.as_str()).map_or(Line::UNREADABLE, |version| {
+            let [major, minor, _] = version.core;
+            Line::of_semver(major, minor)
+        })
     }
 
     fn range(&self, raw: &str) -> Result<Box<dyn VersionRange>, RangeError> {

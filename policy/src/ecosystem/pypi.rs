@@ -13,8 +13,10 @@ use smol_str::SmolStr;
 use super::{
     MAX_VERSION_BYTES, PYPI, check_range_text, compare_with, name_error, range_error, version_error,
 };
+use crate::facts::{FactKind, FactSet};
 use crate::model::{
-    Ecosystem, NameError, PackageName, RangeError, Scheme, Version, VersionError, VersionRange,
+    Ecosystem, Line, NameError, PackageName, RangeError, Scheme, Version, VersionError,
+    VersionRange,
 };
 
 /// The PyPI scheme.
@@ -63,6 +65,18 @@ impl Scheme for PyPi {
 
     fn is_prerelease(&self, version: &Version) -> bool {
         parse(version.as_str()).is_none_or(|version| version.any_prerelease())
+    }
+
+    fn line(&self, version: &Version) -> Line {
+        parse(version.as_str()).map_or(Line::UNREADABLE, |version| {
+            let first = version.release().first().copied();
+            Line::new(version.epoch(), first.unwrap_or_default())
+        })
+    }
+
+    fn untold(&self) -> FactSet {
+        // Both are inside the files; the simple page tells neither.
+        FactSet::of(FactKind::License).union(FactSet::of(FactKind::InstallHooks))
     }
 
     fn range(&self, raw: &str) -> Result<Box<dyn VersionRange>, RangeError> {

@@ -7,12 +7,14 @@ use super::Fact;
 use crate::model::{PackageName, PackageVersion, Timestamp, Version};
 
 /// The difference between a version and the one it is compared with: the newest earlier one of
-/// the same major line whose own changes were unremarkable or have settled. Lists are sorted; what did not change is empty or `None`.
+/// the same major line whose own changes were unremarkable or have settled (see [`crate::change`]).
+/// Lists are sorted; what did not change is empty or `None`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Change {
     /// The version compared with.
     pub since: Version,
-    /// When that was published.
+    /// When that was published; `None` where the registry does not tell, and versions are compared
+    /// in their own order instead of that of publication.
     pub since_published_at: Option<Timestamp>,
     /// Dependencies that it did not have.
     pub added_dependencies: Vec<AddedDependency>,
@@ -20,13 +22,17 @@ pub struct Change {
     pub added_hooks: Vec<SmolStr>,
     /// Dependencies from outside the registry that were not there.
     pub added_exotic: Vec<ExoticDependency>,
-    /// Who published it, when nobody of that name had published the package before.
+    /// Who published it, when nobody of that name had published the package before, or only since
+    /// a few weeks ([`crate::change::SETTLED`]).
     pub new_publisher: Option<SmolStr>,
+    /// Who may publish it now and was not named before, where versions name their maintainers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub new_maintainers: Vec<SmolStr>,
     /// How far its publication can be trusted, when that is less than before.
     pub trust_lost: Option<TrustLost>,
-    /// The licence before, when it changed: as the registry words both.
+    /// The licence before and now, when the wording changed.
     pub license: Option<LicenseChange>,
-    /// Size in bytes before and now, when both are declared.
+    /// Size in bytes before and now, when both are declared and are of files of the same kind.
     pub size_bytes: Option<(u64, u64)>,
 }
 
@@ -97,7 +103,7 @@ pub enum Trust {
     Account,
     /// An attestation of provenance.
     Provenance,
-    /// Published by a workflow the registry trusts, with provenance.
+    /// Published by a workflow the registry trusts to publish the package, which it verified itself.
     TrustedPublisher,
 }
 
@@ -110,7 +116,7 @@ pub struct TrustLost {
     pub to: Trust,
 }
 
-/// A change of licence, as the registry words both.
+/// A change of licence, as the registry words both; empty when none was declared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LicenseChange {
     /// Before.
@@ -122,9 +128,10 @@ pub struct LicenseChange {
 /// Versions of a package published together, against its own habit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Burst {
-    /// Versions published within an hour around this one, itself included.
+    /// Versions published within half an hour of this one, before or after, itself included.
     pub versions: u32,
-    /// The most that were published within any hour before.
+    /// The most that were published within any hour long enough ago to be a habit
+    /// ([`crate::change::SETTLED`]): a burst that goes on does not make itself usual.
     pub habit: u32,
 }
 

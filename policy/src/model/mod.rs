@@ -14,5 +14,5 @@ pub use artifact::{ArtifactId, ArtifactKind, FileName, FileNameError};
 pub use digest::{Digest, DigestAlgorithm, DigestError, Digests};
 pub use package::{Ecosystem, PackageName, PackageVersion, Version};
 pub use purl::{PurlError, PurlTarget, parse_purl};
-pub use scheme::{NameError, RangeError, Scheme, VersionError, VersionRange};
+pub use scheme::{Line, NameError, RangeError, Scheme, VersionError, VersionRange};
 pub use time::{Timestamp, TimestampError};

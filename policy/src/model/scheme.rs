@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{Ecosystem, PackageName, Version};
+use crate::facts::FactSet;
 
 /// The naming and ordering rules of one ecosystem. Implemented once per ecosystem under
 /// [`crate::ecosystem`]; there is no other canonicaliser of names anywhere in Cordon.
@@ -42,6 +43,15 @@ pub trait Scheme: Send + Sync {
     /// counts as one, so that it is never chosen as a replacement for a stable version.
     fn is_prerelease(&self, version: &Version) -> bool;
 
+    /// The line a version belongs to.
+    fn line(&self, version: &Version) -> Line;
+
+    /// Facts the registry's metadata never tells. A rule that needs one of them cannot work here,
+    /// and a policy that enables it here is refused.
+    fn untold(&self) -> FactSet {
+        FactSet::EMPTY
+    }
+
     /// Parses a range in the ecosystem's own requirement syntax (npm range, PEP 440 specifier set,
     /// cargo requirement). For policy, a range matches pre-releases inside its bounds as well, and
     /// an unparsable version matches no range except `*`.
@@ -50,6 +60,32 @@ pub trait Scheme: Send + Sync {
     /// The union of ranges: a version lies in it when it lies in one of them. Worth its own method
     /// because reading the version costs more than comparing it, and a union reads it once.
     fn any_range(&self, raws: &[&str]) -> Result<Box<dyn VersionRange>, RangeError>;
+}
+
+/// Versions that follow one another without anybody choosing a new interface: those an ordinary
+/// requirement moves along by itself. Lines are ordered as their versions are.
+///
+/// SemVer: the major number; below 1.0 the minor one, because `^0.3.1` ends at 0.4. PEP 440: epoch
+/// and first release number. What does not parse is the lowest line of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line(Option<[u64; 2]>);
+
+impl Line {
+    /// The line of versions that do not parse.
+    pub const UNREADABLE: Self = Self(None);
+
+    /// The line of those numbers, the more significant first.
+    pub const fn new(first: u64, second: u64) -> Self {
+        Self(Some([first, second]))
+    }
+
+    /// The line of a SemVer version.
+    pub const fn of_semver(major: u64, minor: u64) -> Self {
+        match major {
+            0 => Self::new(0, minor),
+            _ => Self::new(major, 0),
+        }
+    }
 }
 
 /// A parsed version range.
