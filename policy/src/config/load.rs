@@ -8,6 +8,7 @@ use super::exempt::read_exemption;
 use super::limits::MAX_POLICY_BYTES;
 use super::reader::{Spanned, TableReader};
 use super::settings::{read_scope, read_settings};
+use super::shape::Key;
 use super::source::SourceFile;
 use super::text::{help_for, shown};
 use super::{BUILT_IN, Loaded, PolicySource};
@@ -83,6 +84,20 @@ pub fn load(sources: &[PolicySource]) -> Result<Loaded, Vec<Diagnostic>> {
     })
 }
 
+/// Every key a policy file may have but those of the rules' tables.
+pub(super) fn probe_root() -> Vec<Key> {
+    let file = SourceFile::probe("policy");
+    Loading::default().read_root(&file, file.probed(""));
+    file.into_keys()
+}
+
+/// Every key the table of a rule may have, with those of its overrides and other inner tables.
+pub(super) fn probe_rule(kind: &RuleKind) -> Vec<Key> {
+    let file = SourceFile::probe("policy");
+    let _ = read_rule(kind, file.probed(&format!("rules.{}", kind.id)));
+    file.into_keys()
+}
+
 #[derive(Default)]
 struct Loading {
     rules: Vec<ConfiguredRule>,
@@ -92,11 +107,14 @@ struct Loading {
 
 impl Loading {
     fn read_file(&mut self, file: &SourceFile<'_>) {
-        let Some(mut root) = file.root(MAX_POLICY_BYTES) else {
+        match file.root(MAX_POLICY_BYTES) {
+            Some(root) => self.read_root(file, root),
             // The problem is known; that no rule was read is not a second one.
-            self.names_a_rule = true;
-            return;
-        };
+            None => self.names_a_rule = true,
+        }
+    }
+
+    fn read_root<'f, 't>(&mut self, file: &'f SourceFile<'t>, mut root: TableReader<'f, 't>) {
         if let Some(mut table) = root.table("rules") {
             for (name, table) in table.named_tables() {
                 self.names_a_rule = true;

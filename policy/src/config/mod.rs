@@ -11,7 +11,9 @@ mod load;
 pub mod names;
 pub mod quantity;
 pub mod reader;
+pub mod schema;
 mod settings;
+pub mod shape;
 pub mod source;
 pub mod text;
 

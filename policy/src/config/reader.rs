@@ -12,6 +12,7 @@ use smol_str::SmolStr;
 use toml_span::value::{Table, Value, ValueInner};
 
 use super::quantity::{format_duration, format_size, parse_duration, parse_size};
+use super::shape::KeyType;
 use super::source::SourceFile;
 use super::text::{help_for, shown};
 use crate::model::Timestamp;
@@ -93,6 +94,9 @@ impl<'f, 't> TableReader<'f, 't> {
 
     /// Reports `missing-key` unless the key is given. Call before the accessor.
     pub fn require(&mut self, key: &str, help: &str) {
+        if let Some(mut shape) = self.file.shape() {
+            shape.require(self.path_of(key));
+        }
         if !self.has(key) {
             let path = self.path_of(key);
             self.file.error(
@@ -106,6 +110,7 @@ impl<'f, 't> TableReader<'f, 't> {
 
     /// A text. Blank ones are refused: no setting means something by being blank.
     pub fn string(&mut self, key: &str) -> Option<Spanned<String>> {
+        self.note(key, || KeyType::Text);
         let (value, bytes) = self.take(key)?;
         self.text(key, value, bytes)
     }
@@ -118,6 +123,7 @@ impl<'f, 't> TableReader<'f, 't> {
 
     /// A whole number within `allowed`.
     pub fn integer(&mut self, key: &str, allowed: RangeInclusive<i64>) -> Option<Spanned<i64>> {
+        self.note(key, || KeyType::Integer(*allowed.start(), *allowed.end()));
         let (value, bytes) = self.take(key)?;
         let ValueInner::Integer(value) = value else {
             return self.wrong_type(key, "an integer", &value, &bytes);
@@ -128,6 +134,7 @@ impl<'f, 't> TableReader<'f, 't> {
 
     /// `true` or `false`.
     pub fn boolean(&mut self, key: &str) -> Option<Spanned<bool>> {
+        self.note(key, || KeyType::Boolean);
         let (value, bytes) = self.take(key)?;
         let ValueInner::Boolean(value) = value else {
             return self.wrong_type(key, "`true` or `false`", &value, &bytes);
@@ -141,6 +148,7 @@ impl<'f, 't> TableReader<'f, 't> {
         key: &str,
         allowed: RangeInclusive<Duration>,
     ) -> Option<Spanned<Duration>> {
+        self.note(key, || KeyType::Duration);
         let help = "write a whole number with a unit: \"90s\", \"15min\", \"72h\", \"30d\", \"1w\"";
         let read = self.quantity(key, "a duration", help, parse_duration)?;
         let (least, most) = allowed.into_inner();
@@ -149,6 +157,7 @@ impl<'f, 't> TableReader<'f, 't> {
 
     /// A size in bytes such as `"64 MiB"`, within `allowed`.
     pub fn size_bytes(&mut self, key: &str, allowed: RangeInclusive<u64>) -> Option<Spanned<u64>> {
+        self.note(key, || KeyType::Size);
         let help = "write a whole number with a unit: \"512 KiB\", \"64 MiB\", \"2 GiB\"";
         let read = self.quantity(key, "a size", help, parse_size)?;
         let (least, most) = allowed.into_inner();
@@ -157,6 +166,7 @@ impl<'f, 't> TableReader<'f, 't> {
 
     /// An instant such as `"2026-01-31T00:00:00Z"`.
     pub fn timestamp(&mut self, key: &str) -> Option<Spanned<Timestamp>> {
+        self.note(key, || KeyType::Timestamp);
         let help = "write an RFC 3339 time with its offset in quotes: \"2026-01-31T00:00:00Z\"";
         self.quantity(key, "a time", help, |text| {
             Timestamp::parse(text).map_err(|_| "date, time and offset are needed")
@@ -188,6 +198,9 @@ impl<'f, 't> TableReader<'f, 't> {
 
     /// One word of a closed list.
     pub fn choice<T: Clone>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<Spanned<T>> {
+        self.note(key, || {
+            KeyType::Choice(choices.iter().map(|(word, _)| (*word).to_owned()).collect())
+        });
         let text = self.string(key)?;
         if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text.value) {
             let value = value.clone();
@@ -211,6 +224,7 @@ impl<'f, 't> TableReader<'f, 't> {
 
     /// A list of texts.
     pub fn strings(&mut self, key: &str) -> Option<Vec<Spanned<String>>> {
+        self.note(key, || KeyType::Texts);
         let (value, bytes) = self.take(key)?;
         let ValueInner::Array(values) = value else {
             return self.wrong_type(key, "a list of texts", &value, &bytes);
@@ -228,6 +242,9 @@ impl<'f, 't> TableReader<'f, 't> {
 
     /// A list whose elements are texts or tables.
     pub fn items(&mut self, key: &str) -> Option<Vec<Item<'f, 't>>> {
+        if let Some(probed) = self.probe(key, || KeyType::TextsAndTables) {
+            return Some(vec![Item::Table(probed)]);
+        }
         let (value, bytes) = self.take(key)?;
         let ValueInner::Array(values) = value else {
             return self.wrong_type(key, "a list of texts and tables", &value, &bytes);
@@ -251,6 +268,9 @@ impl<'f, 't> TableReader<'f, 't> {
 
     /// A table.
     pub fn table(&mut self, key: &str) -> Option<TableReader<'f, 't>> {
+        if let Some(probed) = self.probe(key, || KeyType::Table) {
+            return Some(probed);
+        }
         let path = self.path_of(key);
         let (value, bytes) = self.take(key)?;
         let ValueInner::Table(left) = value else {
@@ -261,6 +281,9 @@ impl<'f, 't> TableReader<'f, 't> {
 
     /// An array of tables (`[[key]]`); empty when it is not given.
     pub fn tables(&mut self, key: &str) -> Vec<TableReader<'f, 't>> {
+        if let Some(probed) = self.probe(key, || KeyType::Tables) {
+            return vec![probed];
+        }
         let Some((value, bytes)) = self.take(key) else {
             return Vec::new();
         };
@@ -289,6 +312,13 @@ impl<'f, 't> TableReader<'f, 't> {
     /// All keys not read so far, for tables whose keys are chosen by the author, with their
     /// tables, in the order of the file. What is not a table is reported.
     pub fn named_tables(&mut self) -> Vec<(Spanned<String>, TableReader<'f, 't>)> {
+        if let Some(probed) = self.probe("*", || KeyType::Table) {
+            let name = Spanned {
+                value: "*".to_owned(),
+                bytes: 0..0,
+            };
+            return vec![(name, probed)];
+        }
         let left = std::mem::take(&mut self.left);
         let mut found = Vec::with_capacity(left.len());
         for (key, mut value) in left {
@@ -320,6 +350,19 @@ impl<'f, 't> TableReader<'f, 't> {
                 help_for(&key.name, self.asked.iter().map(SmolStr::as_str)),
             );
         }
+    }
+
+    /// In a probe, writes down that the key is asked for.
+    fn note(&self, key: &str, holds: impl FnOnce() -> KeyType) {
+        if let Some(mut shape) = self.file.shape() {
+            shape.note(self.path_of(key), holds());
+        }
+    }
+
+    /// As [`Self::note`], for what holds tables: in a probe there is one, without keys.
+    fn probe(&self, key: &str, holds: impl FnOnce() -> KeyType) -> Option<Self> {
+        self.file.shape()?.note(self.path_of(key), holds());
+        Some(self.file.probed(&self.path_of(key)))
     }
 
     fn take(&mut self, key: &str) -> Option<(ValueInner<'t>, Range<usize>)> {

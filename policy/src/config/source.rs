@@ -1,14 +1,16 @@
 //! One file being read: its text, its lines, and the problems found so far.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::ops::Range;
 
 use smol_str::SmolStr;
 use toml_span::ErrorKind;
+use toml_span::value::Table;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::limits::{MAX_DIAGNOSTICS, MAX_SHOWN_CHARS};
 use super::reader::TableReader;
+use super::shape::{Key, Shape};
 use super::text::{escaped, shown};
 use crate::finding::ConfigSpan;
 
@@ -33,6 +35,7 @@ pub struct SourceFile<'t> {
     is_ascii: bool,
     line_starts: Vec<usize>,
     problems: RefCell<Problems>,
+    shape: Option<RefCell<Shape>>,
 }
 
 /// Beyond this many bytes into a line, columns count bytes.
@@ -75,7 +78,33 @@ impl<'t> SourceFile<'t> {
             is_ascii: text.is_ascii(),
             line_starts,
             problems: RefCell::default(),
+            shape: None,
         }
+    }
+
+    /// An empty file that notes every key asked for. Tables asked for are given, empty, once.
+    pub fn probe(name: &str) -> Self {
+        Self {
+            shape: Some(RefCell::default()),
+            ..Self::new(name, "")
+        }
+    }
+
+    /// The table of a [`probe`](Self::probe) at `path`, empty for the root.
+    pub(super) fn probed(&self, path: &str) -> TableReader<'_, 't> {
+        TableReader::new(self, path.to_owned(), 0..0, Table::default())
+    }
+
+    /// Where a probe notes keys; `None` for a file that is really read.
+    pub(super) fn shape(&self) -> Option<RefMut<'_, Shape>> {
+        self.shape.as_ref().map(RefCell::borrow_mut)
+    }
+
+    /// The keys a probe was asked for.
+    pub fn into_keys(self) -> Vec<Key> {
+        self.shape
+            .map(|shape| shape.into_inner().into_keys())
+            .unwrap_or_default()
     }
 
     /// Parses the text as TOML. `None` when it is longer than `max_bytes`, is not TOML or says

@@ -3,6 +3,18 @@
 //! A rule looks at facts and reports findings; it never decides. Effect, mode, scope and the
 //! answer to a missing fact come from [`RuleSettings`], the same for every rule. A new rule is a
 //! file, its page, and one line in [`RULES`].
+//!
+//! The keys a rule may have are those its `read` asks for; nothing declares them a second time. The
+//! schema for editors (`cordon policy schema`, `deploy/policy.schema.json`) is made from them and
+//! from the page, and `tests/schema.rs` checks both ways that
+//!
+//! - every key asked for, those of inner tables included, has a row in a table of the page with
+//!   the columns `key`, `default` and `why` (keys all rules share need none), and
+//! - every key on the page is asked for, whatever else is given, with the default the page tells.
+//!
+//! Hence: ask for every key always (`table.string("b")` also when `a` is not given), and for tables
+//! inside by `table` and `tables`. After a change of keys write the schema again:
+//! `cargo run -- policy schema > deploy/policy.schema.json`.
 
 pub mod allow;
 pub mod deny;
