@@ -370,11 +370,10 @@ fn warn_of_shadowed(file: &SourceFile<'_>, variants: &[Variant]) {
     }
 }
 
-impl Loaded {
+impl Ruleset {
     /// Exemptions that ended before `now`: still in the policy, without effect.
     pub fn expired_exemptions(&self, now: Timestamp) -> Vec<Diagnostic> {
-        self.ruleset
-            .exemptions()
+        self.exemptions()
             .iter()
             .filter(|exemption| !exemption.is_active_at(now))
             .map(|exemption| Diagnostic {

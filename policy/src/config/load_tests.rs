@@ -324,8 +324,8 @@ fn c_11_an_exemption_that_ended_is_told_when_asked_with_the_time() {
     let loaded = load(&[source("a.toml", EVERY_KEY)]).unwrap();
     let end = Timestamp::parse("2026-12-24T00:00:00Z").unwrap();
     let before = Timestamp::from_millis(end.as_millis() - 1);
-    assert!(loaded.expired_exemptions(before).is_empty());
-    let expired = loaded.expired_exemptions(end);
+    assert!(loaded.ruleset.expired_exemptions(before).is_empty());
+    let expired = loaded.ruleset.expired_exemptions(end);
     assert_eq!(expired.len(), 3);
     assert_eq!(expired[0].span.file, "a.toml");
     assert!(!expired[0].is_error());

@@ -1,12 +1,15 @@
 //! `cordon check`: everything that would stop a start, at once.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use cordon_policy::config::diagnostic::Diagnostic;
 use cordon_storage::Chain;
 
 use super::{Common, output, unusable};
 use crate::config::Config;
+use crate::engine::{Clock as _, SystemClock};
 use crate::policy_files;
 use crate::server::{Certificates, tls};
 use crate::upstream::Upstreams;
@@ -20,49 +23,69 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
-        let mut errors = 0;
-        let mut warnings = 0;
+        let mut counts = Counts::default();
         let files = match Config::load(common.config.as_deref(), &common.overrides()) {
             Ok(loaded) => {
-                warnings += loaded.warnings.len();
+                counts.add(&loaded.warnings);
                 output::diagnostics(&loaded.warnings, &loaded.sources);
-                errors += unusable_parts(&loaded.config);
+                counts.errors += unusable_parts(&loaded.config);
                 loaded.config.policy_files
             }
             Err(rejected) => {
-                errors += rejected.problems.iter().filter(|p| p.is_error()).count();
-                warnings += rejected.problems.iter().filter(|p| !p.is_error()).count();
+                counts.add(&rejected.problems);
                 output::diagnostics(&rejected.problems, &rejected.sources);
                 // The policy named on the command line can still be looked at.
                 common.policy_files.clone()
             }
         };
-        match policy_files::load(&files) {
-            Ok(loaded) => {
-                warnings += loaded.warnings.len();
-                output::diagnostics(&loaded.warnings, &loaded.sources);
-            }
-            Err(rejected) => {
-                errors += rejected.problems.iter().filter(|p| p.is_error()).count();
-                warnings += rejected.problems.iter().filter(|p| !p.is_error()).count();
-                output::diagnostics(&rejected.problems, &rejected.sources);
-            }
-        }
-        let name = |count: usize, noun: &str| match count {
-            1 => format!("1 {noun}"),
-            _ => format!("{count} {noun}s"),
-        };
-        if errors > 0 || (self.strict && warnings > 0) {
-            let (errors, warnings) = (name(errors, "error"), name(warnings, "warning"));
-            output::complain(format_args!("{errors}, {warnings}"));
-            return Err(unusable());
-        }
-        let warnings = name(warnings, "warning");
-        output::print(format_args!(
-            "configuration and policy are usable ({warnings})"
-        ))?;
-        Ok(ExitCode::SUCCESS)
+        check_policy(&files, &mut counts);
+        passes("configuration and policy are", &counts, self.strict)
     }
+}
+
+/// How many problems there are.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    errors: usize,
+    warnings: usize,
+}
+
+impl Counts {
+    fn add(&mut self, problems: &[Diagnostic]) {
+        let errors = problems.iter().filter(|it| it.is_error()).count();
+        self.errors += errors;
+        self.warnings += problems.len() - errors;
+    }
+}
+
+/// Prints every problem of the policy in these files, exemptions that have ended among them.
+pub(super) fn check_policy(files: &[PathBuf], counts: &mut Counts) {
+    let (problems, sources) = match policy_files::load(files) {
+        Ok(loaded) => {
+            let mut warnings = loaded.warnings;
+            warnings.extend(loaded.ruleset.expired_exemptions(SystemClock.now()));
+            (warnings, loaded.sources)
+        }
+        Err(rejected) => (rejected.problems, rejected.sources),
+    };
+    counts.add(&problems);
+    output::diagnostics(&problems, &sources);
+}
+
+/// Ends a check: says that what was checked is usable, or how much is wrong with it.
+pub(super) fn passes(what: &str, counts: &Counts, is_strict: bool) -> Result<ExitCode, ExitCode> {
+    let name = |count: usize, noun: &str| match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    };
+    let Counts { errors, warnings } = counts;
+    let (error_count, warning_count) = (name(*errors, "error"), name(*warnings, "warning"));
+    if *errors > 0 || (is_strict && *warnings > 0) {
+        output::complain(format_args!("{error_count}, {warning_count}"));
+        return Err(unusable());
+    }
+    output::print(format_args!("{what} usable ({warning_count})"))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Tells what a valid configuration names and a start could not use; how much that is.

@@ -1,0 +1,71 @@
+//! `cordon policy …`: reading, checking and trying policies before they are in force.
+
+mod check;
+mod schema;
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::{Common, output, unusable};
+use crate::policy_files::{self, LoadedPolicy};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Policy {
+    /// Read policy files and print every problem with file, line and remedy
+    Check(check::Check),
+    /// Print the policy: the text of the configured files, or the built-in one
+    Show(show::Show),
+    /// Print the JSON Schema of policy files, for editors
+    Schema,
+}
+
+impl Policy {
+    pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
+        match self {
+            Self::Check(check) => check.run(common),
+            Self::Show(show) => show.run(common),
+            Self::Schema => schema::run(),
+        }
+    }
+}
+
+/// The files named as arguments; without any those of the command line's `--policy` or of the
+/// configuration.
+fn chosen(common: &Common, named: &[PathBuf]) -> Result<Vec<PathBuf>, ExitCode> {
+    match named {
+        [] if common.policy_files.is_empty() => Ok(common.load(&common.overrides())?.policy_files),
+        [] => Ok(common.policy_files.clone()),
+        named => Ok(named.to_vec()),
+    }
+}
+
+/// A policy, its warnings printed; or all its problems.
+fn load(files: &[PathBuf]) -> Result<LoadedPolicy, ExitCode> {
+    match policy_files::load(files) {
+        Ok(loaded) => {
+            output::diagnostics(&loaded.warnings, &loaded.sources);
+            Ok(loaded)
+        }
+        Err(rejected) => {
+            output::diagnostics(&rejected.problems, &rejected.sources);
+            Err(unusable())
+        }
+    }
+}
+
+/// How a policy is called in an answer.
+fn name_of(files: &[PathBuf]) -> String {
+    match files {
+        [] => "the built-in policy".to_owned(),
+        files => {
+            let names: Vec<String> = files
+                .iter()
+                .map(|file| Path::display(file).to_string())
+                .collect();
+            names.join(", ")
+        }
+    }
+}
