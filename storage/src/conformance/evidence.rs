@@ -15,6 +15,7 @@ use cordon_policy::model::{ArtifactKind, Digest, FileName, Version};
 use cordon_policy::verdict::Effect;
 use tlog_tiles::Checkpoint;
 
+pub use super::exposed::*;
 use super::sample::{Sample, artifact, at, notice, package, served};
 use crate::evidence::{
     Entry, Evidence, LogFilter, Outcome, Pin, Seen, ServingFilter, Sighted, Sighting,
@@ -43,6 +44,9 @@ macro_rules! evidence_conformance {
                 first_sight_is_never_overwritten
                 sighting_without_its_text_is_refused_and_nothing_is_kept
                 servings_tell_who_received_a_version
+                receivers_are_counted_over_every_decision_about_an_artifact
+                exposures_are_listed_newest_last
+                packages_are_paged_in_order_of_their_names
                 texts_come_back_and_are_kept_once
                 entry_too_long_for_the_log_comes_back_whole
                 checkpoint_covers_every_entry
@@ -61,7 +65,7 @@ macro_rules! evidence_conformance {
     };
 }
 
-async fn append(store: &dyn Evidence, entries: Vec<Entry>) -> u64 {
+pub(super) async fn append(store: &dyn Evidence, entries: Vec<Entry>) -> u64 {
     store
         .append(entries)
         .await

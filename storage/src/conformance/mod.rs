@@ -3,6 +3,7 @@
 pub mod blob;
 pub mod cache;
 pub mod evidence;
+mod exposed;
 mod faults;
 pub mod sample;
 

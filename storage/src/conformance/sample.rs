@@ -1,6 +1,6 @@
 //! Values to fill evidence stores with: small, readable, and all different where asked to be.
 
-use cordon_policy::decision::{Decision, DecisionId};
+use cordon_policy::decision::{Cause, Decision, DecisionId};
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, Digest, Ecosystem, FileName, PackageName, PackageVersion, Timestamp,
     Version,
@@ -8,7 +8,7 @@ use cordon_policy::model::{
 use cordon_policy::verdict::Effect;
 use serde_json::json;
 
-use crate::evidence::{Client, Entry, Notice, Outcome, Served};
+use crate::evidence::{Client, Entry, Exposure, Notice, Outcome, Receiver, Served};
 
 /// The ecosystem of all samples.
 pub const ECOSYSTEM: Ecosystem = Ecosystem::from_static("npm");
@@ -141,6 +141,27 @@ pub fn served(decision: u64, address: &str, outcome: Outcome, n: i64) -> Served 
         first_at: at(n),
         last_at: at(n),
     }
+}
+
+/// An artifact of which one client has the bytes turned out bad.
+pub fn exposure(decision: u64, artifact: ArtifactId, n: i64) -> Entry {
+    let Served { client, .. } = served(decision, "192.0.2.1", Outcome::Served, n);
+    Entry::Exposure(Box::new(Exposure {
+        at: at(n),
+        artifact,
+        decision: DecisionId::from_random(decision),
+        effect: Effect::Block,
+        cause: Cause::AdvisoryRefresh,
+        advisories: vec!["OSV-1".into()],
+        received_by: vec![Receiver {
+            client,
+            first_at: at(n),
+            last_at: at(n),
+            count: 2,
+        }],
+        clients: 1,
+        total: 2,
+    }))
 }
 
 /// A short entry, different for each `n`.

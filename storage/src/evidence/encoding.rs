@@ -128,6 +128,7 @@ pub fn kind_name(entry: &Entry) -> &'static str {
         Entry::Policy(_) => "policy",
         Entry::Listing(_) => "listing",
         Entry::Notice(_) => "notice",
+        Entry::Exposure(_) => "exposure",
     }
 }
 
@@ -143,7 +144,7 @@ mod tests {
     use cordon_policy::model::Digest;
 
     use super::*;
-    use crate::conformance::sample::{Sample, artifact, at, notice, package, served};
+    use crate::conformance::sample::{Sample, artifact, at, exposure, notice, package, served};
     use crate::evidence::{Listing, Outcome, Pin, PolicyChange, Sighting};
 
     fn samples() -> Vec<Entry> {
@@ -177,6 +178,7 @@ mod tests {
                 withheld: 2,
             }),
             notice(0),
+            exposure(9, artifact("a", "1.0.0"), 0),
         ]
     }
 

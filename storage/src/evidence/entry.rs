@@ -1,8 +1,9 @@
 //! What an entry of the log can say.
 
 use bytes::Bytes;
-use cordon_policy::decision::{Decision, DecisionId};
+use cordon_policy::decision::{Cause, Decision, DecisionId};
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
+use cordon_policy::verdict::Effect;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -29,6 +30,8 @@ pub enum Entry {
     Listing(Listing),
     /// Anything an operator should find later: damage found, start, stop, repair, collection.
     Notice(Notice),
+    /// Bytes that went out before are refused now.
+    Exposure(Box<Exposure>),
 }
 
 /// One line of "who received what".
@@ -142,6 +145,45 @@ pub struct Notice {
     pub code: SmolStr,
     /// What happened, one line.
     pub text: String,
+}
+
+/// What was served here is refused by now: who has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exposure {
+    /// When this was found out.
+    pub at: Timestamp,
+    /// What was served.
+    pub artifact: ArtifactId,
+    /// The decision that refuses it now.
+    pub decision: DecisionId,
+    /// Its verdict.
+    pub effect: Effect,
+    /// What changed.
+    pub cause: Cause,
+    /// The advisories that name it, aliases left out; none when a rule of another kind refuses it.
+    pub advisories: Vec<SmolStr>,
+    /// Who received it, latest first: at most [`RECEIVERS_PER_EXPOSURE`].
+    pub received_by: Vec<Receiver>,
+    /// How many clients received it, those not listed among them.
+    pub clients: u64,
+    /// How many times it went out.
+    pub total: u64,
+}
+
+/// The most receivers one exposure lists; who the others are is in the servings.
+pub const RECEIVERS_PER_EXPOSURE: usize = 100;
+
+/// A client that received an artifact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receiver {
+    /// Who.
+    pub client: Client,
+    /// First time.
+    pub first_at: Timestamp,
+    /// Last time.
+    pub last_at: Timestamp,
+    /// How many times.
+    pub count: u64,
 }
 
 /// Writes candidates as the text a [`Sighting`] names: one JSON array. Every writer of sightings

@@ -9,8 +9,8 @@ use cordon_policy::decision::{Decision, DecisionId};
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Version};
 
 use super::{
-    Entry, EntryIndex, Evidence, LogFilter, LoggedDecision, LoggedNotice, LoggedServing,
-    Remembered, STORE, Seen, ServingFilter,
+    Entry, EntryIndex, Evidence, ExposureFilter, LogFilter, LoggedDecision, LoggedExposure,
+    LoggedNotice, LoggedServing, Receivers, Remembered, STORE, Seen, ServingFilter,
 };
 use crate::conformance::{Faults, Passage, planned};
 use crate::{StorageError, StorageErrorKind};
@@ -106,6 +106,31 @@ impl<E: Evidence> Evidence for FaultyEvidence<E> {
 
     async fn servings(&self, filter: &ServingFilter) -> Result<Vec<LoggedServing>, StorageError> {
         self.pass("servings", self.store.servings(filter)).await
+    }
+
+    async fn receivers(
+        &self,
+        artifact: &ArtifactId,
+        limit: usize,
+    ) -> Result<Receivers, StorageError> {
+        self.pass("receivers", self.store.receivers(artifact, limit))
+            .await
+    }
+
+    async fn exposures(
+        &self,
+        filter: &ExposureFilter,
+    ) -> Result<Vec<LoggedExposure>, StorageError> {
+        self.pass("exposures", self.store.exposures(filter)).await
+    }
+
+    async fn packages(
+        &self,
+        after: Option<&PackageName>,
+        limit: usize,
+    ) -> Result<Vec<PackageName>, StorageError> {
+        self.pass("packages", self.store.packages(after, limit))
+            .await
     }
 
     async fn entries(

@@ -1,7 +1,7 @@
 //! Evidence in memory: for tests, and the model the other backends are compared with. Every
 //! question is answered by looking through all entries, so that there is nothing to get wrong.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -15,9 +15,9 @@ use super::key::LogKey;
 use super::query::{MAX_PAGE, SERVINGS_PER_DECISION, page_size};
 use super::tree::Tree;
 use super::{
-    APPEND_LIMIT, Entry, EntryIndex, Evidence, LogFilter, LoggedDecision, LoggedNotice,
-    LoggedServing, Remembered, STORE, Seen, Served, ServingFilter, TEXT_LIMIT_BYTES,
-    sighted_from_text,
+    APPEND_LIMIT, Entry, EntryIndex, Evidence, Exposure, ExposureFilter, LogFilter, LoggedDecision,
+    LoggedExposure, LoggedNotice, LoggedServing, Outcome, Receiver, Receivers, Remembered, STORE,
+    Seen, Served, ServingFilter, TEXT_LIMIT_BYTES, sighted_from_text,
 };
 use crate::{StorageError, StorageErrorKind};
 
@@ -400,6 +400,93 @@ impl Evidence for MemoryEvidence {
             }
         }
         Ok(found)
+    }
+
+    async fn receivers(
+        &self,
+        artifact: &ArtifactId,
+        limit: usize,
+    ) -> Result<Receivers, StorageError> {
+        let state = self.state();
+        let mut all: Vec<(EntryIndex, Receiver)> = Vec::new();
+        for (index, served) in state.servings() {
+            let is_ours = served.outcome == Outcome::Served
+                && state.decisions().any(|(_, decision)| {
+                    decision.id == served.decision && decision.evaluation.artifact() == artifact
+                });
+            if !is_ours {
+                continue;
+            }
+            let known = all
+                .iter_mut()
+                .find(|(_, receiver)| receiver.client == served.client);
+            if let Some((newest, receiver)) = known {
+                *newest = index;
+                receiver.first_at = receiver.first_at.min(served.first_at);
+                receiver.last_at = receiver.last_at.max(served.last_at);
+                receiver.count += u64::from(served.count);
+            } else {
+                let receiver = Receiver {
+                    client: served.client.clone(),
+                    first_at: served.first_at,
+                    last_at: served.last_at,
+                    count: u64::from(served.count),
+                };
+                all.push((index, receiver));
+            }
+        }
+        all.sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
+        Ok(Receivers {
+            clients: all.len() as u64,
+            total: all.iter().map(|(_, receiver)| receiver.count).sum(),
+            newest: all.first().map(|(newest, _)| *newest),
+            list: all
+                .into_iter()
+                .map(|(_, receiver)| receiver)
+                .take(limit.min(MAX_PAGE))
+                .collect(),
+        })
+    }
+
+    async fn exposures(
+        &self,
+        filter: &ExposureFilter,
+    ) -> Result<Vec<LoggedExposure>, StorageError> {
+        let state = self.state();
+        let is_wanted = |exposure: &Exposure| {
+            let artifact = &exposure.artifact;
+            let package = &artifact.subject.name;
+            filter.package.as_ref().is_none_or(|it| it == package)
+                && filter.artifact.as_ref().is_none_or(|it| it == artifact)
+                && filter.since.is_none_or(|since| exposure.at >= since)
+        };
+        let matching = state
+            .indexed()
+            .rev()
+            .filter_map(|(index, entry)| match entry {
+                Entry::Exposure(exposure) if is_wanted(exposure) => Some(LoggedExposure {
+                    index,
+                    exposure: (**exposure).clone(),
+                }),
+                _ => None,
+            });
+        let mut newest: Vec<_> = matching.take(page_size(filter.limit)).collect();
+        newest.reverse();
+        Ok(newest)
+    }
+
+    async fn packages(
+        &self,
+        after: Option<&PackageName>,
+        limit: usize,
+    ) -> Result<Vec<PackageName>, StorageError> {
+        let state = self.state();
+        let all: BTreeSet<&PackageName> = state
+            .decisions()
+            .map(|(_, decision)| &decision.evaluation.subject().name)
+            .filter(|name| after.is_none_or(|after| *name > after))
+            .collect();
+        Ok(all.into_iter().take(limit.min(MAX_PAGE)).cloned().collect())
     }
 
     async fn entries(

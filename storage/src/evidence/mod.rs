@@ -30,15 +30,17 @@ pub mod sqlite;
 pub mod tree;
 
 pub use entry::{
-    Client, Entry, EntryIndex, Listing, Notice, Outcome, Pin, PolicyChange, Served, Sighted,
-    Sighting, sighted_from_text, sighted_to_text,
+    Client, Entry, EntryIndex, Exposure, Listing, Notice, Outcome, Pin, PolicyChange,
+    RECEIVERS_PER_EXPOSURE, Receiver, Served, Sighted, Sighting, sighted_from_text,
+    sighted_to_text,
 };
 #[cfg(any(test, feature = "conformance"))]
 pub use faulty::FaultyEvidence;
 pub use memory::MemoryEvidence;
 pub use pages::pages;
 pub use query::{
-    LogFilter, LoggedDecision, LoggedNotice, LoggedServing, Remembered, Seen, ServingFilter,
+    ExposureFilter, LogFilter, LoggedDecision, LoggedExposure, LoggedNotice, LoggedServing,
+    Receivers, Remembered, Seen, ServingFilter,
 };
 pub use sqlite::{SqliteEvidence, SqliteOptions};
 
@@ -109,6 +111,26 @@ pub trait Evidence: Send + Sync + 'static {
 
     /// Who received or was refused what, newest first.
     async fn servings(&self, filter: &ServingFilter) -> Result<Vec<LoggedServing>, StorageError>;
+
+    /// Who received the bytes of an artifact under any decision: at most `limit` clients, and no
+    /// more than [`query::MAX_PAGE`], with the count of all.
+    async fn receivers(
+        &self,
+        artifact: &ArtifactId,
+        limit: usize,
+    ) -> Result<Receivers, StorageError>;
+
+    /// Exposures that match, oldest first.
+    async fn exposures(&self, filter: &ExposureFilter)
+    -> Result<Vec<LoggedExposure>, StorageError>;
+
+    /// Packages something was decided about, in the order of their ecosystems and names, after
+    /// one of them: at most `limit`, and no more than [`query::MAX_PAGE`].
+    async fn packages(
+        &self,
+        after: Option<&PackageName>,
+        limit: usize,
+    ) -> Result<Vec<PackageName>, StorageError>;
 
     /// Entries as stored, for rebuilding and export: at most `limit` from `from`.
     async fn entries(

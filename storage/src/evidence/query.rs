@@ -6,7 +6,7 @@ use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp,
 use cordon_policy::verdict::Effect;
 use smol_str::SmolStr;
 
-use super::entry::{EntryIndex, Notice, Outcome, Served};
+use super::entry::{EntryIndex, Exposure, Notice, Outcome, Receiver, Served};
 
 /// Answers on one page when the question names no limit.
 pub const DEFAULT_PAGE: usize = 100;
@@ -84,6 +84,42 @@ pub struct LoggedServing {
     pub artifact: ArtifactId,
     /// Who, what, when, how often.
     pub served: Served,
+}
+
+/// Which exposures to list. All given conditions must hold.
+#[derive(Clone, Debug, Default)]
+pub struct ExposureFilter {
+    /// Only of this package.
+    pub package: Option<PackageName>,
+    /// Only of this artifact.
+    pub artifact: Option<ArtifactId>,
+    /// Not before.
+    pub since: Option<Timestamp>,
+    /// How many at most: the newest ones; 0 means [`DEFAULT_PAGE`], more than [`MAX_PAGE`] means
+    /// that.
+    pub limit: usize,
+}
+
+/// An exposure with its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedExposure {
+    /// Its place.
+    pub index: EntryIndex,
+    /// The exposure.
+    pub exposure: Exposure,
+}
+
+/// Who received an artifact, over the whole log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receivers {
+    /// Each client, latest first, as many as were asked for.
+    pub list: Vec<Receiver>,
+    /// How many clients there are.
+    pub clients: u64,
+    /// How many times it went out.
+    pub total: u64,
+    /// The entry of the newest serving; `None` when it never went out.
+    pub newest: Option<EntryIndex>,
 }
 
 /// What is kept per artifact of a package.

@@ -21,7 +21,7 @@ use crate::evidence::encoding::kind_name;
 use crate::evidence::log::verify::Report;
 use crate::evidence::memory::rules_of;
 use crate::evidence::tree::Tree;
-use crate::evidence::{Entry, EntryIndex, Pin, Served, Sighting, sighted_from_text};
+use crate::evidence::{Entry, EntryIndex, Exposure, Pin, Served, Sighting, sighted_from_text};
 
 const OPERATION: &str = "auditing the evidence store";
 
@@ -37,6 +37,7 @@ struct Counts {
     pins: u64,
     first_allowed: u64,
     sightings: u64,
+    exposures: u64,
 }
 
 /// Checks everything, also that the published log is the beginning of it; the number of entries
@@ -168,6 +169,7 @@ fn check(
         Entry::Served(served) => check_serving(connection, at, served, counts)?,
         Entry::Pin(pin) => check_pin(connection, at, pin, counts)?,
         Entry::Sighting(sighting) => check_sighting(connection, at, sighting, counts)?,
+        Entry::Exposure(exposure) => check_exposure(connection, at, exposure, counts)?,
         Entry::Policy(_) | Entry::Listing(_) | Entry::Notice(_) => true,
     };
     if is_right {
@@ -297,6 +299,28 @@ fn check_sighting(
     Ok(true)
 }
 
+fn check_exposure(
+    connection: &Connection,
+    at: i64,
+    exposure: &Exposure,
+    counts: &mut Counts,
+) -> Result<bool, StorageError> {
+    counts.exposures += 1;
+    let artifact = artifact(connection, &exposure.artifact)?;
+    exists(
+        connection,
+        "SELECT 1 FROM exposures JOIN artifacts ON artifacts.id = exposures.artifact
+         WHERE idx = ?1 AND at = ?2 AND artifact = ?3 AND decision = ?4
+           AND exposures.package = artifacts.package",
+        params![
+            at,
+            exposure.at.as_millis(),
+            artifact,
+            exposure.decision.as_str(),
+        ],
+    )
+}
+
 fn artifact(connection: &Connection, artifact: &ArtifactId) -> Result<Option<i64>, StorageError> {
     find_artifact(connection, artifact).map_err(sql(OPERATION))
 }
@@ -323,6 +347,7 @@ fn check_counts(connection: &Connection, counts: &Counts) -> Result<(), StorageE
         pins,
         first_allowed,
         sightings,
+        exposures,
     } = counts;
     for (statement, expected) in [
         ("SELECT count(*) FROM decisions", decisions),
@@ -334,6 +359,7 @@ fn check_counts(connection: &Connection, counts: &Counts) -> Result<(), StorageE
             first_allowed,
         ),
         ("SELECT count(*) FROM sightings", sightings),
+        ("SELECT count(*) FROM exposures", exposures),
     ] {
         let found: u64 = connection
             .query_row(statement, [], |row| row.get(0))

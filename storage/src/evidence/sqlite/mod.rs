@@ -29,13 +29,14 @@ use super::log::publisher::Publisher;
 use super::log::verify::Report;
 use super::memory::{check_count, check_text};
 use super::{
-    Entry, EntryIndex, Evidence, LogFilter, LoggedDecision, LoggedNotice, LoggedServing,
-    Remembered, STORE, Seen, ServingFilter,
+    Entry, EntryIndex, Evidence, ExposureFilter, LogFilter, LoggedDecision, LoggedExposure,
+    LoggedNotice, LoggedServing, Receivers, Remembered, STORE, Seen, ServingFilter,
 };
 use crate::disk::{Disk, Lock, RealDisk, create_folders};
 use crate::{StorageError, StorageErrorKind};
 
 mod audit;
+mod exposed;
 mod project;
 mod publish;
 mod read;
@@ -418,6 +419,38 @@ impl Evidence for SqliteEvidence {
         let filter = filter.clone();
         self.readers
             .ask(move |connection| read::servings(connection, &filter))
+            .await
+    }
+
+    async fn receivers(
+        &self,
+        artifact: &ArtifactId,
+        limit: usize,
+    ) -> Result<Receivers, StorageError> {
+        let artifact = artifact.clone();
+        self.readers
+            .ask(move |connection| exposed::receivers(connection, &artifact, limit))
+            .await
+    }
+
+    async fn exposures(
+        &self,
+        filter: &ExposureFilter,
+    ) -> Result<Vec<LoggedExposure>, StorageError> {
+        let filter = filter.clone();
+        self.readers
+            .ask(move |connection| exposed::exposures(connection, &filter))
+            .await
+    }
+
+    async fn packages(
+        &self,
+        after: Option<&PackageName>,
+        limit: usize,
+    ) -> Result<Vec<PackageName>, StorageError> {
+        let after = after.cloned();
+        self.readers
+            .ask(move |connection| exposed::packages(connection, after.as_ref(), limit))
             .await
     }
 

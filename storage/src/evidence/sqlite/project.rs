@@ -8,7 +8,9 @@ use cordon_policy::verdict::Effect;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::evidence::encoding::{Encoded, kind_name};
-use crate::evidence::entry::{Entry, EntryIndex, Outcome, Pin, Served, Sighted, Sighting};
+use crate::evidence::entry::{
+    Entry, EntryIndex, Exposure, Outcome, Pin, Served, Sighted, Sighting,
+};
 use crate::evidence::memory::rules_of;
 
 /// Row numbers found during one transaction. A cold listing brings thousands of decisions about
@@ -44,6 +46,7 @@ pub(super) fn insert(
         Entry::Served(served) => insert_serving(connection, index, served),
         Entry::Pin(pin) => insert_pin(connection, known, index, pin),
         Entry::Sighting(sighting) => insert_sighting(connection, known, index, sighting, sighted),
+        Entry::Exposure(exposure) => insert_exposure(connection, known, index, exposure),
         Entry::Policy(_) | Entry::Listing(_) | Entry::Notice(_) => Ok(()),
     }
 }
@@ -164,6 +167,29 @@ fn insert_sighting(
             number(index),
         ])?;
     }
+    Ok(())
+}
+
+fn insert_exposure(
+    connection: &Connection,
+    known: &mut KnownRows,
+    index: EntryIndex,
+    exposure: &Exposure,
+) -> rusqlite::Result<()> {
+    let package = package_row(connection, known, &exposure.artifact.subject.name)?;
+    let artifact = artifact_row(connection, known, &exposure.artifact)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO exposures (idx, at, package, artifact, decision)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            number(index),
+            exposure.at.as_millis(),
+            package,
+            artifact,
+            exposure.decision.as_str(),
+        ])?;
     Ok(())
 }
 

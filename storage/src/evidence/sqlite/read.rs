@@ -20,7 +20,7 @@ use crate::evidence::{
 };
 use crate::{StorageError, StorageErrorKind};
 
-type Answer<T> = Result<T, StorageError>;
+pub(super) type Answer<T> = Result<T, StorageError>;
 
 /// Bytes kept under a digest, checked.
 pub(super) fn text(connection: &Connection, digest: &Digest) -> Answer<Option<Bytes>> {
@@ -68,7 +68,7 @@ pub(super) fn entry_of(
         .map_err(|error| corrupt(operation, format!("entry {index} is unreadable: {error}")))
 }
 
-fn corrupt(operation: &'static str, cause: String) -> StorageError {
+pub(super) fn corrupt(operation: &'static str, cause: String) -> StorageError {
     StorageError::new(STORE, operation, StorageErrorKind::Corrupt, cause)
 }
 
@@ -158,7 +158,7 @@ fn served(connection: &Connection, index: EntryIndex) -> Answer<Served> {
     }
 }
 
-fn indexes(
+pub(super) fn indexes(
     connection: &Connection,
     operation: &'static str,
     statement: &str,

@@ -11,9 +11,10 @@ use crate::{Chain, StorageError, StorageErrorKind};
 
 /// The migrations, in order; the n-th brings a database from version n to n + 1. What has been
 /// released is never edited.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/0001_evidence.sql"),
     include_str!("../../../migrations/0002_notices.sql"),
+    include_str!("../../../migrations/0003_exposures.sql"),
 ];
 
 /// "Crdn": marks the file as ours (SQLite `application_id`).
