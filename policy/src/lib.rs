@@ -10,6 +10,7 @@
 //! No I/O, no async, no clock, no randomness, no environment: `.clippy.toml` beside this crate
 //! forbids the means.
 
+pub mod advisory;
 pub mod change;
 pub mod config;
 pub mod decision;

@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 
 use super::semver_bound::{Bound, Operator, Partial, Precedence};
 use super::{
-    CARGO, MAX_VERSION_BYTES, check_range_text, compare_with, name_error, range_error,
+    CARGO, MAX_VERSION_BYTES, check_range_text, compare_with, name_error, order_key, range_error,
     version_error,
 };
 use crate::facts::{FactKind, FactSet};
@@ -61,6 +61,14 @@ impl Scheme for Cargo {
 
     fn compare(&self, a: &Version, b: &Version) -> Ordering {
         compare_with(a, b, parse, semver::Version::cmp_precedence)
+    }
+
+    fn order_key(&self, version: &Version, key: &mut Vec<u8>) -> bool {
+        let Some(version) = parse(version.as_str()) else {
+            return false;
+        };
+        order_key::semver(&precedence(&version), key);
+        true
     }
 
     fn is_prerelease(&self, version: &Version) -> bool {
@@ -119,6 +127,13 @@ fn parse(text: &str) -> Option<semver::Version> {
     semver::Version::parse(text).ok()
 }
 
+fn precedence(version: &semver::Version) -> Precedence<'_> {
+    Precedence {
+        core: [version.major, version.minor, version.patch],
+        pre: version.pre.as_str(),
+    }
+}
+
 /// Requirements of which one must hold, each as bounds that must all hold; no bound holds
 /// everything.
 #[derive(Debug)]
@@ -169,10 +184,7 @@ impl VersionRange for CargoRange {
         let Some(version) = parse(version.as_str()) else {
             return self.alternatives.iter().any(Vec::is_empty);
         };
-        let version = Precedence {
-            core: [version.major, version.minor, version.patch],
-            pre: version.pre.as_str(),
-        };
+        let version = precedence(&version);
         self.alternatives
             .iter()
             .any(|bounds| bounds.iter().all(|bound| bound.admits(&version)))

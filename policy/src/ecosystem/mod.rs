@@ -13,6 +13,7 @@
 mod cargo;
 mod npm;
 mod npm_range;
+mod order_key;
 mod pypi;
 mod semver_bound;
 

@@ -14,7 +14,8 @@ use std::cmp::Ordering;
 use super::npm_range::NpmRange;
 use super::semver_bound::Precedence;
 use super::{
-    MAX_VERSION_BYTES, NPM, check_range_text, compare_with, name_error, range_error, version_error,
+    MAX_VERSION_BYTES, NPM, check_range_text, compare_with, name_error, order_key, range_error,
+    version_error,
 };
 use crate::model::{
     Ecosystem, Line, NameError, PackageName, RangeError, Scheme, Version, VersionError,
@@ -66,6 +67,13 @@ impl Scheme for Npm {
 
     fn compare(&self, a: &Version, b: &Version) -> Ordering {
         compare_with(a, b, parse, |a, b| a.compare(b))
+    }
+
+    fn order_key(&self, version: &Version, key: &mut Vec<u8>) -> bool {
+        let parsed = parse(version.as_str());
+        parsed
+            .inspect(|version| order_key::semver(version, key))
+            .is_some()
     }
 
     fn is_prerelease(&self, version: &Version) -> bool {

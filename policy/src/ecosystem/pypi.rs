@@ -11,7 +11,8 @@ use pep440_rs::Operator;
 use smol_str::SmolStr;
 
 use super::{
-    MAX_VERSION_BYTES, PYPI, check_range_text, compare_with, name_error, range_error, version_error,
+    MAX_VERSION_BYTES, PYPI, check_range_text, compare_with, name_error, order_key, range_error,
+    version_error,
 };
 use crate::facts::{FactKind, FactSet};
 use crate::model::{
@@ -36,6 +37,10 @@ impl Scheme for PyPi {
         "PyPI"
     }
 
+    fn compares_names_by_spelling(&self) -> bool {
+        false
+    }
+
     fn package(&self, raw: &str) -> Result<PackageName, NameError> {
         if let Err(why) = check_name(raw) {
             return Err(name_error(PYPI, raw, why));
@@ -55,6 +60,13 @@ impl Scheme for PyPi {
 
     fn compare(&self, a: &Version, b: &Version) -> Ordering {
         compare_with(a, b, parse, Ord::cmp)
+    }
+
+    fn order_key(&self, version: &Version, key: &mut Vec<u8>) -> bool {
+        let parsed = parse(version.as_str());
+        parsed
+            .inspect(|version| order_key::pep440(version, key))
+            .is_some()
     }
 
     fn public_version(&self, version: &Version) -> Option<Version> {

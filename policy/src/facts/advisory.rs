@@ -57,13 +57,16 @@ pub enum AdvisoryKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Named {
-    /// In an explicit list of versions.
+    /// In an explicit list of versions. What a vulnerability lists and its ranges hold as well is
+    /// named by the range.
     Listed,
     /// Inside a range that ends, or that begins at some version.
     Range,
     /// By a range over all versions (`introduced: "0"` without an end), or by nothing but the
     /// package's name.
     Everything,
+    /// As `Everything`, of malware of which versions are also listed, this one not among them.
+    Unlisted,
     /// The version, or an end of the range, cannot be read; it counts as affected.
     Unreadable,
 }

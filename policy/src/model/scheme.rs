@@ -14,6 +14,12 @@ pub trait Scheme: Send + Sync {
     /// The name OSV records use: `npm`, `PyPI`, `crates.io`.
     fn osv_name(&self) -> &'static str;
 
+    /// Whether OSV records name packages by their exact spelling (npm, crates.io), not by the
+    /// normalised name. Counts only where the schema's own evaluation is wanted.
+    fn compares_names_by_spelling(&self) -> bool {
+        true
+    }
+
     /// Whether the registry declares a SHA-256 for every file, so that a file's bytes can be named
     /// before they are fetched.
     fn declares_sha256(&self) -> bool {
@@ -32,6 +38,12 @@ pub trait Scheme: Send + Sync {
     /// Total order over versions, also over those that do not parse (which sort below all that
     /// do, among themselves by spelling).
     fn compare(&self, a: &Version, b: &Version) -> Ordering;
+
+    /// Appends a key whose bytes order versions as [`Self::compare`] does, so that a version is
+    /// read once to be compared with many; equal keys are versions of equal meaning. `false`, and
+    /// nothing is appended, when the version does not parse. Keys are kept in index files: a change
+    /// of their form is a new format of those.
+    fn order_key(&self, version: &Version, key: &mut Vec<u8>) -> bool;
 
     /// The version this one is a local variant of (PEP 440: `1.0` of `1.0+cpu`), where the ecosystem
     /// has such.
