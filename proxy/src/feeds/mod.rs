@@ -4,5 +4,6 @@
 //! once. What is behind it on disk, and how it gets there, is no business of the engine's.
 
 pub mod data;
+pub mod dump;
 
 pub use data::{AdvisoryData, AdvisoryFacts};
