@@ -1,6 +1,7 @@
 //! The command line: one file a command. Answers go to standard output, complaints to standard
 //! error, both by way of `output`.
 
+mod advisories;
 mod check;
 mod completions;
 mod explain;
@@ -102,6 +103,9 @@ enum Command {
     /// Look at policies
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Look into the advisory data
+    #[command(subcommand)]
+    Advisories(advisories::Advisories),
     /// Make the cache index again from evidence and blobs
     Rebuild,
     /// Free space: blobs nothing names, then the least recently used
@@ -138,6 +142,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(explain) => explain.run(&common),
         Command::Why(why) => why.run(&common),
         Command::Log(log) => log.run(&common),
+        Command::Advisories(advisories) => advisories.run(&common),
         Command::Rebuild => rebuild::rebuild(&common),
         Command::Gc(gc) => gc.run(&common),
         Command::Scrub => scrub::scrub(&common),

@@ -5,5 +5,6 @@
 
 pub mod data;
 pub mod dump;
+pub mod gather;
 
 pub use data::{AdvisoryData, AdvisoryFacts};

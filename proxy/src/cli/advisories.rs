@@ -1,0 +1,257 @@
+//! `cordon advisories`: what the advisory data says about versions, by itself, without a policy.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead as _, BufWriter, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use cordon_policy::advisory::{AdvisoryIndex, IndexBuilder, PackageAdvisories};
+use cordon_policy::ecosystem::schemes;
+use cordon_policy::model::{Ecosystem, PackageName, Scheme, Version, parse_purl};
+use cordon_storage::Chain;
+use smol_str::SmolStr;
+
+use super::{Common, fail, output, unusable};
+use crate::engine::{Clock as _, SystemClock};
+use crate::feeds::gather::gather;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Advisories {
+    /// Print the ids of the records that name a version
+    Match(Match),
+}
+
+impl Advisories {
+    pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
+        match self {
+            Self::Match(matching) => matching.run(common),
+        }
+    }
+}
+
+/// What the records of the advisory data say, evaluated as the OSV schema describes: records taken
+/// back are left out, aliases are not merged, no policy is applied.
+#[derive(Debug, Args)]
+pub(super) struct Match {
+    /// A version as a package URL, e.g. `pkg:npm/left-pad@1.3.0`
+    #[arg(value_name = "PURL", required_unless_present = "batch")]
+    purl: Option<String>,
+    /// Read lines `ecosystem<TAB>package<TAB>version` from standard input and print, for each, one
+    /// line: the ids, sorted and joined by commas, or nothing
+    #[arg(long, conflicts_with = "purl")]
+    batch: bool,
+    /// Use this dump (`.zip`), folder or record of an ecosystem, in place of the data folder's
+    /// feeds; may be given several times
+    #[arg(long = "from", value_name = "ECOSYSTEM=PATH", value_parser = parse_source)]
+    sources: Vec<Source>,
+}
+
+/// Where records of an ecosystem lie.
+#[derive(Clone, Debug)]
+struct Source {
+    scheme: Chosen,
+    path: PathBuf,
+}
+
+/// A scheme that can be printed.
+#[derive(Clone, Copy)]
+struct Chosen(&'static dyn Scheme);
+
+impl std::fmt::Debug for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(self.0.ecosystem(), f)
+    }
+}
+
+fn parse_source(text: &str) -> Result<Source, String> {
+    let wanted = "write npm=FILE, pypi=FILE or cargo=FILE";
+    let (ecosystem, path) = text.split_once('=').ok_or(wanted)?;
+    let scheme = scheme_named(ecosystem).ok_or(wanted)?;
+    Ok(Source {
+        scheme: Chosen(scheme),
+        path: path.into(),
+    })
+}
+
+/// An ecosystem by its purl type or by the name OSV gives it, in any case.
+fn scheme_named(text: &str) -> Option<&'static dyn Scheme> {
+    schemes().into_iter().find(|scheme| {
+        let names = [scheme.ecosystem().as_str(), scheme.osv_name()];
+        names.iter().any(|name| name.eq_ignore_ascii_case(text))
+    })
+}
+
+type Indexes = BTreeMap<Ecosystem, AdvisoryIndex>;
+
+impl Match {
+    fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
+        let indexes = match self.sources.as_slice() {
+            [] => installed(common)?,
+            sources => build(sources)?,
+        };
+        match &self.purl {
+            Some(purl) => single(&indexes, purl),
+            None => batch(&indexes),
+        }
+    }
+}
+
+/// Indexes of the dumps named on the command line.
+fn build(sources: &[Source]) -> Result<Indexes, ExitCode> {
+    let mut builders: BTreeMap<Ecosystem, IndexBuilder> = BTreeMap::new();
+    for Source { scheme, path } in sources {
+        let ecosystem = scheme.0.ecosystem().clone();
+        let builder = builders
+            .entry(ecosystem)
+            .or_insert_with(|| IndexBuilder::new(scheme.0));
+        let gathered = gather(builder, path).map_err(|error| fail(&error))?;
+        for refusal in &gathered.refusals {
+            output::complain(Chain(refusal));
+        }
+    }
+    let built = builders.into_iter().map(|(ecosystem, builder)| {
+        let finished = builder.finish(SystemClock.now());
+        let index = finished.and_then(|(bytes, _)| AdvisoryIndex::open(bytes));
+        Ok((ecosystem, index.map_err(|error| fail(&error))?))
+    });
+    built.collect()
+}
+
+fn single(indexes: &Indexes, purl: &str) -> Result<ExitCode, ExitCode> {
+    let target = match parse_purl(purl, &schemes()) {
+        Ok(target) => target,
+        Err(error) => {
+            output::complain(Chain(&error));
+            return Err(unusable());
+        }
+    };
+    let Some(version) = target.version else {
+        output::complain("the package URL names no version; write pkg:npm/left-pad@1.3.0");
+        return Err(unusable());
+    };
+    let Some(index) = indexes.get(target.name.ecosystem()) else {
+        return Err(no_data(target.name.ecosystem()));
+    };
+    let ids = index.for_package(&target.name);
+    let ids = ids.map(|mut known| known.record_ids(&version));
+    for id in ids.unwrap_or_default() {
+        output::print(id)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn no_data(ecosystem: &Ecosystem) -> ExitCode {
+    output::complain(format_args!(
+        "there is no advisory data for {ecosystem}; import it with `cordon feeds import`, or name \
+         it with --from"
+    ));
+    ExitCode::FAILURE
+}
+
+/// Longest line of a batch, in bytes.
+const MAX_LINE_BYTES: u64 = 16 * 1024;
+
+fn batch(indexes: &Indexes) -> Result<ExitCode, ExitCode> {
+    let mut input = io::stdin().lock();
+    let mut output = BufWriter::new(io::stdout().lock());
+    let mut asked = Asked::new(indexes);
+    let (mut line, mut number, mut unusable) = (Vec::new(), 0_u64, 0_u64);
+    loop {
+        line.clear();
+        let mut limited = io::Read::take(&mut input, MAX_LINE_BYTES);
+        let read = limited.read_until(b'\n', &mut line);
+        number += 1;
+        match read {
+            Ok(0) => break,
+            Ok(length) if length as u64 == MAX_LINE_BYTES && !line.ends_with(b"\n") => {
+                output::complain(format_args!("line {number} is too long"));
+                return Err(ExitCode::FAILURE);
+            }
+            Ok(_) => {}
+            Err(error) => return Err(fail(&error)),
+        }
+        let text = String::from_utf8_lossy(&line);
+        let answer = match asked.answer(text.trim_end_matches(['\n', '\r'])) {
+            Ok(ids) => ids.join(","),
+            Err(problem) => {
+                unusable += 1;
+                output::complain(format_args!("line {number}: {problem}"));
+                String::new()
+            }
+        };
+        if let Err(error) = writeln!(output, "{answer}") {
+            return written(error);
+        }
+    }
+    match output.flush() {
+        Ok(()) if unusable == 0 => Ok(ExitCode::SUCCESS),
+        Ok(()) => Err(ExitCode::FAILURE),
+        Err(error) => written(error),
+    }
+}
+
+/// A reader that went away is no failure.
+fn written(error: io::Error) -> Result<ExitCode, ExitCode> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        _ => Err(fail(&error)),
+    }
+}
+
+/// Answers lines; those of one package after the other read its records once.
+struct Asked<'i> {
+    indexes: &'i Indexes,
+    last: Option<(PackageName, Option<PackageAdvisories<'i>>)>,
+}
+
+impl<'i> Asked<'i> {
+    fn new(indexes: &'i Indexes) -> Self {
+        Self {
+            indexes,
+            last: None,
+        }
+    }
+
+    /// The ids of the records that name the version of a line; what follows a third tab is not read.
+    fn answer(&mut self, line: &str) -> Result<Vec<SmolStr>, String> {
+        let mut fields = line.split('\t');
+        let (Some(ecosystem), Some(package), Some(version)) =
+            (fields.next(), fields.next(), fields.next())
+        else {
+            return Err("it is not ecosystem, package and version, with tabs between".to_owned());
+        };
+        // The line that names the columns.
+        if (ecosystem, package, version) == ("ecosystem", "package", "version") {
+            return Ok(Vec::new());
+        }
+        let scheme = scheme_named(ecosystem)
+            .ok_or_else(|| format!("`{ecosystem}` is no ecosystem known here"))?;
+        let index = self
+            .indexes
+            .get(scheme.ecosystem())
+            .ok_or_else(|| format!("there is no advisory data for {}", scheme.ecosystem()))?;
+        // No record is about a name that no package can have.
+        let Ok(name) = scheme.package(package) else {
+            return Ok(Vec::new());
+        };
+        let is_same = |(last, _): &(PackageName, _)| {
+            *last == name && last.as_published() == name.as_published()
+        };
+        if !self.last.as_ref().is_some_and(is_same) {
+            let known = index.for_package(&name);
+            self.last = Some((name, known));
+        }
+        let known = self.last.as_mut().and_then(|(_, known)| known.as_mut());
+        let version = Version::verbatim(version);
+        Ok(known
+            .map(|known| known.record_ids(&version))
+            .unwrap_or_default())
+    }
+}
+
+/// The indexes of the data folder.
+fn installed(_common: &Common) -> Result<Indexes, ExitCode> {
+    output::complain("name the dumps to look in: --from npm=all.zip");
+    Err(unusable())
+}
