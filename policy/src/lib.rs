@@ -21,6 +21,7 @@ pub mod facts;
 pub mod finding;
 pub mod matching;
 pub mod model;
+pub mod policy_test;
 pub mod reason;
 pub mod rules;
 pub mod verdict;

@@ -8,6 +8,7 @@ use cordon_policy::config::diagnostic::{Diagnostic, Severity};
 use cordon_policy::config::{self, Loaded, PolicySource};
 use cordon_policy::evaluate::Ruleset;
 use cordon_policy::finding::ConfigSpan;
+use cordon_policy::policy_test::PolicyTest;
 
 /// Longest policy file read, in bytes.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -17,6 +18,8 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 pub struct LoadedPolicy {
     /// The ruleset.
     pub ruleset: Arc<Ruleset>,
+    /// What the files say the policy must do.
+    pub tests: Vec<PolicyTest>,
     /// What is worth saying about it.
     pub warnings: Vec<Diagnostic>,
     /// The texts.
@@ -63,8 +66,13 @@ pub fn load(files: &[PathBuf]) -> Result<LoadedPolicy, RejectedPolicy> {
         });
     }
     match config::load(&sources) {
-        Ok(Loaded { ruleset, warnings }) if problems.is_empty() => Ok(LoadedPolicy {
+        Ok(Loaded {
+            ruleset,
+            tests,
+            warnings,
+        }) if problems.is_empty() => Ok(LoadedPolicy {
             ruleset: Arc::new(ruleset),
+            tests,
             warnings,
             sources,
         }),

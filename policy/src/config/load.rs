@@ -18,6 +18,7 @@ use crate::exemption::{Exemption, Scope, Waives};
 use crate::facts::FactKind;
 use crate::finding::{ConfigSpan, Fingerprint, RuleId};
 use crate::model::Timestamp;
+use crate::policy_test::{PolicyTest, read_test};
 use crate::rules::allow::Allow;
 use crate::rules::deny::Deny;
 use crate::rules::{self, ConfiguredRule, RULES, RuleKind, Variant};
@@ -73,6 +74,7 @@ pub fn load(sources: &[PolicySource]) -> Result<Loaded, Vec<Diagnostic>> {
     let Loading {
         mut rules,
         mut exemptions,
+        tests,
         ..
     } = loading;
     rules.sort_by(|a, b| a.id.cmp(&b.id));
@@ -80,6 +82,7 @@ pub fn load(sources: &[PolicySource]) -> Result<Loaded, Vec<Diagnostic>> {
     let hash = hash_of(&rules, &exemptions);
     Ok(Loaded {
         ruleset: Ruleset::new(hash, rules, exemptions),
+        tests,
         warnings: problems,
     })
 }
@@ -102,6 +105,7 @@ pub(super) fn probe_rule(kind: &RuleKind) -> Vec<Key> {
 struct Loading {
     rules: Vec<ConfiguredRule>,
     exemptions: Vec<Exemption>,
+    tests: Vec<PolicyTest>,
     names_a_rule: bool,
 }
 
@@ -127,6 +131,9 @@ impl Loading {
             if let Some(exemption) = read_exemption(table) {
                 self.add_exemption(file, exemption, &place);
             }
+        }
+        for table in root.tables("test") {
+            self.tests.extend(read_test(table));
         }
         root.finish();
     }

@@ -6,6 +6,7 @@
 pub mod canonical;
 pub mod diagnostic;
 mod exempt;
+mod key_docs;
 pub mod limits;
 mod load;
 pub mod names;
@@ -18,6 +19,7 @@ pub mod source;
 pub mod text;
 
 use crate::evaluate::Ruleset;
+use crate::policy_test::PolicyTest;
 use diagnostic::Diagnostic;
 pub use load::load;
 
@@ -45,6 +47,8 @@ impl PolicySource {
 pub struct Loaded {
     /// The validated policy.
     pub ruleset: Ruleset,
+    /// What the files say the policy must do, in their order.
+    pub tests: Vec<PolicyTest>,
     /// Warnings: shadowed entries, non-canonical names, lists that say nothing.
     pub warnings: Vec<Diagnostic>,
 }

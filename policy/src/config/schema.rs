@@ -2,69 +2,17 @@
 //!
 //! Types come from the readers ([`super::shape`]), defaults from what a rule reads out of an empty
 //! table, descriptions of a rule's keys from its page: from the tables there that have the columns
-//! `key` and `why`. Descriptions of the keys all rules share, and of what is no rule, are here.
+//! `key` and `why`. Descriptions of the keys all rules share, and of what is no rule, are in
+//! `key_docs`.
 
 use serde_json::{Map, Value, json};
 use toml_span::value::ValueInner;
 
+use super::key_docs::SHARED;
 use super::load::{probe_root, probe_rule};
 use super::shape::{Key, KeyType};
 use super::{PolicySource, load};
 use crate::rules::{RULES, RuleKind};
-
-/// Descriptions of the keys that are no rule's own: by dotted name, `rule` standing for any rule.
-const SHARED: &[(&str, &str)] = &[
-    ("rules", "The rules, one table each."),
-    (
-        "rule.ecosystem",
-        "Only packages of this ecosystem; without it, of every one.",
-    ),
-    (
-        "rule.packages",
-        "Only these packages: names and patterns with `*`, `?`, `[abc]` and `{a,b}`.",
-    ),
-    ("rule.enabled", "Whether the rule applies at all."),
-    (
-        "rule.mode",
-        "`enforce`, or `monitor`: record what would be found and let it pass.",
-    ),
-    ("rule.effect", "What the rule's findings ask for."),
-    (
-        "rule.on_unavailable",
-        "What a fact that could not be learned asks for; never milder than `effect`.",
-    ),
-    (
-        "rule.override",
-        "Other settings for some packages. The last one that holds a package applies.",
-    ),
-    (
-        "exempt",
-        "What is set aside, for what, why, by whom and until when.",
-    ),
-    ("exempt.id", "A short name that records show."),
-    (
-        "exempt.package",
-        "A package URL, with a version, or without one and with `versions`.",
-    ),
-    (
-        "exempt.versions",
-        "The versions exempt, as the ecosystem writes ranges; `*` is every one.",
-    ),
-    ("exempt.file", "One file of the version, with `sha256`."),
-    (
-        "exempt.sha256",
-        "The SHA-256 of the file's bytes: only these are exempt.",
-    ),
-    ("exempt.rules", "The rules whose findings are set aside."),
-    (
-        "exempt.fingerprints",
-        "The findings set aside, as decisions show them: rule/code/evidence.",
-    ),
-    ("exempt.reason", "Why it is accepted; developers see it."),
-    ("exempt.owner", "Who answers for it."),
-    ("exempt.ticket", "Where it is tracked."),
-    ("exempt.until", "When it ends by itself."),
-];
 
 /// The schema of a policy file (JSON Schema draft 7, which TOML editors understand).
 pub fn policy_schema() -> Value {
@@ -78,7 +26,7 @@ pub fn policy_schema() -> Value {
     schema["properties"]["rules"]["properties"] = Value::Object(rules);
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("Cordon policy");
-    schema["description"] = json!("A policy file of Cordon: rules and exemptions.");
+    schema["description"] = json!("A policy file of Cordon: rules, exemptions and tests.");
     schema
 }
 

@@ -3,6 +3,7 @@
 mod check;
 mod schema;
 mod show;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,6 +19,8 @@ pub(super) enum Policy {
     Check(check::Check),
     /// Print the policy: the text of the configured files, or the built-in one
     Show(show::Show),
+    /// Run the `[[test]]` tables of policy files
+    Test(test::Test),
     /// Print the JSON Schema of policy files, for editors
     Schema,
 }
@@ -27,6 +30,7 @@ impl Policy {
         match self {
             Self::Check(check) => check.run(common),
             Self::Show(show) => show.run(common),
+            Self::Test(test) => test.run(common),
             Self::Schema => schema::run(),
         }
     }
