@@ -22,6 +22,7 @@ fn unchanged() -> Change {
         added_hooks: Vec::new(),
         added_exotic: Vec::new(),
         new_publisher: None,
+        new_maintainers: Vec::new(),
         trust_lost: None,
         license: None,
         size_bytes: None,
