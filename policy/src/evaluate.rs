@@ -4,11 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use crate::exemption::{Coverage, Exemption, ExemptionId};
 use crate::facts::{FactKind, FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, Finding, FindingCode, Mode, RuleId};
-use crate::model::{PackageName, Timestamp};
-use crate::rules::{ConfiguredRule, RuleSettings};
+use crate::model::{Ecosystem, PackageName, Timestamp};
+use crate::rules::{ConfiguredRule, RuleSettings, Variant};
 use crate::verdict::{Effect, Evaluation, Origin, RulesetHash};
 
 /// A validated policy: rules with their settings, and exemptions. Immutable; replaced as a whole.
@@ -79,6 +81,27 @@ impl Ruleset {
             .fold(FactSet::EMPTY, |set, variant| {
                 set.union(variant.rule.wants(facts, now))
             })
+    }
+
+    /// The upstreams that alone may be asked for the package, when it is kept at home. Such names
+    /// must not be sent to any other (INV-34).
+    pub fn home_of(&self, package: &PackageName) -> Option<&[SmolStr]> {
+        self.enforced()
+            .filter(|variant| variant.scope.holds_name(package))
+            .find_map(|variant| variant.rule.home_of(package))
+    }
+
+    /// Whether a text that would be sent to a registry as a whole speaks of names kept at home.
+    pub fn mentions_owned(&self, ecosystem: &Ecosystem, text: &str) -> bool {
+        let mut enforced = self.enforced();
+        enforced.any(|variant| variant.rule.mentions_owned(ecosystem, text))
+    }
+
+    fn enforced(&self) -> impl Iterator<Item = &Variant> {
+        self.rules
+            .iter()
+            .filter_map(|rule| rule.variants.first())
+            .filter(|base| base.settings.is_enabled && base.settings.mode == Mode::Enforce)
     }
 
     /// Judges one candidate. Total and deterministic: the same facts, ruleset and instant give the

@@ -24,7 +24,11 @@ impl PackageScope {
 
     /// Whether the candidate is in scope.
     pub fn holds(&self, facts: &VersionFacts) -> bool {
-        let name = &facts.subject().name;
+        self.holds_name(&facts.subject().name)
+    }
+
+    /// Whether candidates of the package are in scope.
+    pub fn holds_name(&self, name: &PackageName) -> bool {
         self.ecosystem
             .as_ref()
             .is_none_or(|ecosystem| ecosystem == name.ecosystem())

@@ -21,8 +21,12 @@ pub mod deny;
 pub mod integrity;
 mod list_table;
 pub mod minimum_age;
+pub mod namespace;
+pub mod watched_name;
 
 use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
@@ -30,11 +34,18 @@ use crate::evaluate::Findings;
 use crate::facts::{FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, Mode, RuleId};
 pub use crate::matching::PackageScope;
-use crate::model::Timestamp;
+use crate::model::{Ecosystem, PackageName, Timestamp};
 use crate::verdict::Effect;
 
 /// Every rule there is, in the order of their ids.
-pub static RULES: &[RuleKind] = &[allow::KIND, deny::KIND, integrity::KIND, minimum_age::KIND];
+pub static RULES: &[RuleKind] = &[
+    allow::KIND,
+    deny::KIND,
+    integrity::KIND,
+    minimum_age::KIND,
+    namespace::KIND,
+    watched_name::KIND,
+];
 
 /// A kind of rule: how it is called, documented and read from a policy.
 #[derive(Clone, Debug)]
@@ -76,6 +87,18 @@ pub trait Rule: std::any::Any + Send + Sync + std::fmt::Debug {
     fn wants(&self, facts: &VersionFacts, now: Timestamp) -> FactSet {
         let _ = (facts, now);
         FactSet::EMPTY
+    }
+
+    /// The upstreams that alone may be asked for the package, when the rule keeps it at home.
+    fn home_of(&self, package: &PackageName) -> Option<&[SmolStr]> {
+        let _ = package;
+        None
+    }
+
+    /// Whether a text (a search) speaks of names the rule keeps at home.
+    fn mentions_owned(&self, ecosystem: &Ecosystem, text: &str) -> bool {
+        let _ = (ecosystem, text);
+        false
     }
 
     /// Looks, and reports. Must not read a clock: `now` is the instant of the evaluation. Where a
