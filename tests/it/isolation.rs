@@ -4,6 +4,7 @@ use cordon_tests::client::{http, listing};
 use cordon_tests::cordon::{Builder, Cordon, Upstream};
 use cordon_tests::fake_registry::{FakeRegistry, Fault, Index, Protocol, Release, index_path};
 use cordon_tests::fixture::{self, OLD, PACKAGE, Scene};
+use cordon_tests::wait;
 
 const UPSTREAM_TOKEN: &str = "upstream-secret-canary";
 const CLIENT_TOKEN: &str = "client-secret-canary";
@@ -183,29 +184,12 @@ fn inv_33_a_foreign_origin_in_a_document_is_never_connected_to() {
     assert!(!registry.log().is_empty());
 }
 
-#[test]
-fn inv_34_a_private_name_is_asked_for_nowhere_else() {
-    let private = FakeRegistry::start();
-    let public = FakeRegistry::start();
-    let names = ["@acme/inside", "acme-inside"];
-    for protocol in Protocol::ALL {
-        for registry in [&private, &public] {
-            registry.publish(Release::new(protocol, "acme-inside", "1.0.0").with_provenance());
-        }
-    }
-    let mut upstreams = Vec::new();
-    for protocol in Protocol::ALL {
-        let only = match protocol {
-            Protocol::Npm => "only = [\"@acme/*\", \"acme-*\"]\nexclusive = true",
-            _ => "only = [\"acme-*\"]\nexclusive = true",
-        };
-        upstreams.push(Upstream::of(&public, protocol, "public"));
-        upstreams.push(Upstream::of(&private, protocol, "private").with(only));
-    }
-    let cordon = Builder::without_upstreams().upstreams(upstreams).start();
-    let root = cordon.root();
+const PRIVATE_NAMES: [&str; 2] = ["@acme/inside", "acme-inside"];
+
+/// Every kind of request about private names, in several spellings.
+fn private_paths() -> Vec<String> {
     let mut paths = Vec::new();
-    for name in names
+    for name in PRIVATE_NAMES
         .into_iter()
         .chain(["@acme%2finside", "acme-missing", "@acme/missing"])
     {
@@ -234,6 +218,30 @@ fn inv_34_a_private_name_is_asked_for_nowhere_else() {
             format!("cargo/crates/{name}/1.0.0/{}/download", "0".repeat(64)),
         ]);
     }
+    paths
+}
+
+#[test]
+fn inv_34_a_private_name_is_asked_for_nowhere_else() {
+    let private = FakeRegistry::start();
+    let public = FakeRegistry::start();
+    for protocol in Protocol::ALL {
+        for registry in [&private, &public] {
+            registry.publish(Release::new(protocol, "acme-inside", "1.0.0").with_provenance());
+        }
+    }
+    let mut upstreams = Vec::new();
+    for protocol in Protocol::ALL {
+        let only = match protocol {
+            Protocol::Npm => "only = [\"@acme/*\", \"acme-*\"]\nexclusive = true",
+            _ => "only = [\"acme-*\"]\nexclusive = true",
+        };
+        upstreams.push(Upstream::of(&public, protocol, "public"));
+        upstreams.push(Upstream::of(&private, protocol, "private").with(only));
+    }
+    let cordon = Builder::without_upstreams().upstreams(upstreams).start();
+    let root = cordon.root();
+    let paths = private_paths();
     let ask_all = || {
         for path in &paths {
             let _ = http::get(&format!("{root}{path}"));
@@ -250,6 +258,85 @@ fn inv_34_a_private_name_is_asked_for_nowhere_else() {
     assert!(named.is_empty(), "asked elsewhere: {named:?}");
     assert!(private.log().containing("acme") > 0);
     println!("{} requests, 0 at the other registry", paths.len() * 2);
+}
+
+const OWNED: &str = r#"
+[[rules.namespace.owned]]
+ecosystem = "npm"
+names = ["@acme/*", "acme-*"]
+upstreams = ["private"]
+[[rules.namespace.owned]]
+ecosystem = "pypi"
+names = ["acme-*"]
+upstreams = ["private"]
+[[rules.namespace.owned]]
+ecosystem = "cargo"
+names = ["acme-*"]
+"#;
+
+#[test]
+fn inv_34_an_owned_name_goes_home_and_to_nobody_else() {
+    let private = FakeRegistry::start();
+    let public = FakeRegistry::start();
+    let mut upstreams = Vec::new();
+    for protocol in Protocol::ALL {
+        for registry in [&private, &public] {
+            registry.publish(Release::new(protocol, "acme-inside", "1.0.0").with_provenance());
+        }
+        upstreams.push(Upstream::of(&public, protocol, "public"));
+        upstreams.push(Upstream::of(&private, protocol, "private"));
+    }
+    let cordon = Builder::without_upstreams()
+        .upstreams(upstreams)
+        .policy(OWNED)
+        .start();
+    let root = cordon.root();
+    let mut paths = private_paths();
+    // A search says the name as well.
+    for text in [
+        "acme-inside",
+        "%40acme%2Finside",
+        "keywords%3A%40ACME/x",
+        "acme-",
+    ] {
+        paths.push(format!("npm/-/v1/search?text={text}&size=20"));
+    }
+    for path in &paths {
+        let _ = http::get(&format!("{root}{path}"));
+    }
+    let asked: Vec<String> = public.log().all().into_iter().map(|r| r.path).collect();
+    let named: Vec<&String> = asked.iter().filter(|path| path.contains("acme")).collect();
+    assert!(named.is_empty(), "asked elsewhere: {named:?}");
+    assert!(private.log().containing("acme") > 0);
+    // What has a home is served from it; what has none is refused, and says why.
+    let page = cordon.get(Protocol::Pypi, "simple/acme-inside/");
+    assert_eq!(page.status, 200, "{}", page.text());
+    let homeless = cordon.get(Protocol::Cargo, &index_path("acme-inside"));
+    assert_eq!(homeless.status, 403);
+    assert!(
+        homeless.text().contains("a name owned here"),
+        "{}",
+        homeless.text()
+    );
+    let search = cordon.get(Protocol::Npm, "-/v1/search?text=acme-inside");
+    assert_eq!(search.status, 403, "{}", search.text());
+}
+
+#[test]
+fn an_owned_name_that_somebody_took_elsewhere_is_hidden_and_told_of() {
+    let public = FakeRegistry::start();
+    public.publish(Release::new(Protocol::Npm, "acme-inside", "9.9.9"));
+    public.publish(Release::new(Protocol::Npm, PACKAGE, OLD));
+    let cordon = Cordon::with_policy(&public, OWNED);
+    // The text holds no owned name, but what comes back does.
+    let search = cordon.get(Protocol::Npm, "-/v1/search?text=inside");
+    assert_eq!(search.status, 200, "{}", search.text());
+    assert!(!search.text().contains("acme-inside"), "{}", search.text());
+    let told = || {
+        let notices = cordon.command(&["log", "notices", "--json"]);
+        String::from_utf8_lossy(&notices.stdout).contains("owned-name-elsewhere")
+    };
+    wait::until("the notice", told);
 }
 
 /// Headers a client or something before it may set; none may choose bytes or addresses.

@@ -4,22 +4,12 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use cordon_tests::client::{http, listing};
-use cordon_tests::cordon::{ALLOW_ALL, Builder, Cordon, PATIENCE, Signal};
+use cordon_tests::cordon::{ALLOW_ALL, Builder, Cordon, Signal};
 use cordon_tests::fake_registry::{FakeRegistry, Protocol};
 use cordon_tests::fixture::{OLD, PACKAGE, Scene};
-
-/// Waits for something another process does.
-#[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
+use cordon_tests::wait;
 
 fn status(cordon: &Cordon) -> serde_json::Value {
     http::get(&format!("{}status", cordon.admin()))
@@ -51,7 +41,7 @@ fn a_policy_named_later_comes_into_force_and_other_keys_are_said_to_need_a_resta
     write_config(&cordon, &format!("{own}\n\n{rest}\n{limits}"));
 
     cordon.signal(Signal::Reload);
-    wait_until("the new policy", || {
+    wait::until("the new policy", || {
         status(&cordon)["ruleset"] != before["ruleset"]
     });
     let after = status(&cordon);
@@ -72,7 +62,7 @@ fn a_policy_named_later_comes_into_force_and_other_keys_are_said_to_need_a_resta
 
     // The files named last are the ones watched from now on.
     fs::write(folder.join("own.toml"), ALLOW_ALL).expect("writable");
-    wait_until("the edited policy", || {
+    wait::until("the edited policy", || {
         status(&cordon)["ruleset"] != after["ruleset"]
     });
 
@@ -144,7 +134,7 @@ fn serving_goes_on_when_nobody_reads_what_it_prints() {
         .spawn()
         .expect("the binary can be run");
     drop((child.stdout.take(), child.stderr.take()));
-    wait_until("the ready file", || ready.exists());
+    wait::until("the ready file", || ready.exists());
     let text = fs::read_to_string(&ready).expect("it is there");
     let addresses: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let admin = addresses["admin"].as_str().expect("an address");
@@ -183,7 +173,7 @@ fn a_signal_during_the_start_waits_until_it_can_be_heeded() {
     let folder = builder.write();
     let ready = folder.path().join("ready.json");
     let mut child = starting(&builder, folder.path());
-    wait_until("the ready file", || {
+    wait::until("the ready file", || {
         assert!(
             child.try_wait().expect("our own child").is_none(),
             "a reload ended the start"
@@ -244,7 +234,7 @@ fn health_is_told_over_tls_on_every_interface() {
     );
     write("cordon.toml", &text);
     let mut child = starting(&builder, folder.path());
-    wait_until("the ready file", || {
+    wait::until("the ready file", || {
         folder.path().join("ready.json").exists()
     });
     let health = run(&builder, folder.path(), &["health"]);

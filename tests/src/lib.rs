@@ -8,3 +8,4 @@ pub mod fake_registry;
 pub mod fixture;
 pub mod memory;
 pub mod numbers;
+pub mod wait;

@@ -89,9 +89,9 @@ fn read_owned(mut table: TableReader<'_, '_>) -> Option<Owned> {
     table.require("ecosystem", "name the ecosystem whose names these are");
     table.require("names", "list them: names = [\"@acme/*\", \"acme-*\"]");
     let scheme = read_ecosystem(&mut table);
-    let names = table.strings("names").unwrap_or_default();
+    let names = table.strings("names");
     let upstreams = table.strings("upstreams").unwrap_or_default();
-    if names.is_empty() && table.has("names") {
+    if names.as_ref().is_some_and(Vec::is_empty) {
         file.error(
             "empty-list",
             table.bytes(),
@@ -100,7 +100,7 @@ fn read_owned(mut table: TableReader<'_, '_>) -> Option<Owned> {
         );
         return None;
     }
-    let scheme = scheme?;
+    let (scheme, names) = (scheme?, names.unwrap_or_default());
     let mut read = Vec::with_capacity(names.len());
     for written in &names {
         let name = read_name(file, scheme, written)?;
@@ -219,10 +219,10 @@ impl Rule for Namespace {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::{PolicySource, load};
     use crate::ecosystem::{NPM, Npm};
     use crate::evaluate::Ruleset;
+    use crate::model::Scheme as _;
 
     fn ruleset(text: &str) -> Result<Ruleset, Vec<String>> {
         let source = PolicySource {

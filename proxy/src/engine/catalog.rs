@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use cordon_policy::decision::Decision;
 use cordon_policy::model::{Digest, Ecosystem, PackageName, Timestamp, Version};
+use cordon_policy::verdict::Evaluation;
+use smol_str::SmolStr;
 
 use super::Engine;
 use super::documents::{Documents, Wanted};
@@ -23,6 +25,14 @@ struct Making {
     snapshot: Arc<Snapshot>,
     /// The one in memory, which is used again if its document turns out unchanged.
     previous: Option<Arc<Ready>>,
+}
+
+/// A catalog as it is shown.
+struct Made {
+    document: ReadyDocument,
+    valid_until: Option<Timestamp>,
+    /// Owned names that are listed there, with the upstream that lists them.
+    taken: Vec<(PackageName, SmolStr)>,
 }
 
 impl Engine {
@@ -84,6 +94,7 @@ impl Engine {
         let registry = making.registry;
         let ecosystem = registry.scheme().ecosystem();
         let making = Arc::new(making);
+        self.may_search(ecosystem, request)?;
         let upstreams = self.upstreams.for_registry(ecosystem);
         let mut documents = self.first_of(ecosystem, &upstreams, request).await?;
         let made = loop {
@@ -121,9 +132,16 @@ impl Engine {
         let making = Arc::clone(making);
         let source = Some(document.digest.clone());
         let work = move || making.render(&document, &links, now);
-        let (document, valid_until) = tokio::task::spawn_blocking(work)
+        let Made {
+            document,
+            valid_until,
+            taken,
+        } = tokio::task::spawn_blocking(work)
             .await
             .map_err(|_| Failure::Interrupted)??;
+        for (name, upstream) in taken {
+            self.tell_of_taken(name, &upstream).await;
+        }
         Ok(Arc::new(Ready {
             document: Arc::new(document),
             generation,
@@ -170,7 +188,7 @@ impl Engine {
     ) -> Result<Reply, Failure> {
         let ecosystem = registry.scheme().ecosystem();
         let upstreams = match &package {
-            Some(package) => self.upstreams.for_package(package),
+            Some(package) => self.sources_of(package)?,
             None => self.upstreams.for_registry(ecosystem),
         };
         let mut documents = self.first_of(ecosystem, &upstreams, &request).await?;
@@ -220,13 +238,16 @@ impl Making {
         document: &UpstreamDocument,
         links: &Links,
         now: Timestamp,
-    ) -> Result<(ReadyDocument, Option<Timestamp>), MetadataError> {
+    ) -> Result<Made, MetadataError> {
         let catalog = self.registry.read_catalog(document)?;
         let mut valid_until: Option<Timestamp> = None;
-        let mut keep = Vec::new();
+        let (mut keep, mut taken) = (Vec::new(), Vec::new());
         for facts in catalog.entries() {
             let evaluation = self.snapshot.ruleset.evaluate(&facts, now);
             keep.push(evaluation.may_list());
+            if taken.len() < MAX_TAKEN && is_taken(&evaluation) {
+                taken.push((facts.subject().name.clone(), facts.package.upstream.clone()));
+            }
             valid_until = [valid_until, evaluation.valid_until()]
                 .into_iter()
                 .flatten()
@@ -240,8 +261,21 @@ impl Making {
             withheld: u32::try_from(withheld).unwrap_or(u32::MAX),
             ..ready(rendered, gzip, etag)
         };
-        Ok((document, valid_until))
+        Ok(Made {
+            document,
+            valid_until,
+            taken,
+        })
     }
+}
+
+/// Owned names told of for one catalog, at most.
+const MAX_TAKEN: usize = 16;
+
+/// Whether somebody has taken an owned name there.
+fn is_taken(evaluation: &Evaluation) -> bool {
+    let mut findings = evaluation.findings().iter();
+    findings.any(|finding| finding.code.as_str() == "foreign-source")
 }
 
 /// Keys and attestations are JSON; what is not is something else in their place.

@@ -17,6 +17,9 @@ pub enum Failure {
     /// The client asked for something that contradicts the registry.
     #[error("{0}")]
     Contradiction(String),
+    /// The policy keeps the name at home, and there is nobody to ask.
+    #[error("{0}")]
+    Owned(String),
     /// An upstream gave no usable answer.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -51,7 +54,7 @@ impl Failure {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::NotFound(_) | Self::Contradiction(_) => Blame::Client,
+            Self::NotFound(_) | Self::Contradiction(_) | Self::Owned(_) => Blame::Client,
             Self::Upstream(_) | Self::Document(_) => Blame::Upstream,
             Self::Store(_) => Blame::Store,
             Self::Overloaded(_) | Self::Interrupted => Blame::Ours,
@@ -63,7 +66,7 @@ impl Failure {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Contradiction(_) => StatusCode::FORBIDDEN,
+            Self::Contradiction(_) | Self::Owned(_) => StatusCode::FORBIDDEN,
             Self::Upstream(error) if error.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
             Self::Upstream(_) | Self::Document(_) => StatusCode::BAD_GATEWAY,
             Self::Store(_) | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,

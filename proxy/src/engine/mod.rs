@@ -20,6 +20,7 @@ mod failure;
 mod fetch;
 pub mod gate;
 mod hash;
+mod home;
 mod inflight;
 mod judge;
 mod kept;
@@ -130,6 +131,8 @@ pub struct Engine {
     recent_failures: moka::sync::Cache<PackageKey, Failure>,
     recent_outcomes: moka::sync::Cache<(ArtifactId, u64), Flown<Outcome>>,
     recent_catalog_failures: moka::sync::Cache<ReadyKey, Failure>,
+    /// Owned names that were told of as taken elsewhere.
+    told: moka::sync::Cache<cordon_policy::model::PackageName, ()>,
     package_flights: Flights<PackageKey, Flown<Arc<Package>>>,
     render_flights: Flights<(ReadyKey, u64), Flown<Arc<Ready>>>,
     artifact_flights: Flights<(ArtifactId, u64), Flown<Outcome>>,
@@ -192,6 +195,7 @@ impl Engine {
             recent_failures: short_memory(),
             recent_outcomes: short_memory(),
             recent_catalog_failures: short_memory(),
+            told: moka::sync::Cache::new(FAILURES),
             package_flights: Flights::new(limits.connections),
             render_flights: Flights::new(limits.connections),
             artifact_flights: Flights::new(limits.connections),

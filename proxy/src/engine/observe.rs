@@ -115,6 +115,7 @@ pub(super) fn outcome_of(failure: &Failure) -> UpstreamOutcome {
         Failure::NotFound(_) => UpstreamOutcome::Missing,
         Failure::Upstream(error) if error.counts_as_outage() => UpstreamOutcome::Failed,
         Failure::Contradiction(_)
+        | Failure::Owned(_)
         | Failure::Upstream(_)
         | Failure::Document(_)
         | Failure::Store(_)

@@ -218,7 +218,7 @@ impl Engine {
         previous: Option<Arc<Package>>,
     ) -> Result<Arc<Package>, Failure> {
         let requests = registry.documents(&name, view);
-        for upstream in self.upstreams.for_package(&name) {
+        for upstream in self.sources_of(&name)? {
             let held = previous
                 .as_ref()
                 .filter(|p| p.upstream.id() == upstream.id());

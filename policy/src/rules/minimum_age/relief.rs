@@ -49,6 +49,7 @@ fn is_dull(change: &Change) -> bool {
     change.added_hooks.is_empty()
         && change.added_exotic.is_empty()
         && change.new_publisher.is_none()
+        && change.new_maintainers.is_empty()
         && change.trust_lost.is_none()
 }
 
