@@ -127,6 +127,9 @@ pub struct Exemption {
     pub reason: String,
     /// Who answers for it. Never empty.
     pub owner: String,
+    /// Who agreed, another person than the owner. Needed for rules that
+    /// [need two people](rules::needs_two_people).
+    pub approved_by: Option<String>,
     /// Where it was agreed, when it was.
     pub ticket: Option<String>,
     /// When it ends by itself; at this instant it no longer holds.
@@ -146,11 +149,33 @@ impl Exemption {
                 rules::kind(finding.rule.as_str()).is_some_and(|kind| !kind.is_fixed)
             }
         };
-        self.waives.includes(finding) && may_be()
+        let may_alone = !rules::needs_two_people(&finding.rule);
+        self.waives.includes(finding) && may_be() && (may_alone || self.has_two_people())
+    }
+
+    /// Whether two different people stand behind it.
+    pub fn has_two_people(&self) -> bool {
+        let approved_by = self.approved_by.as_deref();
+        approved_by.is_some_and(|other| !is_same_person(&self.owner, other))
+    }
+
+    /// Whether it could set aside findings of rules that need two people.
+    pub fn is_about_what_needs_two_people(&self) -> bool {
+        match &self.waives {
+            Waives::Rules(rules) => rules.iter().any(rules::needs_two_people),
+            Waives::Fingerprints(prints) => prints
+                .iter()
+                .any(|print| rules::needs_two_people(&RuleId::parse(print.rule()))),
+        }
     }
 
     /// Whether it holds at `now`.
     pub fn is_active_at(&self, now: Timestamp) -> bool {
         now < self.expires
     }
+}
+
+/// Whether two names are one person's as far as spelling tells.
+fn is_same_person(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
 }

@@ -165,6 +165,7 @@ fn exemptions(waivers: &[Waiver]) -> Vec<Exemption> {
         },
         reason: "test".to_owned(),
         owner: "test".to_owned(),
+        approved_by: None,
         ticket: None,
         expires: waiver.expires,
         source: place(),

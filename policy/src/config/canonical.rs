@@ -63,6 +63,14 @@ impl PolicyText {
         self.text(key, &format_duration(duration));
     }
 
+    /// Writes a number of so many decimals, given in units of the last.
+    pub fn decimal(&mut self, key: &str, places: u32, units: u32) {
+        let unit = 10_u32.pow(places);
+        let (whole, part, width) = (units / unit, units % unit, places as usize);
+        self.0
+            .push_str(&format!("{key} = {whole}.{part:0width$}\n"));
+    }
+
     /// Writes `true` or `false`.
     pub fn boolean(&mut self, key: &str, value: bool) {
         self.0.push_str(&format!("{key} = {value}\n"));
@@ -182,6 +190,9 @@ fn write_exemption(exemption: &Exemption, out: &mut PolicyText) {
     }
     out.text("reason", &exemption.reason);
     out.text("owner", &exemption.owner);
+    if let Some(other) = &exemption.approved_by {
+        out.text("approved_by", other);
+    }
     if let Some(ticket) = &exemption.ticket {
         out.text("ticket", ticket);
     }

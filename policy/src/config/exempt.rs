@@ -9,6 +9,7 @@
 //! rules = ["minimum-age"]                # or fingerprints = ["minimum-age/too-young/…"]
 //! reason = "fixes the outage of 24 November"
 //! owner = "platform team"
+//! approved_by = "security team"          # somebody else; obligatory for the rule `malware`
 //! ticket = "OPS-512"
 //! until = "2026-12-24T00:00:00Z"
 //! ```
@@ -41,6 +42,7 @@ pub(super) fn read_exemption(mut table: TableReader<'_, '_>) -> Option<Exemption
     table.require("reason", "say why this is accepted");
     let reason = read_reason(&mut table);
     let owner = table.required_string("owner", "say who answers for it");
+    let approved_by = table.string("approved_by");
     let ticket = table.string("ticket");
     table.require(
         "until",
@@ -48,17 +50,29 @@ pub(super) fn read_exemption(mut table: TableReader<'_, '_>) -> Option<Exemption
     );
     let until = table.timestamp("until");
     table.finish();
-    Some(Exemption {
+    let exemption = Exemption {
         id: ExemptionId(id?.value.into()),
         scope: scope?,
         waives: waives?,
         reason: reason?.to_string(),
         owner: owner?.value,
+        approved_by: approved_by.as_ref().map(|name| name.value.clone()),
         ticket: ticket.map(|ticket| ticket.value),
         expires: until?.value,
         source,
         bytes,
-    })
+    };
+    if exemption.is_about_what_needs_two_people() && !exemption.has_two_people() {
+        let place = approved_by.map_or(exemption.bytes.clone(), |name| name.bytes);
+        file.error(
+            "needs-two-people",
+            &place,
+            "setting aside a malware finding takes two people",
+            "name another person than the owner: approved_by = \"security team\"",
+        );
+        return None;
+    }
+    Some(exemption)
 }
 
 fn read_scope(table: &mut TableReader<'_, '_>, package: Option<&Spanned<String>>) -> Option<Scope> {

@@ -50,6 +50,10 @@ pub(super) const SHARED: &[(&str, &str)] = &[
     ),
     ("exempt.reason", "Why it is accepted; developers see it."),
     ("exempt.owner", "Who answers for it."),
+    (
+        "exempt.approved_by",
+        "Who agreed, another person than the owner; obligatory for the rule `malware`.",
+    ),
     ("exempt.ticket", "Where it is tracked."),
     ("exempt.until", "When it ends by itself."),
     (

@@ -132,6 +132,42 @@ impl<'f, 't> TableReader<'f, 't> {
         self.within(key, value, least, most, |n| n.to_string(), bytes)
     }
 
+    /// A number with at most `places` decimals, as a count of units of the last: `7.5` with one
+    /// place is 75. `allowed` is counted like that. What it means must not depend on rounding, so a
+    /// number with more decimals is refused.
+    pub fn decimal(
+        &mut self,
+        key: &str,
+        places: u32,
+        allowed: RangeInclusive<u32>,
+    ) -> Option<Spanned<u32>> {
+        self.note(key, || {
+            KeyType::Decimal(places, *allowed.start(), *allowed.end())
+        });
+        let (value, bytes) = self.take(key)?;
+        let number = match value {
+            ValueInner::Integer(number) => number as f64,
+            ValueInner::Float(number) => number,
+            other => return self.wrong_type(key, "a number", &other, &bytes),
+        };
+        let units = number * f64::from(10_u32.pow(places));
+        if (units - units.round()).abs() > 1e-6 {
+            self.file.error(
+                "invalid-value",
+                &bytes,
+                format!("`{}` has more than {places} decimals", self.path_of(key)),
+                "leave the others out",
+            );
+            return None;
+        }
+        let (least, most) = allowed.into_inner();
+        let (least, most) = (f64::from(least), f64::from(most));
+        let print = |units: f64| (units / f64::from(10_u32.pow(places))).to_string();
+        let read = self.within(key, units.round(), least, most, print, bytes)?;
+        // Within bounds that are such numbers themselves; what is no number is within none.
+        Some(read.map(|units| units as u32))
+    }
+
     /// `true` or `false`.
     pub fn boolean(&mut self, key: &str) -> Option<Spanned<bool>> {
         self.note(key, || KeyType::Boolean);

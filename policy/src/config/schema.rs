@@ -260,7 +260,8 @@ fn defaults_of(kind: &RuleKind) -> Option<Value> {
             ValueInner::String(text) => json!(text),
             ValueInner::Integer(number) => json!(number),
             ValueInner::Boolean(value) => json!(value),
-            ValueInner::Float(_) | ValueInner::Array(_) | ValueInner::Table(_) => continue,
+            ValueInner::Float(number) => json!(number),
+            ValueInner::Array(_) | ValueInner::Table(_) => continue,
         };
         defaults.insert(key.name.into_owned(), value);
     }

@@ -14,6 +14,8 @@ pub enum KeyType {
     Text,
     /// A whole number within bounds, both inclusive.
     Integer(i64, i64),
+    /// A number with at most so many decimals, within bounds counted in units of the last.
+    Decimal(u32, u32, u32),
     /// `true` or `false`.
     Boolean,
     /// `"72h"`.
@@ -41,6 +43,11 @@ impl KeyType {
             Self::Text => json!({ "type": "string", "minLength": 1 }),
             Self::Integer(least, most) => {
                 json!({ "type": "integer", "minimum": least, "maximum": most })
+            }
+            Self::Decimal(places, least, most) => {
+                let unit = f64::from(10_u32.pow(*places));
+                let (least, most) = (f64::from(*least) / unit, f64::from(*most) / unit);
+                json!({ "type": "number", "minimum": least, "maximum": most })
             }
             Self::Boolean => json!({ "type": "boolean" }),
             Self::Duration => {

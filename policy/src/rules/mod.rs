@@ -16,10 +16,13 @@
 //! inside by `table` and `tables`. After a change of keys write the schema again:
 //! `cargo run -- policy schema > deploy/policy.schema.json`.
 
+pub mod advisory;
+mod advisory_data;
 pub mod allow;
 pub mod deny;
 pub mod integrity;
 mod list_table;
+pub mod malware;
 pub mod minimum_age;
 pub mod namespace;
 pub mod watched_name;
@@ -39,9 +42,11 @@ use crate::verdict::Effect;
 
 /// Every rule there is, in the order of their ids.
 pub static RULES: &[RuleKind] = &[
+    advisory::KIND,
     allow::KIND,
     deny::KIND,
     integrity::KIND,
+    malware::KIND,
     minimum_age::KIND,
     namespace::KIND,
     watched_name::KIND,
@@ -71,6 +76,12 @@ pub type ReadRule = fn(&mut TableReader<'_, '_>, &mut [TableReader<'_, '_>]) -> 
 /// The kind of that id.
 pub fn kind(id: &str) -> Option<&'static RuleKind> {
     RULES.iter().find(|kind| kind.id.as_str() == id)
+}
+
+/// Whether setting aside a finding of the rule takes two people: whoever publishes malware also asks
+/// for it to be let through.
+pub fn needs_two_people(rule: &RuleId) -> bool {
+    *rule == malware::KIND.id
 }
 
 /// A check over the facts of one candidate, with its parameters.
