@@ -500,7 +500,7 @@ async fn s_15_store_of_a_newer_version_and_a_foreign_database_are_refused() {
 async fn store_of_an_older_version_is_brought_up_to_date() {
     let folder = closed(3).await;
     let old = database(folder.path());
-    old.execute_batch("DROP INDEX entries_notices; DROP TABLE exposures; PRAGMA user_version = 1;")
+    old.execute_batch("DROP INDEX entries_notices; DROP TABLE exposures; DROP TABLE missed; DROP TABLE exemptions; PRAGMA user_version = 1;")
         .unwrap();
     drop(old);
     let store = open(folder.path()).unwrap();

@@ -16,6 +16,7 @@ use cordon_policy::verdict::Effect;
 use tlog_tiles::Checkpoint;
 
 pub use super::exposed::*;
+pub use super::known::*;
 use super::sample::{Sample, artifact, at, notice, package, served};
 use crate::evidence::{
     Entry, Evidence, LogFilter, Outcome, Pin, Seen, ServingFilter, Sighted, Sighting,
@@ -45,6 +46,8 @@ macro_rules! evidence_conformance {
                 sighting_without_its_text_is_refused_and_nothing_is_kept
                 servings_tell_who_received_a_version
                 receivers_are_counted_over_every_decision_about_an_artifact
+                a_missed_name_is_remembered_since_the_first_time
+                exemptions_are_those_granted_and_not_ended
                 exposures_are_listed_newest_last
                 packages_are_paged_in_order_of_their_names
                 texts_come_back_and_are_kept_once

@@ -8,7 +8,9 @@ use cordon_policy::model::{
 use cordon_policy::verdict::Effect;
 use serde_json::json;
 
-use crate::evidence::{Client, Entry, Exposure, Notice, Outcome, Receiver, Served};
+use crate::evidence::{
+    Client, Entry, ExemptionChange, Exposure, Missed, Notice, Outcome, Receiver, Served,
+};
 
 /// The ecosystem of all samples.
 pub const ECOSYSTEM: Ecosystem = Ecosystem::from_static("npm");
@@ -170,5 +172,23 @@ pub fn notice(n: u64) -> Entry {
         at: at(0),
         code: "sample".into(),
         text: format!("entry number {n}"),
+    })
+}
+
+/// A name that was asked for in vain at an instant.
+pub fn missed(name: &str, milliseconds: i64) -> Entry {
+    Entry::Missed(Missed {
+        at: at(milliseconds),
+        package: package(name),
+    })
+}
+
+/// A change of an exemption at an instant.
+pub fn exemption(id: &str, text: Option<&str>, milliseconds: i64) -> Entry {
+    Entry::Exemption(ExemptionChange {
+        at: at(milliseconds),
+        id: id.into(),
+        by: "admin".into(),
+        text: text.map(str::to_owned),
     })
 }

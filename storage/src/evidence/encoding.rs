@@ -129,6 +129,8 @@ pub fn kind_name(entry: &Entry) -> &'static str {
         Entry::Listing(_) => "listing",
         Entry::Notice(_) => "notice",
         Entry::Exposure(_) => "exposure",
+        Entry::Missed(_) => "missed",
+        Entry::Exemption(_) => "exemption",
     }
 }
 
@@ -144,7 +146,9 @@ mod tests {
     use cordon_policy::model::Digest;
 
     use super::*;
-    use crate::conformance::sample::{Sample, artifact, at, exposure, notice, package, served};
+    use crate::conformance::sample::{
+        Sample, artifact, at, exemption, exposure, missed, notice, package, served,
+    };
     use crate::evidence::{Listing, Outcome, Pin, PolicyChange, Sighting};
 
     fn samples() -> Vec<Entry> {
@@ -179,6 +183,8 @@ mod tests {
             }),
             notice(0),
             exposure(9, artifact("a", "1.0.0"), 0),
+            missed("b", 4),
+            exemption("hotfix", Some("[[exempt]]"), 5),
         ]
     }
 

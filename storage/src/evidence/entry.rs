@@ -32,6 +32,10 @@ pub enum Entry {
     Notice(Notice),
     /// Bytes that went out before are refused now.
     Exposure(Box<Exposure>),
+    /// A name was asked for that no upstream knows.
+    Missed(Missed),
+    /// An administrator granted or ended an exemption.
+    Exemption(ExemptionChange),
 }
 
 /// One line of "who received what".
@@ -168,6 +172,28 @@ pub struct Exposure {
     pub clients: u64,
     /// How many times it went out.
     pub total: u64,
+}
+
+/// A name that was asked for and did not exist. Written once for a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missed {
+    /// When.
+    pub at: Timestamp,
+    /// The name.
+    pub package: PackageName,
+}
+
+/// What an administrator did about an exemption.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExemptionChange {
+    /// When.
+    pub at: Timestamp,
+    /// The exemption's id.
+    pub id: SmolStr,
+    /// Who did it, as far as is known.
+    pub by: SmolStr,
+    /// The exemption as a policy file would have it; `None` when it was ended.
+    pub text: Option<String>,
 }
 
 /// The most receivers one exposure lists; who the others are is in the servings.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
-use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Version};
+use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
 
 use super::{
-    Entry, EntryIndex, Evidence, ExposureFilter, LogFilter, LoggedDecision, LoggedExposure,
-    LoggedNotice, LoggedServing, Receivers, Remembered, STORE, Seen, ServingFilter,
+    Entry, EntryIndex, Evidence, ExemptionChange, ExposureFilter, LogFilter, LoggedDecision,
+    LoggedExposure, LoggedNotice, LoggedServing, Missed, Receivers, Remembered, STORE, Seen,
+    ServingFilter,
 };
 use crate::conformance::{Faults, Passage, planned};
 use crate::{StorageError, StorageErrorKind};
@@ -122,6 +123,23 @@ impl<E: Evidence> Evidence for FaultyEvidence<E> {
         filter: &ExposureFilter,
     ) -> Result<Vec<LoggedExposure>, StorageError> {
         self.pass("exposures", self.store.exposures(filter)).await
+    }
+
+    async fn missed(&self, package: &PackageName) -> Result<Option<Timestamp>, StorageError> {
+        self.pass("missed", self.store.missed(package)).await
+    }
+
+    async fn missed_names(&self, limit: usize) -> Result<Vec<Missed>, StorageError> {
+        self.pass("missed_names", self.store.missed_names(limit))
+            .await
+    }
+
+    async fn missed_count(&self) -> Result<u64, StorageError> {
+        self.pass("missed_count", self.store.missed_count()).await
+    }
+
+    async fn exemptions(&self) -> Result<Vec<ExemptionChange>, StorageError> {
+        self.pass("exemptions", self.store.exemptions()).await
     }
 
     async fn packages(

@@ -1,13 +1,15 @@
 //! Evidence in memory: for tests, and the model the other backends are compared with. Every
 //! question is answered by looking through all entries, so that there is nothing to get wrong.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
-use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, FileName, PackageName, Version};
+use cordon_policy::model::{
+    ArtifactId, ArtifactKind, Digest, FileName, PackageName, Timestamp, Version,
+};
 use cordon_policy::verdict::Effect;
 
 use super::encoding::{self, Encoded};
@@ -15,9 +17,10 @@ use super::key::LogKey;
 use super::query::{MAX_PAGE, SERVINGS_PER_DECISION, page_size};
 use super::tree::Tree;
 use super::{
-    APPEND_LIMIT, Entry, EntryIndex, Evidence, Exposure, ExposureFilter, LogFilter, LoggedDecision,
-    LoggedExposure, LoggedNotice, LoggedServing, Outcome, Receiver, Receivers, Remembered, STORE,
-    Seen, Served, ServingFilter, TEXT_LIMIT_BYTES, sighted_from_text,
+    APPEND_LIMIT, Entry, EntryIndex, Evidence, ExemptionChange, Exposure, ExposureFilter,
+    LogFilter, LoggedDecision, LoggedExposure, LoggedNotice, LoggedServing, Missed, Outcome,
+    Receiver, Receivers, Remembered, STORE, Seen, Served, ServingFilter, TEXT_LIMIT_BYTES,
+    sighted_from_text,
 };
 use crate::{StorageError, StorageErrorKind};
 
@@ -83,6 +86,20 @@ impl State {
             Entry::Served(served) => Some((index, served)),
             _ => None,
         })
+    }
+
+    fn missed(&self) -> impl Iterator<Item = &Missed> {
+        self.indexed().filter_map(|(_, entry)| match entry {
+            Entry::Missed(missed) => Some(missed),
+            _ => None,
+        })
+    }
+
+    /// The first time each name was missed, in order.
+    fn missed_first(&self) -> Vec<Missed> {
+        let mut seen = BTreeSet::new();
+        let first = self.missed().filter(|it| seen.insert(&it.package));
+        first.cloned().collect()
     }
 
     fn logged(&self, index: EntryIndex, decision: &Decision) -> LoggedDecision {
@@ -473,6 +490,34 @@ impl Evidence for MemoryEvidence {
         let mut newest: Vec<_> = matching.take(page_size(filter.limit)).collect();
         newest.reverse();
         Ok(newest)
+    }
+
+    async fn missed(&self, package: &PackageName) -> Result<Option<Timestamp>, StorageError> {
+        let state = self.state();
+        let first = state.missed().find(|it| it.package == *package);
+        Ok(first.map(|missed| missed.at))
+    }
+
+    async fn missed_names(&self, limit: usize) -> Result<Vec<Missed>, StorageError> {
+        let mut names = self.state().missed_first();
+        let beyond = names.len().saturating_sub(page_size(limit));
+        Ok(names.split_off(beyond))
+    }
+
+    async fn missed_count(&self) -> Result<u64, StorageError> {
+        Ok(self.state().missed_first().len() as u64)
+    }
+
+    async fn exemptions(&self) -> Result<Vec<ExemptionChange>, StorageError> {
+        let state = self.state();
+        let mut newest: BTreeMap<&str, &ExemptionChange> = BTreeMap::new();
+        for (_, entry) in state.indexed() {
+            if let Entry::Exemption(change) = entry {
+                newest.insert(&change.id, change);
+            }
+        }
+        let granted = newest.into_values().filter(|it| it.text.is_some());
+        Ok(granted.cloned().collect())
     }
 
     async fn packages(

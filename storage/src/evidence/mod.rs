@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
-use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Version};
+use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
 
 use crate::StorageError;
 
@@ -30,8 +30,8 @@ pub mod sqlite;
 pub mod tree;
 
 pub use entry::{
-    Client, Entry, EntryIndex, Exposure, Listing, Notice, Outcome, Pin, PolicyChange,
-    RECEIVERS_PER_EXPOSURE, Receiver, Served, Sighted, Sighting, sighted_from_text,
+    Client, Entry, EntryIndex, ExemptionChange, Exposure, Listing, Missed, Notice, Outcome, Pin,
+    PolicyChange, RECEIVERS_PER_EXPOSURE, Receiver, Served, Sighted, Sighting, sighted_from_text,
     sighted_to_text,
 };
 #[cfg(any(test, feature = "conformance"))]
@@ -123,6 +123,20 @@ pub trait Evidence: Send + Sync + 'static {
     /// Exposures that match, oldest first.
     async fn exposures(&self, filter: &ExposureFilter)
     -> Result<Vec<LoggedExposure>, StorageError>;
+
+    /// When a name was first asked for and did not exist.
+    async fn missed(&self, package: &PackageName) -> Result<Option<Timestamp>, StorageError>;
+
+    /// Names that were asked for and did not exist, newest last: at most `limit`, and no more than
+    /// [`query::MAX_PAGE`].
+    async fn missed_names(&self, limit: usize) -> Result<Vec<Missed>, StorageError>;
+
+    /// How many names were asked for and did not exist.
+    async fn missed_count(&self) -> Result<u64, StorageError>;
+
+    /// The exemptions administrators granted and did not end, by id, those that ended by time
+    /// included.
+    async fn exemptions(&self) -> Result<Vec<ExemptionChange>, StorageError>;
 
     /// Packages something was decided about, in the order of their ecosystems and names, after
     /// one of them: at most `limit`, and no more than [`query::MAX_PAGE`].

@@ -12,7 +12,7 @@ use cordon_policy::verdict::Effect;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tlog_tiles::{Hash, record_hash};
 
-use super::project::{find_artifact, find_package, number, outcome_name};
+use super::project::{find_artifact, find_package, identity, number, outcome_name};
 use super::read::{entry_of, text};
 use super::schema::sql;
 use super::state::{corrupt, head};
@@ -21,7 +21,9 @@ use crate::evidence::encoding::kind_name;
 use crate::evidence::log::verify::Report;
 use crate::evidence::memory::rules_of;
 use crate::evidence::tree::Tree;
-use crate::evidence::{Entry, EntryIndex, Exposure, Pin, Served, Sighting, sighted_from_text};
+use crate::evidence::{
+    Entry, EntryIndex, ExemptionChange, Exposure, Missed, Pin, Served, Sighting, sighted_from_text,
+};
 
 const OPERATION: &str = "auditing the evidence store";
 
@@ -38,6 +40,7 @@ struct Counts {
     first_allowed: u64,
     sightings: u64,
     exposures: u64,
+    missed: u64,
 }
 
 /// Checks everything, also that the published log is the beginning of it; the number of entries
@@ -170,6 +173,8 @@ fn check(
         Entry::Pin(pin) => check_pin(connection, at, pin, counts)?,
         Entry::Sighting(sighting) => check_sighting(connection, at, sighting, counts)?,
         Entry::Exposure(exposure) => check_exposure(connection, at, exposure, counts)?,
+        Entry::Missed(missed) => check_missed(connection, at, missed, counts)?,
+        Entry::Exemption(change) => check_exemption(connection, at, change)?,
         Entry::Policy(_) | Entry::Listing(_) | Entry::Notice(_) => true,
     };
     if is_right {
@@ -321,6 +326,57 @@ fn check_exposure(
     )
 }
 
+/// The first entry of a name made its row; later ones find it.
+fn check_missed(
+    connection: &Connection,
+    at: i64,
+    missed: &Missed,
+    counts: &mut Counts,
+) -> Result<bool, StorageError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT missed.at, missed_by, missed.name FROM missed
+             JOIN packages ON packages.id = missed.package
+             WHERE packages.ecosystem = ?1 AND packages.name = ?2",
+        )
+        .and_then(|mut select| {
+            let name = &missed.package;
+            let key = params![name.ecosystem().as_str(), name.normalized()];
+            select
+                .query_row(key, |row| {
+                    Ok((
+                        row.get::<_, i64>(0)?,
+                        row.get::<_, i64>(1)?,
+                        row.get::<_, String>(2)?,
+                    ))
+                })
+                .optional()
+        })
+        .map_err(sql(OPERATION))?;
+    let Some((first_at, missed_by, name)) = found else {
+        return Ok(false);
+    };
+    if missed_by < at {
+        return Ok(true);
+    }
+    counts.missed += 1;
+    Ok((first_at, missed_by) == (missed.at.as_millis(), at) && name == identity(&missed.package))
+}
+
+/// The newest entry of an exemption made its row.
+fn check_exemption(
+    connection: &Connection,
+    at: i64,
+    change: &ExemptionChange,
+) -> Result<bool, StorageError> {
+    exists(
+        connection,
+        "SELECT 1 FROM exemptions
+         WHERE id = ?1 AND (changed_by > ?2 OR (changed_by = ?2 AND text IS ?3))",
+        params![change.id.as_str(), at, change.text],
+    )
+}
+
 fn artifact(connection: &Connection, artifact: &ArtifactId) -> Result<Option<i64>, StorageError> {
     find_artifact(connection, artifact).map_err(sql(OPERATION))
 }
@@ -348,6 +404,7 @@ fn check_counts(connection: &Connection, counts: &Counts) -> Result<(), StorageE
         first_allowed,
         sightings,
         exposures,
+        missed,
     } = counts;
     for (statement, expected) in [
         ("SELECT count(*) FROM decisions", decisions),
@@ -360,6 +417,7 @@ fn check_counts(connection: &Connection, counts: &Counts) -> Result<(), StorageE
         ),
         ("SELECT count(*) FROM sightings", sightings),
         ("SELECT count(*) FROM exposures", exposures),
+        ("SELECT count(*) FROM missed", missed),
     ] {
         let found: u64 = connection
             .query_row(statement, [], |row| row.get(0))

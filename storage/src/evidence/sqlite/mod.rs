@@ -29,14 +29,16 @@ use super::log::publisher::Publisher;
 use super::log::verify::Report;
 use super::memory::{check_count, check_text};
 use super::{
-    Entry, EntryIndex, Evidence, ExposureFilter, LogFilter, LoggedDecision, LoggedExposure,
-    LoggedNotice, LoggedServing, Receivers, Remembered, STORE, Seen, ServingFilter,
+    Entry, EntryIndex, Evidence, ExemptionChange, ExposureFilter, LogFilter, LoggedDecision,
+    LoggedExposure, LoggedNotice, LoggedServing, Missed, Receivers, Remembered, STORE, Seen,
+    ServingFilter,
 };
 use crate::disk::{Disk, Lock, RealDisk, create_folders};
 use crate::{StorageError, StorageErrorKind};
 
 mod audit;
 mod exposed;
+mod known;
 mod project;
 mod publish;
 mod read;
@@ -441,6 +443,27 @@ impl Evidence for SqliteEvidence {
         self.readers
             .ask(move |connection| exposed::exposures(connection, &filter))
             .await
+    }
+
+    async fn missed(&self, package: &PackageName) -> Result<Option<Timestamp>, StorageError> {
+        let package = package.clone();
+        self.readers
+            .ask(move |connection| known::missed(connection, &package))
+            .await
+    }
+
+    async fn missed_names(&self, limit: usize) -> Result<Vec<Missed>, StorageError> {
+        self.readers
+            .ask(move |connection| known::missed_names(connection, limit))
+            .await
+    }
+
+    async fn missed_count(&self) -> Result<u64, StorageError> {
+        self.readers.ask(known::missed_count).await
+    }
+
+    async fn exemptions(&self) -> Result<Vec<ExemptionChange>, StorageError> {
+        self.readers.ask(known::exemptions).await
     }
 
     async fn packages(

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::evidence::encoding::{Encoded, kind_name};
 use crate::evidence::entry::{
-    Entry, EntryIndex, Exposure, Outcome, Pin, Served, Sighted, Sighting,
+    Entry, EntryIndex, ExemptionChange, Exposure, Missed, Outcome, Pin, Served, Sighted, Sighting,
 };
 use crate::evidence::memory::rules_of;
 
@@ -47,6 +47,8 @@ pub(super) fn insert(
         Entry::Pin(pin) => insert_pin(connection, known, index, pin),
         Entry::Sighting(sighting) => insert_sighting(connection, known, index, sighting, sighted),
         Entry::Exposure(exposure) => insert_exposure(connection, known, index, exposure),
+        Entry::Missed(missed) => insert_missed(connection, known, index, missed),
+        Entry::Exemption(change) => insert_exemption(connection, index, change),
         Entry::Policy(_) | Entry::Listing(_) | Entry::Notice(_) => Ok(()),
     }
 }
@@ -190,6 +192,46 @@ fn insert_exposure(
             artifact,
             exposure.decision.as_str(),
         ])?;
+    Ok(())
+}
+
+/// A name as the log has it.
+pub(super) fn identity(package: &PackageName) -> String {
+    serde_json::to_string(package).expect("a name is text")
+}
+
+fn insert_missed(
+    connection: &Connection,
+    known: &mut KnownRows,
+    index: EntryIndex,
+    missed: &Missed,
+) -> rusqlite::Result<()> {
+    let package = package_row(connection, known, &missed.package)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO missed (package, at, missed_by, name) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (package) DO NOTHING",
+        )?
+        .execute(params![
+            package,
+            missed.at.as_millis(),
+            number(index),
+            identity(&missed.package),
+        ])?;
+    Ok(())
+}
+
+fn insert_exemption(
+    connection: &Connection,
+    index: EntryIndex,
+    change: &ExemptionChange,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO exemptions (id, text, changed_by) VALUES (?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET text = ?2, changed_by = ?3",
+        )?
+        .execute(params![change.id.as_str(), change.text, number(index)])?;
     Ok(())
 }
 
