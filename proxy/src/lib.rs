@@ -16,6 +16,7 @@ pub mod maintenance;
 pub mod policy_files;
 pub mod registry;
 pub mod reload;
+pub mod replay;
 pub mod serve;
 pub mod server;
 pub mod signals;

@@ -175,7 +175,7 @@ impl List {
 }
 
 /// An RFC 3339 time, or an age before now.
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     use crate::engine::{Clock as _, SystemClock};
     if let Ok(at) = Timestamp::parse(text) {
         return Ok(at);

@@ -1,6 +1,7 @@
 //! `cordon policy …`: reading, checking and trying policies before they are in force.
 
 mod check;
+mod diff;
 mod schema;
 mod show;
 mod test;
@@ -21,6 +22,8 @@ pub(super) enum Policy {
     Show(show::Show),
     /// Run the `[[test]]` tables of policy files
     Test(test::Test),
+    /// Judge recorded decisions by two policies and print what would newly be refused or allowed
+    Diff(diff::Diff),
     /// Print the JSON Schema of policy files, for editors
     Schema,
 }
@@ -31,6 +34,7 @@ impl Policy {
             Self::Check(check) => check.run(common),
             Self::Show(show) => show.run(common),
             Self::Test(test) => test.run(common),
+            Self::Diff(diff) => diff.run(common),
             Self::Schema => schema::run(),
         }
     }
