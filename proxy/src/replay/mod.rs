@@ -53,12 +53,8 @@ pub async fn replay(
             match entry {
                 Entry::Decision(decision) => replay.decision(&decision),
                 Entry::Served(served) => replay.served(evidence, &served).await?,
-                Entry::Pin(_)
-                | Entry::Sighting(_)
-                | Entry::Policy(_)
-                | Entry::Listing(_)
-                | Entry::Exposure(_)
-                | Entry::Notice(_) => {}
+                // Nothing else was judged or answered.
+                _ => {}
             }
         }
     }
