@@ -87,8 +87,10 @@ impl Scheme for PyPi {
     }
 
     fn untold(&self) -> FactSet {
-        // Both are inside the files; the simple page tells neither.
-        FactSet::of(FactKind::License).union(FactSet::of(FactKind::InstallHooks))
+        // They are inside the files; the simple page tells none of them.
+        FactSet::of(FactKind::License)
+            .union(FactSet::of(FactKind::InstallHooks))
+            .union(FactSet::of(FactKind::ExoticDependencies))
     }
 
     fn range(&self, raw: &str) -> Result<Box<dyn VersionRange>, RangeError> {

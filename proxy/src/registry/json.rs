@@ -250,6 +250,16 @@ impl<'a> Scanner<'a> {
         Ok(None)
     }
 
+    /// The number if the next value is a whole one that fits; any other value is skipped.
+    ///
+    /// # Errors
+    /// If the value is malformed.
+    pub fn whole_number(&mut self) -> Result<Option<u64>, ScanError> {
+        let span = self.skip()?;
+        let text = std::str::from_utf8(span.of(self.bytes)).ok();
+        Ok(text.and_then(|text| text.parse().ok()))
+    }
+
     /// Where the next value will start and the last one ended.
     pub fn position(&mut self) -> u32 {
         self.white_space();

@@ -10,8 +10,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use cordon_policy::change::{self, Dependency, Sheet};
 use cordon_policy::ecosystem;
-use cordon_policy::facts::{Fact, PackageFacts, VersionFacts};
+use cordon_policy::facts::{Change, Fact, PackageFacts, VersionFacts};
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, DigestAlgorithm, Digests, FileName, PackageName, PackageVersion,
     Scheme as _, Timestamp, Version,
@@ -83,11 +84,13 @@ impl IndexFile {
             asked_in_vain: None,
         });
         let places = reader.found.iter().map(|found| found.place).collect();
-        let candidates = reader
+        let sheets = sheets(&mut reader.found);
+        let mut candidates: Vec<VersionFacts> = reader
             .found
             .into_iter()
             .map(|found| facts(found, &shared))
             .collect();
+        change::compare(&ecosystem::Cargo, &mut candidates, &sheets);
         Ok(Self {
             bytes: document.bytes.clone(),
             candidates,
@@ -255,6 +258,27 @@ fn without_build(version: &Version) -> &str {
     text.split_once('+').map_or(text, |(version, _)| version)
 }
 
+/// What is compared of each line. Lines that name the same dependencies share one list.
+fn sheets(found: &mut [Found]) -> Vec<Sheet> {
+    let mut before: Arc<[Dependency]> = Arc::default();
+    let hooks: Arc<[SmolStr]> = Arc::new([SmolStr::new_static("links")]);
+    let of = |found: &mut Found| {
+        let read = std::mem::take(&mut found.line.dependencies);
+        if *before != *read {
+            before = read.into();
+        }
+        Sheet {
+            dependencies: Arc::clone(&before),
+            hooks: match found.line.has_links {
+                true => Arc::clone(&hooks),
+                false => Arc::default(),
+            },
+            ..Sheet::default()
+        }
+    };
+    found.iter_mut().map(of).collect()
+}
+
 fn facts(found: Found, package: &Arc<PackageFacts>) -> VersionFacts {
     let Found {
         name, line, file, ..
@@ -276,6 +300,10 @@ fn facts(found: Found, package: &Arc<PackageFacts>) -> VersionFacts {
         is_yanked: Fact::Known((line.yanked == Yanked::Yes).then(SmolStr::default)),
         deprecated: Fact::Absent,
         has_provenance: Fact::Known(false),
+        exotic_dependencies: match line.exotic.is_empty() {
+            true => Fact::Absent,
+            false => Fact::Known(line.exotic.into()),
+        },
         ..VersionFacts::unknown(artifact, Arc::clone(package))
     }
 }
@@ -349,7 +377,8 @@ impl Document for IndexFile {
 
     fn weight_bytes(&self) -> usize {
         // Beside its fixed size, a candidate has a digest, and names too long to be held in place.
-        const EACH: usize = size_of::<VersionFacts>() + size_of::<Place>() + 160;
+        const EACH: usize =
+            size_of::<VersionFacts>() + size_of::<Change>() + size_of::<Place>() + 160;
         self.bytes.len() + self.candidates.len() * EACH
     }
 }

@@ -1,14 +1,18 @@
 //! One line of an index file: what policy needs of it, and where its `yanked` is.
 
-use cordon_policy::facts::Fact;
+use cordon_policy::change::Dependency;
+use cordon_policy::facts::{DependencyKind, ExoticDependency, ExoticSource, Fact};
 use cordon_policy::model::{Digest, DigestAlgorithm, Scheme as _, Timestamp, Version};
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::registry::denial::ascii;
 use crate::registry::json::{ScanError, Scanner, Span};
 
-/// What was read of a line. Everything else in it (dependencies, features, keys of tomorrow) is
-/// passed on without a look.
+/// Longest foreign text kept of a dependency, in bytes: names have 64, registries an address.
+const MAX_TEXT_BYTES: usize = 200;
+
+/// What was read of a line. Everything else in it (features, keys of tomorrow) is passed on without
+/// a look.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
     /// `name`, as spelled.
@@ -21,6 +25,13 @@ pub(super) struct Line {
     pub(super) yanked: Yanked,
     /// `pubtime`.
     pub(super) published_at: Fact<Timestamp>,
+    /// `deps` of this registry: sorted by name, each name once. Those for development are left out,
+    /// because nobody else gets them.
+    pub(super) dependencies: Vec<Dependency>,
+    /// `deps` of other registries.
+    pub(super) exotic: Vec<ExoticDependency>,
+    /// `links`: it has a build script that links a native library. Other build scripts do not show.
+    pub(super) has_links: bool,
 }
 
 /// What a line says of being yanked, and what to change to make it say so.
@@ -57,6 +68,16 @@ struct Found {
     checksum: Option<SmolStr>,
     yanked: Option<(Span, FoundYanked)>,
     published_at: Option<Fact<Timestamp>>,
+    dependencies: Option<Dependencies>,
+    links: Option<SmolStr>,
+}
+
+/// The members of `deps`.
+#[derive(Default)]
+struct Dependencies {
+    here: Vec<Dependency>,
+    elsewhere: Vec<ExoticDependency>,
+    is_twofold: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,6 +113,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Line, LineError> {
                 let instant = publish_time(&mut scanner)?;
                 found.published_at.replace(instant).is_some()
             }
+            "deps" => {
+                let read = dependencies(&mut scanner)?;
+                let is_twofold = read.is_twofold;
+                found.dependencies.replace(read).is_some() || is_twofold
+            }
+            "links" => put(&mut found.links, text(&mut scanner)?),
             _ => {
                 scanner.skip()?;
                 false
@@ -129,7 +156,13 @@ impl Found {
                 return Err(Unreadable("its `yanked` is neither true nor false"));
             }
         };
+        let Dependencies {
+            here, elsewhere, ..
+        } = self.dependencies.unwrap_or_default();
         Ok(Line {
+            dependencies: here,
+            exotic: elsewhere,
+            has_links: self.links.is_some_and(|links| !links.is_empty()),
             name,
             version,
             checksum,
@@ -145,6 +178,75 @@ fn put(slot: &mut Option<SmolStr>, value: Option<SmolStr>) -> bool {
     // An unreadable value counts as an empty one, which is as good as none.
     *slot = Some(value.unwrap_or_default());
     is_again
+}
+
+/// Reads `deps`. What is not as the format has it is no dependency cargo could resolve.
+fn dependencies(scanner: &mut Scanner<'_>) -> Result<Dependencies, ScanError> {
+    let mut found = Dependencies::default();
+    if scanner.peek_value() != Some(b'[') {
+        scanner.skip()?;
+        return Ok(found);
+    }
+    let mut items = scanner.array()?;
+    while scanner.item(&mut items)? {
+        dependency(scanner, &mut found)?;
+        scanner.end(&mut items)?;
+    }
+    found.here.sort();
+    found.here.dedup_by(|later, first| later.name == first.name);
+    found.elsewhere.sort();
+    Ok(found)
+}
+
+fn dependency(scanner: &mut Scanner<'_>, into: &mut Dependencies) -> Result<(), ScanError> {
+    if scanner.peek_value() != Some(b'{') {
+        scanner.skip()?;
+        return Ok(());
+    }
+    let (mut name, mut package, mut registry, mut kind) = (None, None, None, None);
+    let mut is_optional = false;
+    let mut members = scanner.object()?;
+    while let Some(key) = scanner.key(&mut members)? {
+        let slot = match key.as_ref() {
+            "name" => &mut name,
+            // The package's name, where the line gives it another one.
+            "package" => &mut package,
+            "registry" => &mut registry,
+            "kind" => &mut kind,
+            "optional" => {
+                is_optional = scanner.peek_value() == Some(b't');
+                scanner.skip()?;
+                scanner.end(&mut members)?;
+                continue;
+            }
+            _ => {
+                scanner.skip()?;
+                scanner.end(&mut members)?;
+                continue;
+            }
+        };
+        into.is_twofold |= put(slot, text(scanner)?);
+        scanner.end(&mut members)?;
+    }
+    let given = |value: Option<SmolStr>| value.filter(|text| !text.is_empty());
+    let Some(name) = given(package).or(given(name)) else {
+        return Ok(());
+    };
+    let kind = match kind.as_deref() {
+        Some("dev") => return Ok(()),
+        Some("build") => DependencyKind::Build,
+        _ if is_optional => DependencyKind::Optional,
+        _ => DependencyKind::Normal,
+    };
+    match given(registry) {
+        None => into.here.push(Dependency { name, kind }),
+        Some(registry) => into.elsewhere.push(ExoticDependency {
+            name: ascii(&name, MAX_TEXT_BYTES).into(),
+            source: ExoticSource::Registry,
+            written: ascii(&registry, MAX_TEXT_BYTES).into(),
+        }),
+    }
+    Ok(())
 }
 
 fn text(scanner: &mut Scanner<'_>) -> Result<Option<SmolStr>, ScanError> {

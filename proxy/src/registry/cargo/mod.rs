@@ -5,6 +5,8 @@
 //! the same, and a build whose lock file pins it learns the reason at the download, where dropping
 //! it would read as "no matching package".
 
+#[cfg(test)]
+mod changes_tests;
 mod index;
 mod line;
 mod pins;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cordon_policy::facts::{Fact, History, PackageFacts, VersionFacts};
+use cordon_policy::facts::{ExoticDependency, Fact, History, PackageFacts, Trust, VersionFacts};
 use cordon_policy::model::{ArtifactId, Digest, DigestAlgorithm, Digests, Timestamp};
 use smol_str::SmolStr;
 
@@ -21,6 +21,7 @@ pub(super) fn of(
     manifest: &Manifest<'_>,
     document: &[u8],
     package: &Arc<PackageFacts>,
+    exotic: Option<Arc<[ExoticDependency]>>,
 ) -> VersionFacts {
     VersionFacts {
         artifact,
@@ -39,12 +40,24 @@ pub(super) fn of(
         history: History::default(),
         package: Arc::clone(package),
         change: Fact::NotYet,
-        exotic_dependencies: Fact::NotYet,
+        exotic_dependencies: exotic.map_or(Fact::Absent, Fact::Known),
         burst: Fact::NotYet,
         siblings: Fact::NotYet,
         advisories: Fact::NotYet,
         fixes: Arc::default(),
         audience: cordon_policy::facts::Audience::default(),
+    }
+}
+
+/// How far the publication of a version can be trusted. A workflow the registry trusts is verified
+/// by the registry itself, with or without a statement of provenance.
+pub(super) fn trust(manifest: &Manifest<'_>) -> Trust {
+    if manifest.has_trusted_publisher {
+        Trust::TrustedPublisher
+    } else if manifest.dist.has_attestations {
+        Trust::Provenance
+    } else {
+        Trust::Account
     }
 }
 
@@ -113,7 +126,7 @@ fn deprecated(given: &Given<'_>, document: &[u8]) -> Fact<SmolStr> {
     match given {
         Given::Missing => Fact::Absent,
         Given::Text(message) if message.is_empty() => Fact::Absent,
-        Given::Text(message) => Fact::Known(cut(message)),
+        Given::Text(message) => Fact::Known(cut(message, MAX_TEXT_BYTES)),
         Given::Other(span) if span.of(document) == b"false" => Fact::Absent,
         Given::Other(_) => Fact::Known(SmolStr::default()),
     }
@@ -123,8 +136,11 @@ fn deprecated(given: &Given<'_>, document: &[u8]) -> Fact<SmolStr> {
 fn text(given: &Given<'_>, document: &[u8]) -> Fact<SmolStr> {
     match given {
         Given::Missing => Fact::Absent,
-        Given::Text(text) => Fact::Known(cut(text)),
-        Given::Other(span) => Fact::Known(cut(&String::from_utf8_lossy(span.of(document)))),
+        Given::Text(text) => Fact::Known(cut(text, MAX_TEXT_BYTES)),
+        Given::Other(span) => Fact::Known(cut(
+            &String::from_utf8_lossy(span.of(document)),
+            MAX_TEXT_BYTES,
+        )),
     }
 }
 
@@ -165,17 +181,16 @@ fn unavailable<T>(why: &'static str) -> Fact<T> {
     Fact::Unavailable(SmolStr::new_static(why))
 }
 
-/// At most [`MAX_TEXT_BYTES`], cut between characters.
-fn cut(text: &str) -> SmolStr {
+/// At most so many bytes, cut between characters.
+pub(super) fn cut(text: &str, most: usize) -> SmolStr {
+    if text.len() <= most {
+        return SmolStr::new(text);
+    }
     let end = text
         .char_indices()
         .map(|(at, character)| at + character.len_utf8())
-        .take_while(|end| *end <= MAX_TEXT_BYTES)
+        .take_while(|end| *end <= most)
         .last()
         .unwrap_or(0);
-    SmolStr::new(if text.len() <= MAX_TEXT_BYTES {
-        text
-    } else {
-        text.get(..end).unwrap_or_default()
-    })
+    SmolStr::new(text.get(..end).unwrap_or_default())
 }

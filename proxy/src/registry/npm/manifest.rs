@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use cordon_policy::facts::DependencyKind;
+
+use super::relations::Relations;
 use crate::registry::json::{ScanError, Scanner, Span};
 
 /// Why a document is refused as a whole.
@@ -61,6 +64,8 @@ pub(super) struct Manifest<'a> {
     pub(super) deprecated: Given<'a>,
     pub(super) license: Given<'a>,
     pub(super) publisher: Given<'a>,
+    /// Whether the registry names a workflow it trusts as the publisher.
+    pub(super) has_trusted_publisher: bool,
     pub(super) dist: Dist<'a>,
     pub(super) scripts: Scripts,
     pub(super) is_native: bool,
@@ -76,6 +81,8 @@ pub(super) struct Dist<'a> {
     pub(super) tarball_at: Span,
     pub(super) integrity: Given<'a>,
     pub(super) shasum: Given<'a>,
+    /// Size of what the tarball holds, in bytes, if it is a number.
+    pub(super) unpacked_size: Option<u64>,
     pub(super) has_attestations: bool,
     /// Where the attestations' address stands, quotes included.
     pub(super) attestations_at: Option<Span>,
@@ -128,7 +135,8 @@ const ABBREVIATED: [&str; 20] = [
 ];
 
 /// Further fields that are read here, and so must not stand twice.
-const READ: [&str; 6] = [
+const READ: [&str; 7] = [
+    "maintainers",
     "scripts",
     "license",
     "licenses",
@@ -159,10 +167,12 @@ fn position(key: &str, of: &[&str]) -> Option<usize> {
     of.iter().position(|known| *known == key)
 }
 
-/// Walks one manifest. The members of the abbreviated form are appended to `short`.
+/// Walks one manifest. The members of the abbreviated form are appended to `short`; who and what it
+/// is related to goes to `relations`.
 pub(super) fn read<'a>(
     scanner: &mut Scanner<'a>,
     short: &mut Vec<Span>,
+    relations: &mut Relations<'a>,
 ) -> Result<Manifest<'a>, Fault> {
     let mut manifest = Manifest::default();
     if scanner.peek_value() != Some(b'{') {
@@ -178,7 +188,7 @@ pub(super) fn read<'a>(
         if let Some(index) = known {
             seen.insert(index, &key, "a version")?;
         }
-        read_field(scanner, &mut manifest, &key)?;
+        read_field(scanner, &mut manifest, relations, &key)?;
         if abbreviated.is_some() {
             short.push(scanner.member(&members));
         }
@@ -190,6 +200,7 @@ pub(super) fn read<'a>(
 fn read_field<'a>(
     scanner: &mut Scanner<'a>,
     manifest: &mut Manifest<'a>,
+    relations: &mut Relations<'a>,
     key: &str,
 ) -> Result<(), Fault> {
     match key {
@@ -200,7 +211,11 @@ fn read_field<'a>(
         "licenses" if manifest.license == Given::Missing => {
             manifest.license = Given::read(scanner)?;
         }
-        "_npmUser" => manifest.publisher = read_member(scanner, "name")?,
+        "_npmUser" => read_publisher(scanner, manifest)?,
+        "dependencies" => relations.read(scanner, DependencyKind::Normal)?,
+        "optionalDependencies" => relations.read(scanner, DependencyKind::Optional)?,
+        "peerDependencies" => relations.read(scanner, DependencyKind::Peer)?,
+        "maintainers" => relations.read_maintainers(scanner)?,
         "gypfile" => manifest.is_native = read_true(scanner)?,
         "hasInstallScript" => manifest.claims_install_script = read_true(scanner)?,
         "dist" => manifest.dist = read_dist(scanner)?,
@@ -213,7 +228,13 @@ fn read_field<'a>(
 }
 
 fn read_dist<'a>(scanner: &mut Scanner<'a>) -> Result<Dist<'a>, Fault> {
-    const KNOWN: [&str; 4] = ["tarball", "integrity", "shasum", "attestations"];
+    const KNOWN: [&str; 5] = [
+        "tarball",
+        "integrity",
+        "shasum",
+        "attestations",
+        "unpackedSize",
+    ];
     let mut dist = Dist::default();
     if scanner.peek_value() != Some(b'{') {
         scanner.skip()?;
@@ -233,6 +254,7 @@ fn read_dist<'a>(scanner: &mut Scanner<'a>) -> Result<Dist<'a>, Fault> {
             }
             "integrity" => dist.integrity = Given::read(scanner)?,
             "shasum" => dist.shasum = Given::read(scanner)?,
+            "unpackedSize" => dist.unpacked_size = scanner.whole_number()?,
             "attestations" => {
                 dist.has_attestations = scanner.peek_value() == Some(b'{');
                 dist.attestations_at = read_attestations(scanner)?;
@@ -293,6 +315,33 @@ fn read_scripts(scanner: &mut Scanner<'_>) -> Result<Scripts, Fault> {
     Ok(scripts)
 }
 
+/// Who published the version, and whether that was a workflow the registry trusts.
+fn read_publisher<'a>(scanner: &mut Scanner<'a>, manifest: &mut Manifest<'a>) -> Result<(), Fault> {
+    if scanner.peek_value() != Some(b'{') {
+        manifest.publisher = Given::read(scanner)?;
+        return Ok(());
+    }
+    let mut members = scanner.object()?;
+    let mut seen = SeenKeys::default();
+    while let Some(key) = scanner.key(&mut members)? {
+        if let Some(index) = position(&key, &["name", "trustedPublisher"]) {
+            seen.insert(index, &key, "`_npmUser`")?;
+        }
+        match &*key {
+            "name" => manifest.publisher = Given::read(scanner)?,
+            "trustedPublisher" => {
+                manifest.has_trusted_publisher = scanner.peek_value() == Some(b'{');
+                scanner.skip()?;
+            }
+            _ => {
+                scanner.skip()?;
+            }
+        }
+        scanner.end(&mut members)?;
+    }
+    Ok(())
+}
+
 /// Whether the value is `true`.
 fn read_true(scanner: &mut Scanner<'_>) -> Result<bool, Fault> {
     let is_true = scanner.peek_value() == Some(b't');
@@ -309,7 +358,7 @@ fn read_license<'a>(scanner: &mut Scanner<'a>) -> Result<Given<'a>, Fault> {
 }
 
 /// One string member of an object; the string itself when it is one instead.
-fn read_member<'a>(scanner: &mut Scanner<'a>, wanted: &str) -> Result<Given<'a>, Fault> {
+pub(super) fn read_member<'a>(scanner: &mut Scanner<'a>, wanted: &str) -> Result<Given<'a>, Fault> {
     if scanner.peek_value() != Some(b'{') {
         return Ok(Given::read(scanner)?);
     }

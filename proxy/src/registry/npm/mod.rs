@@ -14,6 +14,7 @@ mod manifest;
 mod negotiate;
 mod packument;
 mod pins;
+mod relations;
 mod render;
 mod route;
 mod tags;

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use cordon_policy::facts::VersionFacts;
+use cordon_policy::facts::{Change, VersionFacts};
 use cordon_policy::model::{ArtifactKind, PackageName, PackageVersion, Timestamp, Version};
 use smol_str::SmolStr;
 
@@ -220,7 +220,8 @@ impl Document for Packument {
     fn weight_bytes(&self) -> usize {
         // Strings, digests and table entries behind one candidate, roughly.
         const BEHIND: usize = 400;
-        let per_version = size_of::<VersionFacts>() + size_of::<Entry>() + BEHIND;
+        let per_version =
+            size_of::<VersionFacts>() + size_of::<Change>() + size_of::<Entry>() + BEHIND;
         self.bytes.len()
             + self.candidates.len() * per_version
             + self.short.len() * size_of::<Span>()

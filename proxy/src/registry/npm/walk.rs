@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use cordon_policy::change::{self, Sheet};
 use cordon_policy::ecosystem::Npm as NpmScheme;
 use cordon_policy::facts::{Fact, PackageFacts, VersionFacts};
 use cordon_policy::model::{
@@ -18,6 +19,7 @@ use super::packument::{
     Defect, Edit, EditKind, Entry, Modified, Packument, Tag, TimeOf, TimeSlot, TopKind, TopMember,
     printable,
 };
+use super::relations::Relations;
 use crate::registry::json::{Scanner, Span};
 use crate::registry::{MetadataError, UpstreamDocument};
 
@@ -48,6 +50,7 @@ pub(super) fn read(
     }
     walk.refuse_files_of_other_versions();
     let (times, modified) = walk.place_times();
+    change::compare(&NpmScheme, &mut walk.candidates, &walk.sheets);
     let tags = walk.place_tags();
     let mentions = walk.bases.mentions(&bytes);
     walk.edits.extend(mentions.into_iter().map(|mention| Edit {
@@ -81,6 +84,9 @@ struct Walk<'a> {
     facts: Arc<PackageFacts>,
     bases: Bases,
     candidates: Vec<VersionFacts>,
+    /// Beside `candidates`, for telling what changed.
+    sheets: Vec<Sheet>,
+    relations: Relations<'a>,
     entries: Vec<Entry>,
     short: Vec<Span>,
     edits: Vec<Edit>,
@@ -112,6 +118,8 @@ impl<'a> Walk<'a> {
             }),
             bases: Bases::new(&document.url, &document.files, package),
             candidates: Vec::new(),
+            sheets: Vec::new(),
+            relations: Relations::default(),
             entries: Vec::new(),
             short: Vec::new(),
             edits: Vec::new(),
@@ -191,7 +199,7 @@ impl<'a> Walk<'a> {
             let index = self.entries.len();
             let first = self.short.len();
             let start = scanner.position();
-            let manifest = manifest::read(scanner, &mut self.short)?;
+            let manifest = manifest::read(scanner, &mut self.short, &mut self.relations)?;
             let value = scanner.span_since(start);
             let slot = scanner.end(&mut members)?;
             let artifact = artifact(self.package, &key);
@@ -205,6 +213,7 @@ impl<'a> Walk<'a> {
             }
             let Some(artifact) = artifact else {
                 self.short.truncate(first);
+                self.relations.drop_read();
                 self.remark(format!("the key {key:?} of `versions` is no version"));
                 continue;
             };
@@ -213,8 +222,16 @@ impl<'a> Walk<'a> {
                 self.remark(format!("{}: {}", artifact.subject, describe_defect(defect)));
             }
             self.note_addresses(index, &manifest);
-            self.candidates
-                .push(facts::of(artifact, &manifest, bytes, &self.facts));
+            let (sheet, exotic) = self.relations.finish(&manifest);
+            let facts = facts::of(artifact, &manifest, bytes, &self.facts, exotic);
+            self.sheets.push(Sheet {
+                hooks: facts
+                    .install_hooks
+                    .known()
+                    .map_or_else(Arc::default, |hooks| hooks.as_slice().into()),
+                ..sheet
+            });
+            self.candidates.push(facts);
             self.entries.push(Entry {
                 slot,
                 value,

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cordon_policy::facts::{Fact, PackageFacts, VersionFacts};
+use cordon_policy::change::{self, Sheet};
+use cordon_policy::facts::{Fact, PackageFacts, Trust, VersionFacts};
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, Digest, Digests, FileName, PackageName, PackageVersion, Timestamp,
     Version,
@@ -57,6 +58,8 @@ pub(super) struct PageBuilder<'a> {
     versions: Versions,
     files: Vec<File>,
     candidates: Vec<VersionFacts>,
+    /// Beside `candidates`, for telling what changed.
+    sheets: Vec<Sheet>,
     by_name: HashMap<SmolStr, usize>,
     /// Versions by their spelling in file names: wheels repeat them dozens of times.
     canonical: HashMap<SmolStr, Version>,
@@ -91,6 +94,7 @@ impl<'a> PageBuilder<'a> {
             versions,
             files: Vec::new(),
             candidates: Vec::new(),
+            sheets: Vec::new(),
             by_name: HashMap::new(),
             canonical: HashMap::new(),
             has_dropped_files: false,
@@ -160,6 +164,15 @@ impl<'a> PageBuilder<'a> {
             file,
             kind: ArtifactKind::Archive,
         };
+        self.sheets.push(Sheet {
+            trust: match found.provenance {
+                Some(_) => Trust::Provenance,
+                None => Trust::Account,
+            },
+            size_bytes: found.size_bytes.known().copied(),
+            series: series(found.name),
+            ..Sheet::default()
+        });
         self.candidates.push(VersionFacts {
             published_at: found.published_at,
             archive_sha256: None,
@@ -225,6 +238,7 @@ impl<'a> PageBuilder<'a> {
             page.candidates.clear();
             page.has_dropped_files = true;
         }
+        change::compare(SCHEME, &mut page.candidates, &self.sheets);
         page
     }
 }
@@ -236,6 +250,16 @@ fn canonical(spelled: &str) -> Version {
         |_| Version::verbatim(spelled),
         |version| Version::verbatim(version.to_string()),
     )
+}
+
+/// Which files are of one kind: wheels for the same platform, source archives of the same format.
+fn series(file: &str) -> SmolStr {
+    let Some(stem) = file.strip_suffix(".whl") else {
+        return SmolStr::new(file.rsplit('.').next().unwrap_or_default());
+    };
+    // Python, ABI, platform.
+    let tags = stem.rmatch_indices('-').nth(2);
+    SmolStr::new(tags.map_or(stem, |(at, _)| stem.get(at + 1..).unwrap_or_default()))
 }
 
 /// The earliest upload among the files still there. Unknown uploads are left out, which can only

@@ -4,7 +4,7 @@
 //! the verdict belong to the file (conformance item 69).
 
 use bytes::Bytes;
-use cordon_policy::facts::VersionFacts;
+use cordon_policy::facts::{Change, VersionFacts};
 use cordon_policy::model::{ArtifactKind, Digests, PackageName};
 use smol_str::SmolStr;
 use url::Url;
@@ -279,7 +279,7 @@ impl Document for Page {
     }
 
     fn weight_bytes(&self) -> usize {
-        let each = size_of::<VersionFacts>() + size_of::<File>() + 96;
+        let each = size_of::<VersionFacts>() + size_of::<Change>() + size_of::<File>() + 96;
         self.bytes.len()
             + self.candidates.len() * each
             + self.versions.weight_bytes()

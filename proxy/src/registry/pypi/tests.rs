@@ -1,5 +1,6 @@
 //! The adapter on recorded shapes of documents.
 
+mod changes;
 mod hostile;
 mod pages;
 mod properties;

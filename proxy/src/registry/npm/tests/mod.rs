@@ -1,5 +1,6 @@
 //! The adapter against recorded shapes and hostile ones.
 
+mod changes;
 mod documents;
 mod hostile;
 mod routes;
