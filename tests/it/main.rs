@@ -20,6 +20,7 @@ mod fake_registry_is_honest;
 mod herd;
 mod isolation;
 mod kill;
+mod missed_names;
 mod no_leak;
 mod operating;
 mod refusals;

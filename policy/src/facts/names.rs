@@ -43,8 +43,6 @@ pub struct Popularity {
 pub struct AskedInVain {
     /// When it was first asked for.
     pub first_at: Timestamp,
-    /// How often it was.
-    pub times: u32,
 }
 
 /// Who asks, as far as policies may tell them apart.

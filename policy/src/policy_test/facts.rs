@@ -371,12 +371,8 @@ fn read_similarity(mut table: TableReader<'_, '_>) -> Option<Similarity> {
 fn read_asked(mut table: TableReader<'_, '_>) -> Option<AskedInVain> {
     table.require("first_at", "when it was first asked for");
     let first_at = instant(&mut table, "first_at");
-    let times = table
-        .integer("times", 1..=i64::from(u32::MAX))
-        .map_or(1, |read| u32::try_from(read.value).unwrap_or(u32::MAX));
     table.finish();
     Some(AskedInVain {
         first_at: first_at?,
-        times,
     })
 }

@@ -16,6 +16,9 @@ use crate::verdict::Effect;
 
 const REGISTERED_LATER: FindingCode = FindingCode::from_static("registered-after-asked");
 
+/// Registries cut times to seconds, and clocks differ.
+const ROUNDING: Duration = Duration::from_secs(60);
+
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// How the rule is called, documented and read.
@@ -69,24 +72,20 @@ impl Rule for WatchedName {
     }
 
     fn check(&self, facts: &VersionFacts, now: Timestamp, out: &mut Findings<'_>) {
-        let Some(AskedInVain { first_at, times }) = facts.package.asked_in_vain else {
+        let Some(AskedInVain { first_at }) = facts.package.asked_in_vain else {
             return;
         };
         let name = reason::ascii(facts.subject().name.as_published(), 64);
-        let asked = match times {
-            0 | 1 => "once".to_owned(),
-            times => format!("{times} times"),
-        };
         let evidence = first_at.to_string();
         match &facts.package.first_published_at {
             // It was there all along: whoever asked was told wrongly, or it had been taken down.
-            Fact::Known(first) if *first <= first_at => {}
+            Fact::Known(first) if first.saturating_add(ROUNDING) <= first_at => {}
             Fact::Known(first) => {
                 let until = first.saturating_add(self.watch_for);
                 if until > now {
                     let reason = format!(
-                        "{name} was asked for here {asked} since {}, before it existed; somebody \
-                         registered it on {}",
+                        "{name} was asked for here on {}, before it existed; somebody registered it \
+                         on {}",
                         reason::instant(first_at),
                         reason::instant(*first)
                     );
@@ -96,8 +95,8 @@ impl Rule for WatchedName {
             Fact::NotYet => out.await_fact(FactKind::FirstPublishedAt),
             Fact::Absent | Fact::Unavailable(_) => {
                 let reason = format!(
-                    "{name} was asked for here {asked} since {}, before it existed; it is not \
-                     known when it was registered",
+                    "{name} was asked for here on {}, before it existed; it is not known when it \
+                     was registered",
                     reason::instant(first_at)
                 );
                 out.report_unavailable(REGISTERED_LATER, FactKind::FirstPublishedAt, reason);

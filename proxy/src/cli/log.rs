@@ -35,6 +35,9 @@ enum LogCommand {
     Received(super::received::Received),
     /// List what the log notes besides decisions: damage, gaps, collections
     Notices(super::notices::Notices),
+    /// List names that were asked for and did not exist; packages registered under them later are
+    /// held
+    Missed(super::missed::MissedNames),
 }
 
 #[derive(Debug, Args)]
@@ -85,6 +88,7 @@ impl Log {
             Some(LogCommand::Verify(verify)) => verify.run(common),
             Some(LogCommand::Received(received)) => received.run(common),
             Some(LogCommand::Notices(notices)) => notices.run(common),
+            Some(LogCommand::Missed(missed)) => missed.run(common),
             None => self.list.run(common),
         }
     }

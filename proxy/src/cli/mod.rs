@@ -8,6 +8,7 @@ mod explain;
 mod follow;
 mod health;
 mod log;
+mod missed;
 mod notices;
 mod output;
 mod policy;

@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cordon_policy::facts::{Change, Fact, FactKind, FactSet, Sibling, Standing, VersionFacts};
+use cordon_policy::facts::{
+    Change, Fact, FactKind, FactSet, PackageFacts, Sibling, Standing, VersionFacts,
+};
 use cordon_policy::model::{PackageName, PackageVersion, Timestamp};
 use futures_util::StreamExt as _;
 use smol_str::SmolStr;
@@ -34,6 +36,7 @@ const RETRY: Duration = Duration::from_secs(60);
 /// What one judgement adds to the facts of the documents.
 #[derive(Debug)]
 pub(super) struct Context {
+    package: Option<Arc<PackageFacts>>,
     advisories: Arc<AdvisoryData>,
     at: Timestamp,
     standings: BTreeMap<PackageName, Fact<Standing>>,
@@ -53,6 +56,9 @@ impl Context {
             .advisories
             .facts(&subject.name, &subject.version, was_allowed, self.at);
         (facts.advisories, facts.fixes) = (advisories, fixes);
+        if let Some(package) = &self.package {
+            facts.package = Arc::clone(package);
+        }
         let siblings = self.siblings.get(&index);
         facts.siblings = siblings.map_or(Fact::Absent, |all| Fact::Known(Arc::clone(all)));
         if let Fact::Known(change) = &facts.change
@@ -183,6 +189,7 @@ impl Engine {
         };
         let pins = pins.into_iter();
         Ok(Context {
+            package: package.package_facts().map(Arc::new),
             siblings: pins
                 .map(|(index, pinned)| (index, pinned.into_iter().map(sibling).collect()))
                 .collect(),

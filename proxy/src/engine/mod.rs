@@ -25,6 +25,7 @@ mod inflight;
 mod judge;
 mod kept;
 mod metadata;
+mod missed;
 mod observe;
 mod package;
 mod record;
@@ -68,6 +69,7 @@ use artifact::{Hot, Outcome};
 use background::Background;
 use inflight::Flights;
 use metadata::{Ready, ReadyKey};
+use missed::MissedNames;
 use observe::Meters;
 use package::{Package, PackageKey};
 use record::Servings;
@@ -133,6 +135,7 @@ pub struct Engine {
     recent_catalog_failures: moka::sync::Cache<ReadyKey, Failure>,
     /// Owned names that were told of as taken elsewhere.
     told: moka::sync::Cache<cordon_policy::model::PackageName, ()>,
+    missed: Arc<MissedNames>,
     package_flights: Flights<PackageKey, Flown<Arc<Package>>>,
     render_flights: Flights<(ReadyKey, u64), Flown<Arc<Ready>>>,
     artifact_flights: Flights<(ArtifactId, u64), Flown<Outcome>>,
@@ -196,6 +199,7 @@ impl Engine {
             recent_outcomes: short_memory(),
             recent_catalog_failures: short_memory(),
             told: moka::sync::Cache::new(FAILURES),
+            missed: Arc::new(MissedNames::new()),
             package_flights: Flights::new(limits.connections),
             render_flights: Flights::new(limits.connections),
             artifact_flights: Flights::new(limits.connections),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::ArcSwapOption;
-use cordon_policy::facts::{Fact, History, VersionFacts};
+use cordon_policy::facts::{AskedInVain, Fact, History, PackageFacts, VersionFacts};
 use cordon_policy::model::{Digest, FileName, PackageName, Timestamp, Version};
 use cordon_storage::evidence::Remembered;
 use smol_str::SmolStr;
@@ -88,6 +88,8 @@ pub(super) struct Package {
     pub(super) judging: tokio::sync::Mutex<()>,
     sightings: Sightings,
     remembered: HashMap<(Version, FileName), Remembered>,
+    /// Whether it was asked for before it existed.
+    asked_in_vain: Option<AskedInVain>,
 }
 
 impl Package {
@@ -109,6 +111,16 @@ impl Package {
         facts.history = self.history(&facts);
         context.complete(index, &mut facts);
         Some(facts)
+    }
+
+    /// What is known about the package as a whole, beyond what its documents tell; `None` for one
+    /// without candidates.
+    pub(super) fn package_facts(&self) -> Option<PackageFacts> {
+        let first = self.document.candidates().first()?;
+        Some(PackageFacts {
+            asked_in_vain: self.asked_in_vain,
+            ..PackageFacts::clone(&first.package)
+        })
     }
 
     /// When the package first appeared.
@@ -240,6 +252,7 @@ impl Engine {
             self.keep_documents(documents).await;
             return Ok(package);
         }
+        self.note_missed(&name).await;
         Err(Failure::NotFound(format!(
             "{} does not exist upstream",
             name.purl()
@@ -293,8 +306,11 @@ impl Engine {
             tracing::warn!(package = %name, upstream = upstream.id(), remark, "upstream's document is odd");
         }
         let evidence = &self.stores.evidence;
-        let (seen, remembered) =
-            tokio::try_join!(evidence.sightings(name), evidence.remembered(name))?;
+        let (seen, remembered, missed) = tokio::try_join!(
+            evidence.sightings(name),
+            evidence.remembered(name),
+            evidence.missed(name)
+        )?;
         let before = held.map(|package| &package.sightings);
         let now = self.clock.now();
         let package = Arc::new(Package {
@@ -307,6 +323,7 @@ impl Engine {
             sightings: Sightings::of(parsed.candidates(), seen, before, now),
             document: parsed,
             remembered,
+            asked_in_vain: missed.map(|first_at| AskedInVain { first_at }),
             name: name.clone(),
         });
         self.note_sightings(&package.name, &package.sightings).await;
