@@ -46,7 +46,8 @@ pub struct BuildReport {
     /// Malware records that count no more for a package because a record of the same thing was
     /// taken back.
     pub released: usize,
-    /// Packages of names the ecosystem cannot have, left out.
+    /// Packages of names the ecosystem's grammar does not have; they can be found by their spelling
+    /// only ([`AdvisoryIndex::for_spelling`](super::AdvisoryIndex::for_spelling)).
     pub impossible_names: usize,
     /// Ranges of types the schema does not know, left out.
     pub unknown_ranges: usize,

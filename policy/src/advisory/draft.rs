@@ -38,7 +38,7 @@ pub(super) struct PackageDraft {
 /// What was ignored or remarkable in a record.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Remarks {
-    /// Packages of names the ecosystem cannot have.
+    /// Packages of names the ecosystem's grammar does not have.
     pub(super) impossible_names: usize,
     /// Ranges of types other than SEMVER, ECOSYSTEM and GIT.
     pub(super) unknown_ranges: usize,
@@ -51,10 +51,11 @@ pub(super) struct Remarks {
 impl Draft {
     /// Keeps what is about packages of the scheme's ecosystem.
     pub(super) fn new(record: Record<'_>, scheme: &dyn Scheme, remarks: &mut Remarks) -> Self {
-        let mut packages: Vec<(PackageName, Versions)> = Vec::new();
+        let mut packages: Vec<(Name, Versions)> = Vec::new();
         for affected in &record.affected {
             for name in names(affected, scheme, remarks) {
-                let known = packages.iter().position(|(known, _)| *known == name);
+                let is_it = |(known, _): &(Name, Versions)| known.key == name.key;
+                let known = packages.iter().position(is_it);
                 let versions = match known {
                     Some(place) => packages.get_mut(place),
                     None => {
@@ -68,8 +69,8 @@ impl Draft {
             }
         }
         let packages = packages.into_iter().map(|(name, versions)| PackageDraft {
-            name: name.normalized().into(),
-            spelled: name.as_published().into(),
+            name: name.key,
+            spelled: name.spelled,
             affected: versions.finish(record.kind),
         });
         Self {
@@ -92,13 +93,30 @@ impl Draft {
     }
 }
 
+/// Longest name outside the grammar that is kept.
+const MAX_IMPOSSIBLE_NAME_BYTES: usize = 256;
+
+/// How a package is looked up, and how the record spells it.
+struct Name {
+    key: SmolStr,
+    spelled: SmolStr,
+}
+
+impl From<PackageName> for Name {
+    fn from(name: PackageName) -> Self {
+        Self {
+            key: name.normalized().into(),
+            spelled: name.as_published().into(),
+        }
+    }
+}
+
 /// The packages of this ecosystem an entry is about: one, or two when its package URL names
 /// another.
-fn names(
-    affected: &RawAffected<'_>,
-    scheme: &dyn Scheme,
-    remarks: &mut Remarks,
-) -> Vec<PackageName> {
+///
+/// Registries hold a few packages whose names their own grammar no longer admits. Nobody can ask
+/// for them here, but a record about one is still told of when asked for by that spelling.
+fn names(affected: &RawAffected<'_>, scheme: &dyn Scheme, remarks: &mut Remarks) -> Vec<Name> {
     let Some(package) = &affected.package else {
         return Vec::new();
     };
@@ -106,11 +124,21 @@ fn names(
     if package.ecosystem != scheme.osv_name() {
         return Vec::new();
     }
-    let mut names: Vec<PackageName> = scheme.package(&package.name).into_iter().collect();
-    let by_purl = purl_name(package, scheme);
-    remarks.impossible_names += usize::from(names.is_empty());
-    if let Some(other) = by_purl
-        && !names.contains(&other)
+    let mut names: Vec<Name> = match scheme.package(&package.name) {
+        Ok(name) => vec![name.into()],
+        Err(_) => {
+            remarks.impossible_names += 1;
+            let is_short = package.name.len() <= MAX_IMPOSSIBLE_NAME_BYTES;
+            let spelled = Some(SmolStr::from(package.name.as_ref())).filter(|_| is_short);
+            let name = |spelled: SmolStr| Name {
+                key: spelled.clone(),
+                spelled,
+            };
+            spelled.into_iter().map(name).collect()
+        }
+    };
+    if let Some(other) = purl_name(package, scheme).map(Name::from)
+        && names.iter().all(|name| name.key != other.key)
     {
         remarks.purl_disagreements += 1;
         names.push(other);

@@ -328,10 +328,23 @@ impl AdvisoryIndex {
     /// package no record names, without an allocation; also for one of another ecosystem.
     pub fn for_package(&self, name: &PackageName) -> Option<PackageAdvisories<'_>> {
         let entry = self.entry_of(name)?;
-        let (_, groups) = self.block(&entry)?;
+        self.read(&entry, name.as_published())
+    }
+
+    /// As [`Self::for_package`], for a name as written somewhere, which may be one the ecosystem's
+    /// grammar does not have.
+    pub fn for_spelling(&self, name: &str) -> Option<PackageAdvisories<'_>> {
+        match self.scheme.package(name) {
+            Ok(name) => self.for_package(&name),
+            Err(_) => self.read(&self.find(name)?, name),
+        }
+    }
+
+    fn read(&self, entry: &PackageEntry, spelled: &str) -> Option<PackageAdvisories<'_>> {
+        let (_, groups) = self.block(entry)?;
         let groups =
             package::decode(groups).expect("every package was read when the index was opened");
-        Some(PackageAdvisories::new(self, name, groups))
+        Some(PackageAdvisories::new(self, spelled, groups))
     }
 
     /// The advisories that name a version, aliases merged, in the order of their ids. For several
@@ -351,7 +364,7 @@ impl AdvisoryIndex {
         }
     }
 
-    /// Every package some record names, in no particular order.
+    /// Every package some record names and somebody could ask for, in no particular order.
     pub fn package_names(&self) -> impl Iterator<Item = PackageName> + '_ {
         self.packages()
             .filter_map(|(name, _)| self.scheme.package(name).ok())

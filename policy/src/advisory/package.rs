@@ -10,7 +10,7 @@ use super::draft::Affected;
 use super::index::{AdvisoryIndex, RecordView};
 use super::{MAX_FIXED, osv};
 use crate::facts::{AdvisoryKind, AdvisoryMatch, Named};
-use crate::model::{PackageName, Version};
+use crate::model::Version;
 
 /// Most aliases told with a match.
 const MAX_ALIASES_TOLD: usize = 32;
@@ -54,7 +54,7 @@ type Hit = (u32, u32, Named);
 #[derive(Debug)]
 pub struct PackageAdvisories<'a> {
     index: &'a AdvisoryIndex,
-    name: PackageName,
+    spelled: SmolStr,
     groups: Vec<Vec<Member<'a>>>,
     key: Vec<u8>,
     told: BTreeMap<Vec<Hit>, Arc<[AdvisoryMatch]>>,
@@ -63,12 +63,12 @@ pub struct PackageAdvisories<'a> {
 impl<'a> PackageAdvisories<'a> {
     pub(super) fn new(
         index: &'a AdvisoryIndex,
-        name: &PackageName,
+        spelled: &str,
         groups: Vec<Vec<Member<'a>>>,
     ) -> Self {
         Self {
             index,
-            name: name.clone(),
+            spelled: spelled.into(),
             groups,
             key: Vec::new(),
             told: BTreeMap::new(),
@@ -114,7 +114,7 @@ impl<'a> PackageAdvisories<'a> {
             .groups
             .iter()
             .flatten()
-            .filter(|member| !by_spelling || member.spelled == self.name.as_published())
+            .filter(|member| !by_spelling || member.spelled == self.spelled)
             .filter(|member| member.names(version, key).is_some())
             .filter_map(|member| Some(self.index.record(member.record)?.id.into()))
             .collect();

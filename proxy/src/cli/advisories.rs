@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use cordon_policy::advisory::{AdvisoryIndex, IndexBuilder, PackageAdvisories};
 use cordon_policy::ecosystem::schemes;
-use cordon_policy::model::{Ecosystem, PackageName, Scheme, Version, parse_purl};
+use cordon_policy::model::{Ecosystem, Scheme, Version, parse_purl};
 use cordon_storage::Chain;
 use smol_str::SmolStr;
 
@@ -202,7 +202,14 @@ fn written(error: io::Error) -> Result<ExitCode, ExitCode> {
 /// Answers lines; those of one package after the other read its records once.
 struct Asked<'i> {
     indexes: &'i Indexes,
-    last: Option<(PackageName, Option<PackageAdvisories<'i>>)>,
+    last: Option<Last<'i>>,
+}
+
+/// The package of the line before.
+struct Last<'i> {
+    ecosystem: Ecosystem,
+    package: String,
+    known: Option<PackageAdvisories<'i>>,
 }
 
 impl<'i> Asked<'i> {
@@ -231,18 +238,16 @@ impl<'i> Asked<'i> {
             .indexes
             .get(scheme.ecosystem())
             .ok_or_else(|| format!("there is no advisory data for {}", scheme.ecosystem()))?;
-        // No record is about a name that no package can have.
-        let Ok(name) = scheme.package(package) else {
-            return Ok(Vec::new());
-        };
-        let is_same = |(last, _): &(PackageName, _)| {
-            *last == name && last.as_published() == name.as_published()
-        };
+        let is_same =
+            |last: &Last<'_>| last.ecosystem == *scheme.ecosystem() && last.package == package;
         if !self.last.as_ref().is_some_and(is_same) {
-            let known = index.for_package(&name);
-            self.last = Some((name, known));
+            self.last = Some(Last {
+                ecosystem: scheme.ecosystem().clone(),
+                package: package.to_owned(),
+                known: index.for_spelling(package),
+            });
         }
-        let known = self.last.as_mut().and_then(|(_, known)| known.as_mut());
+        let known = self.last.as_mut().and_then(|last| last.known.as_mut());
         let version = Version::verbatim(version);
         Ok(known
             .map(|known| known.record_ids(&version))
