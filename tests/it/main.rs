@@ -4,6 +4,7 @@
     reason = "figures and skips are for whoever reads the test output"
 )]
 
+mod advisory_cases;
 mod audit;
 mod bytes;
 mod certificates;
