@@ -3,6 +3,7 @@
 //! The only module that knows a public address.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use cordon_policy::ecosystem::{CARGO, NPM, PYPI};
 use cordon_policy::model::Ecosystem;
@@ -41,6 +42,38 @@ pub(super) const PUBLIC_REGISTRIES: [PublicRegistry; 3] = [
         credential_scheme: CredentialScheme::Plain,
     },
 ];
+
+/// The public dump of an ecosystem's advisories.
+pub(super) struct PublicDump {
+    pub(super) ecosystem: Ecosystem,
+    /// A zip of OSV records.
+    pub(super) url: &'static str,
+    /// How long it may well go without a change.
+    pub(super) stale_alarm: Duration,
+}
+
+/// One for every ecosystem Cordon serves: the exports of the OSV project.
+pub(super) static PUBLIC_DUMPS: [PublicDump; 3] = [
+    PublicDump {
+        ecosystem: NPM,
+        url: "https://osv-vulnerabilities.storage.googleapis.com/npm/all.zip",
+        stale_alarm: Duration::ZERO,
+    },
+    PublicDump {
+        ecosystem: PYPI,
+        url: "https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip",
+        stale_alarm: Duration::ZERO,
+    },
+    PublicDump {
+        ecosystem: CARGO,
+        url: "https://osv-vulnerabilities.storage.googleapis.com/crates.io/all.zip",
+        // A week without a new advisory is nothing unusual there.
+        stale_alarm: Duration::from_secs(7 * 24 * 60 * 60),
+    },
+];
+
+/// Id of a feed that has none.
+pub(super) const FEED_ID: &str = "public";
 
 /// Where registries are served when nothing is said.
 pub(super) const LISTEN: SocketAddr = loopback(4873);

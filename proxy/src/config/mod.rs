@@ -9,6 +9,7 @@
 
 mod changes;
 mod defaults;
+mod feeds;
 pub mod limits;
 mod load;
 mod raw;
@@ -29,6 +30,7 @@ use ::url::Url;
 use cordon_policy::model::Ecosystem;
 use smol_str::SmolStr;
 
+pub use feeds::{FeedConfig, FeedContent, FeedSource, FeedsConfig, Share};
 pub use limits::Limits;
 pub use load::{ConfigSource, Loaded, Overrides, Rejected};
 pub use secret::Secret;
@@ -62,6 +64,8 @@ pub struct Config {
     pub limits: Limits,
     /// Freshness of upstream documents.
     pub freshness: Freshness,
+    /// Advisory data.
+    pub feeds: FeedsConfig,
     /// Log output.
     pub log: LogConfig,
 }

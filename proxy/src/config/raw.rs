@@ -9,6 +9,7 @@ use cordon_policy::model::Ecosystem;
 use tracing_subscriber::EnvFilter;
 
 use super::defaults::PUBLIC_REGISTRIES;
+use super::feeds::{self, RawFeeds};
 use super::secret::{self, CredentialScheme, SecretSource};
 use super::{Freshness, Limits, LogConfig};
 
@@ -26,6 +27,7 @@ pub(super) struct Raw {
     pub(super) freshness: Freshness,
     /// The place of `[freshness]`.
     pub(super) freshness_at: std::ops::Range<usize>,
+    pub(super) feeds: RawFeeds,
     pub(super) log: LogConfig,
 }
 
@@ -84,6 +86,9 @@ pub(super) fn read(mut root: TableReader<'_, '_>) -> Raw {
     if let Some(table) = root.table("freshness") {
         raw.freshness_at = table.bytes().clone();
         raw.freshness = freshness(table);
+    }
+    if let Some(table) = root.table("feeds") {
+        raw.feeds = feeds::read(table);
     }
     if let Some(table) = root.table("log") {
         raw.log = log(table);
@@ -154,13 +159,14 @@ fn upstream(mut table: TableReader<'_, '_>) -> RawUpstream {
     upstream
 }
 
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
-const TIB: u64 = 1 << 40;
+pub(super) const MIB: u64 = 1 << 20;
+pub(super) const GIB: u64 = 1 << 30;
+pub(super) const TIB: u64 = 1 << 40;
 
 fn limits(mut table: TableReader<'_, '_>) -> Limits {
     let mut l = Limits::default();
@@ -263,7 +269,7 @@ fn log(mut table: TableReader<'_, '_>) -> LogConfig {
     log
 }
 
-fn count(
+pub(super) fn count(
     table: &mut TableReader<'_, '_>,
     key: &str,
     allowed: RangeInclusive<i64>,
@@ -275,7 +281,7 @@ fn count(
     }
 }
 
-fn duration(
+pub(super) fn duration(
     table: &mut TableReader<'_, '_>,
     key: &str,
     allowed: RangeInclusive<Duration>,
@@ -286,7 +292,12 @@ fn duration(
     }
 }
 
-fn size(table: &mut TableReader<'_, '_>, key: &str, allowed: RangeInclusive<u64>, into: &mut u64) {
+pub(super) fn size(
+    table: &mut TableReader<'_, '_>,
+    key: &str,
+    allowed: RangeInclusive<u64>,
+    into: &mut u64,
+) {
     if let Some(read) = table.size_bytes(key, allowed) {
         *into = read.value;
     }

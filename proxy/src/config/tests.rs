@@ -1,6 +1,7 @@
 //! Golden problems and defaults.
 
 mod example;
+mod feeds;
 mod messages;
 
 use std::collections::BTreeMap;

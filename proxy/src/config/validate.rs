@@ -12,7 +12,7 @@ use super::load::Overrides;
 use super::raw::{Raw, RawTls};
 use super::secret::{self, Strength};
 use super::upstream::{self, Context};
-use super::{Config, PublicUrl, TlsFiles, url};
+use super::{Config, PublicUrl, TlsFiles, feeds, url};
 
 /// Checks everything and reports every problem to `context.file`, or to `command_line` where an
 /// override is wrong. The result is only to be used when neither holds an error.
@@ -70,6 +70,8 @@ pub(super) fn validate(
     let log = log(&raw, overrides, command_line);
     let policy_files = policy_files(&raw, overrides, context, command_line);
     let upstreams = upstream::validate(&raw.upstreams, context);
+    let served = upstreams.iter().map(|it| it.ecosystem.clone()).collect();
+    let feeds = feeds::validate(&raw.feeds, &served, context);
     Some(Config {
         listen,
         admin_listen,
@@ -83,6 +85,7 @@ pub(super) fn validate(
         contact: raw.contact.map(|contact| contact.value),
         limits: raw.limits,
         freshness: raw.freshness,
+        feeds,
         log,
     })
 }
