@@ -2,7 +2,8 @@
 //!
 //! Three traits by what a loss would mean (README, "Stores"): [`blob::BlobStore`] holds bytes by
 //! SHA-256 and can be filled again from upstream; [`cache::CacheIndex`] holds what may be thrown
-//! away and rebuilt; [`evidence::Evidence`] holds what must never be lost.
+//! away and rebuilt; [`evidence::Evidence`] holds what must never be lost. Beside them,
+//! [`generations::Generations`] holds advisory data, which is made elsewhere and exchanged as a whole.
 
 pub mod blob;
 pub mod cache;
@@ -12,5 +13,6 @@ pub mod conformance;
 mod disk;
 pub mod error;
 pub mod evidence;
+pub mod generations;
 
 pub use error::{Chain, StorageError, StorageErrorKind};

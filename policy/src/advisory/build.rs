@@ -145,6 +145,11 @@ impl IndexBuilder {
         Ok(())
     }
 
+    /// When the record changed last did so, of those added so far.
+    pub fn newest_modified(&self) -> Option<Timestamp> {
+        self.report.newest_modified
+    }
+
     /// The number of records refused so far.
     pub fn unreadable(&self) -> usize {
         self.report.unreadable

@@ -75,6 +75,8 @@ pub enum FeedSource {
     File(PathBuf),
     /// Read from a folder of OSV records, again whenever it changed.
     Folder(PathBuf),
+    /// Only ever what `cordon feeds import` brings.
+    Imported,
 }
 
 /// What a feed holds.
@@ -196,6 +198,7 @@ struct RawFeed {
     id: Option<Spanned<String>>,
     /// Those of `url`, `file`, `folder`, `list` that are given, with their keys.
     sources: Vec<(&'static str, Spanned<String>)>,
+    is_imported: bool,
     is_insecure: bool,
     is_private: bool,
     stale_alarm: Option<Duration>,
@@ -272,6 +275,7 @@ fn feed(mut table: TableReader<'_, '_>) -> RawFeed {
         ecosystem: table.choice("ecosystem", &ecosystems),
         id: table.string("id"),
         sources,
+        is_imported: is(&mut table, "imported"),
         is_insecure: is(&mut table, "insecure"),
         is_private: is(&mut table, "private"),
         stale_alarm: (!stale_alarm.is_zero()).then_some(stale_alarm),
@@ -316,19 +320,30 @@ pub(super) fn validate(
             });
         }
     }
-    for ecosystem in config.ecosystems() {
-        if config.of(&ecosystem).count() > MAX_FEEDS {
+    let ecosystems = config.ecosystems();
+    for ecosystem in &ecosystems {
+        if config.of(ecosystem).count() > MAX_FEEDS {
             let message = format!("{ecosystem} has more than {MAX_FEEDS} feeds");
             let help = "put several lists into one folder";
             context.file.error("feeds-many", &raw.at, message, help);
         }
-        for (name, content, given) in [
-            ("epss", FeedContent::Epss, &raw.epss),
-            ("kev", FeedContent::Kev, &raw.kev),
-        ] {
-            let scores = scores(name, &ecosystem, content, given, &config, context);
-            config.advisories.extend(scores);
-        }
+    }
+    for (name, content, given) in [
+        ("epss", FeedContent::Epss, &raw.epss),
+        ("kev", FeedContent::Kev, &raw.kev),
+    ] {
+        let Some(source) = scores(name, given, context) else {
+            continue;
+        };
+        config
+            .advisories
+            .extend(ecosystems.iter().map(|ecosystem| FeedConfig {
+                id: name.into(),
+                ecosystem: ecosystem.clone(),
+                source: source.about(ecosystem),
+                content,
+                stale_alarm: raw.bounds.stale_alarm,
+            }));
     }
     config
 }
@@ -358,6 +373,11 @@ fn one(raw: &RawFeed, config: &FeedsConfig, context: Context<'_>) -> Option<Feed
         return None;
     }
     let (source, content) = match raw.sources.as_slice() {
+        [] if raw.is_imported => (FeedSource::Imported, FeedContent::Osv),
+        [(key, first), ..] if raw.is_imported => {
+            source_twice(key, first, context);
+            return None;
+        }
         [] => {
             let url = public(public_dump(&ecosystem)?.url);
             let source = fetched(&id, &ecosystem, url, raw.is_private);
@@ -377,12 +397,7 @@ fn one(raw: &RawFeed, config: &FeedsConfig, context: Context<'_>) -> Option<Feed
             }
         }
         [_, (key, second), ..] => {
-            context.file.error(
-                "feed-source-twice",
-                &second.bytes,
-                format!("`{key}` is a second source of one feed"),
-                "give each source a `[[feeds.advisories]]` of its own",
-            );
+            source_twice(key, second, context);
             return None;
         }
     };
@@ -403,6 +418,15 @@ fn one(raw: &RawFeed, config: &FeedsConfig, context: Context<'_>) -> Option<Feed
     })
 }
 
+fn source_twice(key: &str, second: &Spanned<String>, context: Context<'_>) {
+    context.file.error(
+        "feed-source-twice",
+        &second.bytes,
+        format!("`{key}` is a second source of one feed"),
+        "give each source a `[[feeds.advisories]]` of its own",
+    );
+}
+
 fn public_dump(ecosystem: &Ecosystem) -> Option<&'static PublicDump> {
     PUBLIC_DUMPS.iter().find(|it| it.ecosystem == *ecosystem)
 }
@@ -412,21 +436,26 @@ fn patience(dump: &PublicDump, config: &FeedsConfig) -> Duration {
     dump.stale_alarm.max(config.stale_alarm)
 }
 
-fn scores(
-    name: &'static str,
-    ecosystem: &Ecosystem,
-    content: FeedContent,
-    raw: &RawScores,
-    config: &FeedsConfig,
-    context: Context<'_>,
-) -> Option<FeedConfig> {
-    let source = match (&raw.url, &raw.file) {
-        (None, None) => return None,
+impl FeedSource {
+    /// The same for the packages of another ecosystem.
+    fn about(&self, ecosystem: &Ecosystem) -> Self {
+        let mut source = self.clone();
+        if let Self::Url(from) = &mut source {
+            from.ecosystem = ecosystem.clone();
+        }
+        source
+    }
+}
+
+/// Where scores come from, which are about the records of every ecosystem.
+fn scores(name: &'static str, raw: &RawScores, context: Context<'_>) -> Option<FeedSource> {
+    match (&raw.url, &raw.file) {
+        (None, None) => None,
         (Some(url), None) => {
             let url = address(url, false, context)?;
-            fetched(name, ecosystem, url, false)
+            Some(fetched(name, &NPM, url, false))
         }
-        (None, Some(file)) => FeedSource::File(context.base.join(&file.value)),
+        (None, Some(file)) => Some(FeedSource::File(context.base.join(&file.value))),
         (Some(_), Some(file)) => {
             context.file.error(
                 "feed-source-twice",
@@ -434,16 +463,9 @@ fn scores(
                 format!("`{name}_url` and `{name}_file` are both given"),
                 "keep one of them",
             );
-            return None;
+            None
         }
-    };
-    Some(FeedConfig {
-        id: name.into(),
-        ecosystem: ecosystem.clone(),
-        source,
-        content,
-        stale_alarm: config.stale_alarm,
-    })
+    }
 }
 
 fn id(raw: &RawFeed, context: Context<'_>) -> Option<SmolStr> {
