@@ -314,6 +314,11 @@ impl AdvisoryIndex {
         self.package_count
     }
 
+    /// The bytes of the index file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Size in memory and on disk, in bytes.
     pub fn size_bytes(&self) -> usize {
         self.bytes.len()

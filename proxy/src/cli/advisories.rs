@@ -10,11 +10,13 @@ use cordon_policy::advisory::{AdvisoryIndex, IndexBuilder, PackageAdvisories};
 use cordon_policy::ecosystem::schemes;
 use cordon_policy::model::{Ecosystem, Scheme, Version, parse_purl};
 use cordon_storage::Chain;
+use cordon_storage::generations::Generations;
 use smol_str::SmolStr;
 
 use super::{Common, fail, output, unusable};
 use crate::engine::{Clock as _, SystemClock};
 use crate::feeds::gather::gather;
+use crate::feeds::installed;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Advisories {
@@ -256,7 +258,13 @@ impl<'i> Asked<'i> {
 }
 
 /// The indexes of the data folder.
-fn installed(_common: &Common) -> Result<Indexes, ExitCode> {
-    output::complain("name the dumps to look in: --from npm=all.zip");
-    Err(unusable())
+fn installed(common: &Common) -> Result<Indexes, ExitCode> {
+    let config = common.load(&common.overrides())?;
+    let mut indexes = Indexes::new();
+    for ecosystem in schemes().map(|scheme| scheme.ecosystem().clone()) {
+        let generations = Generations::at(installed::folder(&config.data, &ecosystem));
+        let found = installed::index(&generations).map_err(|error| fail(&error))?;
+        indexes.extend(found.map(|index| (ecosystem, index)));
+    }
+    Ok(indexes)
 }

@@ -5,6 +5,7 @@ mod advisories;
 mod check;
 mod completions;
 mod explain;
+mod feeds;
 mod follow;
 mod health;
 mod log;
@@ -107,6 +108,9 @@ enum Command {
     /// Look into the advisory data
     #[command(subcommand)]
     Advisories(advisories::Advisories),
+    /// Import advisory data and look after it
+    #[command(subcommand)]
+    Feeds(feeds::Feeds),
     /// Make the cache index again from evidence and blobs
     Rebuild,
     /// Free space: blobs nothing names, then the least recently used
@@ -144,6 +148,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Why(why) => why.run(&common),
         Command::Log(log) => log.run(&common),
         Command::Advisories(advisories) => advisories.run(&common),
+        Command::Feeds(feeds) => feeds.run(&common),
         Command::Rebuild => rebuild::rebuild(&common),
         Command::Gc(gc) => gc.run(&common),
         Command::Scrub => scrub::scrub(&common),

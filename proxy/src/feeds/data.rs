@@ -1,18 +1,19 @@
 //! What the engine judges by: the advisory data in force, of every ecosystem.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use cordon_policy::facts::{AdvisoryKind, AdvisoryMatch, Fact};
+use cordon_policy::advisory::{self, AdvisoryIndex};
+use cordon_policy::facts::{AdvisoryKind, AdvisoryMatch, Fact, Named};
 use cordon_policy::model::{Digest, Ecosystem, PackageName, Timestamp, Version};
 use smol_str::SmolStr;
 
 /// Why there are no advisory facts while no data was ever loaded. A constant, because the zero
 /// configuration start tells this cause from data that got too old.
-pub const NO_DATA: SmolStr = SmolStr::new_static("no advisory data was ever loaded");
+pub const NO_DATA: SmolStr = SmolStr::new_static(advisory::NO_DATA);
 
 /// How far in the future a confirmation may lie: clocks of one machine are not set back further
 /// without it being noticed.
@@ -25,6 +26,16 @@ pub trait Advisories: Send + Sync + fmt::Debug {
 
     /// Ids of reviewed advisories that call exactly this version their fix.
     fn fixes(&self, package: &PackageName, version: &Version) -> Vec<SmolStr>;
+}
+
+impl Advisories for AdvisoryIndex {
+    fn matches(&self, package: &PackageName, version: &Version) -> Vec<AdvisoryMatch> {
+        Self::matches(self, package, version)
+    }
+
+    fn fixes(&self, package: &PackageName, version: &Version) -> Vec<SmolStr> {
+        Self::fixes(self, package, version)
+    }
 }
 
 /// Identity of the advisory data a decision was taken by: 16 hexadecimal digits over the digests
@@ -75,6 +86,49 @@ pub struct LoadedFeed {
     pub belief: Arc<Belief>,
     /// Why it does not hold everything it should: a configured feed that was never loaded.
     pub gap: Option<SmolStr>,
+    /// What waits to be confirmed, if anything does.
+    pub held_back: Option<Arc<HeldBack>>,
+}
+
+/// What a new generation says of packages in use, and what is not acted on before a person has
+/// confirmed it: it refuses so many of them at once that a mistake is as likely as an attack.
+///
+/// It concerns only versions that were allowed here before, and never what is named version by
+/// version as malware.
+#[derive(Debug)]
+pub struct HeldBack {
+    /// The data that holds for them meanwhile.
+    pub previous: Arc<dyn Advisories>,
+    /// The packages.
+    pub packages: BTreeSet<PackageName>,
+    /// From when on the new data holds, confirmed or not.
+    pub until: Timestamp,
+}
+
+impl HeldBack {
+    /// What is said about a version of one of the packages meanwhile.
+    fn matches(
+        &self,
+        package: &PackageName,
+        version: &Version,
+        mut new: Vec<AdvisoryMatch>,
+    ) -> Vec<AdvisoryMatch> {
+        new.retain(|it| it.kind == AdvisoryKind::Malware && it.named == Named::Listed);
+        let mut matches = self.previous.matches(package, version);
+        matches.retain(|old| new.iter().all(|it| it.id != old.id));
+        matches.extend(new);
+        matches.sort_by(|a, b| a.id.cmp(&b.id));
+        matches
+    }
+}
+
+impl LoadedFeed {
+    /// When time alone changes what the data says.
+    fn valid_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let held_back = self.held_back.as_ref().map(|it| it.until);
+        let ends = [Some(self.belief.until()), held_back];
+        ends.into_iter().flatten().filter(|end| now < *end).min()
+    }
 }
 
 /// Between which instants data may be believed.
@@ -195,9 +249,7 @@ impl AdvisoryData {
     /// come.
     pub fn believed_until(&self, ecosystem: &Ecosystem, now: Timestamp) -> Option<Timestamp> {
         match self.ecosystem(ecosystem) {
-            EcosystemFeed::Loaded(loaded) => {
-                Some(loaded.belief.until()).filter(|until| now < *until)
-            }
+            EcosystemFeed::Loaded(loaded) => loaded.valid_until(now),
             EcosystemFeed::Missing | EcosystemFeed::Off => None,
         }
     }
@@ -221,8 +273,14 @@ impl AdvisoryData {
             EcosystemFeed::Loaded(loaded) => loaded,
         };
         let doubt = loaded.belief.doubt(now).or_else(|| loaded.gap.clone());
-        let valid_until = (now < loaded.belief.until()).then(|| loaded.belief.until());
-        let matches = loaded.index.matches(package, version);
+        let valid_until = loaded.valid_until(now);
+        let mut matches = loaded.index.matches(package, version);
+        if let Some(held_back) = loaded.held_back.as_ref().filter(|it| now < it.until)
+            && was_allowed
+            && held_back.packages.contains(package)
+        {
+            matches = held_back.matches(package, version, matches);
+        }
         let is_malware = matches.iter().any(|it| it.kind == AdvisoryKind::Malware);
         let is_known = is_malware || (was_allowed && !matches.is_empty());
         let (advisories, fixes) = match doubt {

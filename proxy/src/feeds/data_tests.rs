@@ -47,6 +47,7 @@ fn data(says: Vec<AdvisoryMatch>, gap: Option<&str>) -> AdvisoryData {
         digest: Digest::of(b"index"),
         belief: Arc::new(Belief::new(CONFIRMED, at(72))),
         gap: gap.map(SmolStr::new),
+        held_back: None,
     };
     AdvisoryData::new([(NPM, EcosystemFeed::Loaded(loaded))])
 }
@@ -138,6 +139,44 @@ fn a_confirmation_renews_belief_in_every_snapshot_of_the_data() {
     };
     loaded.belief.renew(at(71), at(71 + 72));
     assert_eq!(ask(&data, false, at(100)).advisories, Fact::Absent);
+}
+
+#[test]
+fn d_20_what_is_held_back_keeps_what_was_allowed_and_nothing_else() {
+    let mut held = data(vec![advisory(AdvisoryKind::Vulnerability)], None);
+    let package = Npm.package("left-pad").expect("a name");
+    let hold = |held: &mut AdvisoryData, packages: BTreeSet<PackageName>| {
+        let Some(EcosystemFeed::Loaded(loaded)) = held.ecosystems.get_mut(&NPM) else {
+            panic!("it was loaded");
+        };
+        loaded.held_back = Some(Arc::new(HeldBack {
+            previous: Arc::new(Says(Vec::new())),
+            packages,
+            until: at(10),
+        }));
+    };
+    hold(&mut held, BTreeSet::from([package]));
+    assert_eq!(ask(&held, true, at(9)).advisories, Fact::Absent);
+    assert_eq!(ask(&held, true, at(9)).valid_until, Some(at(10)));
+    let unseen = ask(&held, false, at(9)).advisories;
+    assert!(
+        matches!(unseen, Fact::Known(_)),
+        "the unseen is refused at once"
+    );
+    let later = ask(&held, true, at(10)).advisories;
+    assert!(
+        matches!(later, Fact::Known(_)),
+        "silence does not serve for ever"
+    );
+    hold(&mut held, BTreeSet::new());
+    let other = ask(&held, true, at(9)).advisories;
+    assert!(matches!(other, Fact::Known(_)), "another package");
+    // Named version by version as malware: nobody has to confirm that.
+    let mut malware = data(vec![advisory(AdvisoryKind::Malware)], None);
+    let package = Npm.package("left-pad").expect("a name");
+    hold(&mut malware, BTreeSet::from([package]));
+    let listed = ask(&malware, true, at(9)).advisories;
+    assert!(matches!(listed, Fact::Known(_)));
 }
 
 #[test]

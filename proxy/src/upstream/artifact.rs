@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 use super::client::{Answer, Upstream};
-use super::document::coding;
+use super::document::{Validators, coding, conditional_headers, validators_of};
 use super::error::UpstreamError;
 
 /// The body of an artifact as it arrives.
@@ -23,6 +23,21 @@ pub struct ArtifactBody<'a> {
     started: Instant,
     window: Window,
     _permit: OwnedSemaphorePermit,
+}
+
+/// The answer to a request for a file that may have changed.
+pub enum ChangedFile<'a> {
+    /// It did.
+    Present {
+        /// What it is now.
+        body: Box<ArtifactBody<'a>>,
+        /// For the next request.
+        validators: Validators,
+    },
+    /// It is what the validators name.
+    Unchanged,
+    /// There is none.
+    Missing,
 }
 
 /// Bytes received since an instant, for the minimum rate.
@@ -47,6 +62,48 @@ impl Upstream {
         head
     }
 
+    /// Asks for the file at the upstream's own address, a large one, when it changed since it had
+    /// these validators. `limits.artifact_size` bounds it.
+    ///
+    /// # Errors
+    /// As [`artifact`](Self::artifact).
+    pub async fn changed_file(
+        &self,
+        validators: Option<&Validators>,
+    ) -> Result<ChangedFile<'_>, UpstreamError> {
+        let permit = self.artifact_place().await?;
+        self.admit()?;
+        let head = self.changed_head(validators, permit).await;
+        if !matches!(head, Ok(ChangedFile::Present { .. })) {
+            self.report(head.as_ref().err());
+        }
+        head
+    }
+
+    async fn changed_head(
+        &self,
+        validators: Option<&Validators>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<ChangedFile<'_>, UpstreamError> {
+        let headers = conditional_headers(validators);
+        let is_conditional = !headers.is_empty();
+        let url = self.config().url.clone();
+        let Answer { response, .. } = self.get(url, "*/*", "identity", headers).await?;
+        match response.status().as_u16() {
+            200 => {
+                let validators = validators_of(response.headers());
+                let body = Box::new(self.body_of(response, permit)?);
+                Ok(ChangedFile::Present { body, validators })
+            }
+            304 if is_conditional => Ok(ChangedFile::Unchanged),
+            404 | 410 => Ok(ChangedFile::Missing),
+            status => Err(UpstreamError::Status {
+                upstream: self.name(),
+                status,
+            }),
+        }
+    }
+
     async fn artifact_head(
         &self,
         url: Url,
@@ -54,15 +111,20 @@ impl Upstream {
     ) -> Result<Option<ArtifactBody<'_>>, UpstreamError> {
         let Answer { response, .. } = self.get(url, "*/*", "identity", HeaderMap::new()).await?;
         match response.status().as_u16() {
-            200 => {}
-            404 | 410 => return Ok(None),
-            status => {
-                return Err(UpstreamError::Status {
-                    upstream: self.name(),
-                    status,
-                });
-            }
+            200 => self.body_of(response, permit).map(Some),
+            404 | 410 => Ok(None),
+            status => Err(UpstreamError::Status {
+                upstream: self.name(),
+                status,
+            }),
         }
+    }
+
+    fn body_of(
+        &self,
+        response: reqwest::Response,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<ArtifactBody<'_>, UpstreamError> {
         let is_gzip_coded = match coding(response.headers()) {
             "" | "identity" => false,
             "gzip" | "x-gzip" => true,
@@ -77,7 +139,7 @@ impl Upstream {
             return Err(self.artifact_too_large());
         }
         let now = Instant::now();
-        Ok(Some(ArtifactBody {
+        Ok(ArtifactBody {
             upstream: self,
             response,
             is_gzip_coded,
@@ -89,7 +151,7 @@ impl Upstream {
                 bytes: 0,
             },
             _permit: permit,
-        }))
+        })
     }
 
     fn artifact_too_large(&self) -> UpstreamError {

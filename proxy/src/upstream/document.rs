@@ -113,10 +113,7 @@ impl Upstream {
             other => return Err(self.body(format!("unknown content coding `{other}`"))),
         };
         let content_type = media_type(headers);
-        let validators = Validators {
-            etag: text(headers, ETAG),
-            last_modified: text(headers, LAST_MODIFIED),
-        };
+        let validators = validators_of(headers);
         let limit_bytes = self.limits.document_bytes;
         let large_from_bytes = self.limits.large_document_bytes;
         let mut body = BytesMut::new();
@@ -183,7 +180,7 @@ impl<'a> Patience<'a> {
     }
 }
 
-fn conditional_headers(validators: Option<&Validators>) -> HeaderMap {
+pub(super) fn conditional_headers(validators: Option<&Validators>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let Some(validators) = validators else {
         return headers;
@@ -195,6 +192,13 @@ fn conditional_headers(validators: Option<&Validators>) -> HeaderMap {
         headers.insert(IF_MODIFIED_SINCE, instant);
     }
     headers
+}
+
+pub(super) fn validators_of(headers: &HeaderMap) -> Validators {
+    Validators {
+        etag: text(headers, ETAG),
+        last_modified: text(headers, LAST_MODIFIED),
+    }
 }
 
 fn text(headers: &HeaderMap, name: http::HeaderName) -> Option<SmolStr> {

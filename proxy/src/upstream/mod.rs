@@ -16,7 +16,7 @@ mod rebinding_tests;
 mod received;
 mod turn;
 
-pub use artifact::ArtifactBody;
+pub use artifact::{ArtifactBody, ChangedFile};
 pub use client::{Place, Upstream};
 pub use document::{DocumentAnswer, Validators};
 pub use error::UpstreamError;
