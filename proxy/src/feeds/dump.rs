@@ -7,8 +7,10 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use cordon_policy::advisory::MAX_RECORD_BYTES;
-use zip::ZipArchive;
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+use zip::read::ZipFile;
 use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
 /// Most files in a dump; the largest public one has a few hundred thousand.
 pub const MAX_DUMP_ENTRIES: u64 = 2_000_000;
@@ -87,33 +89,141 @@ where
     }
     let mut report = DumpReport::default();
     let mut json = Vec::new();
+    let mut inflater = Inflater::default();
     for place in 0..archive.len() {
         let mut entry = archive
-            .by_index(place)
+            .by_index_raw(place)
             .map_err(|error| entry_error(place, error))?;
         let name = cordon_policy::reason::ascii(&entry.name().unwrap_or_default(), 160);
         if !entry.is_file() || !name.ends_with(".json") {
             report.others += 1;
             continue;
         }
-        json.clear();
-        let limit = MAX_RECORD_BYTES as u64 + 1;
-        let read = entry.by_ref().take(limit).read_to_end(&mut json);
-        let bytes = read.map_err(|error| DumpError::Damaged {
-            name: name.clone(),
-            why: error.to_string(),
-        })? as u64;
-        if bytes == limit {
-            return Err(DumpError::RecordTooLarge(name).into());
+        if entry.encrypted() {
+            let why = "it is encrypted".to_owned();
+            return Err(DumpError::Unsupported { name, why }.into());
         }
+        inflater.inflate(&name, &mut entry, &mut json)?;
         report.records += 1;
-        report.bytes += bytes;
+        report.bytes += json.len() as u64;
         if report.bytes > MAX_DUMP_BYTES {
             return Err(DumpError::TooLarge.into());
         }
         each(&name, &json)?;
     }
     Ok(report)
+}
+
+/// Inflates one entry after the other with one state. The zip library makes a new one for each,
+/// and tens of thousands of those among the small things kept of records leave a heap ten times
+/// the size of what is in it.
+struct Inflater {
+    state: Decompress,
+    packed: Vec<u8>,
+}
+
+impl Default for Inflater {
+    fn default() -> Self {
+        Self {
+            state: Decompress::new(false),
+            packed: vec![0; 64 * 1024],
+        }
+    }
+}
+
+impl Inflater {
+    /// The bytes of an entry, of the length and checksum the zip's directory tells.
+    fn inflate<R: Read>(
+        &mut self,
+        name: &str,
+        entry: &mut ZipFile<'_, R>,
+        json: &mut Vec<u8>,
+    ) -> Result<(), DumpError> {
+        let damaged = |why: String| DumpError::Damaged {
+            name: name.to_owned(),
+            why,
+        };
+        let (size, checksum) = (entry.size(), entry.crc32());
+        let too_large = || DumpError::RecordTooLarge(name.to_owned());
+        let size = usize::try_from(size).map_err(|_| too_large())?;
+        if size > MAX_RECORD_BYTES {
+            return Err(too_large());
+        }
+        json.clear();
+        // One byte more: an entry may be longer than it says.
+        json.reserve(size + 1);
+        match entry.compression() {
+            CompressionMethod::Stored => {
+                let read = entry.by_ref().take(size as u64 + 1).read_to_end(json);
+                read.map_err(|error| damaged(error.to_string()))?;
+            }
+            CompressionMethod::Deflated => {
+                self.state.reset(false);
+                self.deflated(size, entry, json).map_err(damaged)?;
+            }
+            other => {
+                return Err(DumpError::Unsupported {
+                    name: name.to_owned(),
+                    why: format!("it is compressed by {other}"),
+                });
+            }
+        }
+        let mut found = Crc::new();
+        found.update(json);
+        if json.len() != size {
+            return Err(damaged("it has another length than it says".to_owned()));
+        }
+        match found.sum() == checksum {
+            true => Ok(()),
+            false => Err(damaged("Invalid checksum".to_owned())),
+        }
+    }
+
+    fn deflated(
+        &mut self,
+        size: usize,
+        entry: &mut impl Read,
+        json: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        loop {
+            let length = match entry.read(&mut self.packed) {
+                Ok(length) => length,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error.to_string()),
+            };
+            let mut rest = self.packed.get(..length).unwrap_or_default();
+            let flush = match length {
+                0 => FlushDecompress::Finish,
+                _ => FlushDecompress::None,
+            };
+            loop {
+                let (before, filled) = (self.state.total_in(), json.len());
+                // Fills the room there is and makes none: `json` cannot outgrow what is said.
+                let status = self
+                    .state
+                    .decompress_vec(rest, json, flush)
+                    .map_err(|error| error.to_string())?;
+                let taken = usize::try_from(self.state.total_in() - before).unwrap_or(usize::MAX);
+                rest = rest.get(taken..).unwrap_or_default();
+                if json.len() > size {
+                    return Err("it has another length than it says".to_owned());
+                }
+                if status == Status::StreamEnd {
+                    return match rest.is_empty() {
+                        true => Ok(()),
+                        false => Err("it has bytes after its end".to_owned()),
+                    };
+                }
+                let is_stuck = taken == 0 && json.len() == filled;
+                if rest.is_empty() || is_stuck {
+                    break;
+                }
+            }
+            if length == 0 || !rest.is_empty() {
+                return Err("it is cut".to_owned());
+            }
+        }
+    }
 }
 
 fn not_whole(error: ZipError) -> DumpError {

@@ -296,8 +296,8 @@ impl<'a> Build<'a> {
         }
         feeds.sort_by(|a, b| a.id.cmp(&b.id));
         // The same records must make the same bytes, whenever they are read.
-        let as_of = self.builder.newest_modified();
-        let as_of = as_of.unwrap_or(Timestamp::from_millis(0));
+        let newest_modified = self.builder.newest_modified();
+        let as_of = newest_modified.unwrap_or(Timestamp::from_millis(0));
         let (data, report) = self.builder.finish(as_of)?;
         let manifest = Manifest {
             ecosystem: ecosystem.clone(),
@@ -305,7 +305,7 @@ impl<'a> Build<'a> {
             records: report.records as u64,
             withdrawn: report.withdrawn as u64,
             packages: report.packages as u64,
-            newest_modified: report.newest_modified,
+            newest_modified,
             feeds,
         };
         let sealed = serde_json::to_value(&manifest).expect("a manifest has a JSON form");

@@ -330,6 +330,24 @@ fn d_05_a_dump_that_goes_back_is_refused_unless_forced() {
 }
 
 #[test]
+fn d_05_a_record_of_the_future_does_not_hide_that_a_dump_goes_back() {
+    let place = place();
+    let with_future = |count, day| {
+        let mut records = dump(count, day);
+        records[1] = record(1, 500);
+        records
+    };
+    new(place.import("public", &place.zip("all.zip", &with_future(2_000, 10))));
+    let older = place.zip("older.zip", &with_future(2_001, 9));
+    place.stays("public", &older, "rolled-back");
+    // Nor is every later dump older once somebody has mended it.
+    let mended = place.zip("mended.zip", &dump(2_002, 11));
+    let made = new(place.import("public", &mended));
+    let newest = made.manifest.newest_modified.unwrap();
+    assert!(newest < now());
+}
+
+#[test]
 fn d_07_two_different_records_of_one_id_are_a_mix() {
     let place = loaded(100);
     let mut mixed = dump(100, 11);

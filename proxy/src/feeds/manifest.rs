@@ -19,7 +19,7 @@ pub struct Manifest {
     pub withdrawn: u64,
     /// Packages named.
     pub packages: u64,
-    /// When the record changed last did so.
+    /// How new the records are, see `IndexBuilder::newest_modified`.
     pub newest_modified: Option<Timestamp>,
     /// The feeds it was made of, in order of their ids.
     pub feeds: Vec<KeptFeed>,
@@ -57,7 +57,7 @@ pub struct KeptFeed {
     pub withdrawn: u64,
     /// Records that could not be used.
     pub unusable: u64,
-    /// When the record changed last did so.
+    /// How new its records are, see `IndexBuilder::newest_modified`.
     pub newest_modified: Option<Timestamp>,
     /// Why somebody had it imported although it was refused, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]

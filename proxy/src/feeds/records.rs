@@ -28,7 +28,7 @@ pub(super) struct Counted {
     pub(super) first_unusable: Option<RecordError>,
     /// Records of an id that came before, with another content.
     pub(super) doubled: u64,
-    /// When the record changed last did so.
+    /// How new they are, see [`IndexBuilder::newest_modified`].
     pub(super) newest_modified: Option<Timestamp>,
 }
 
