@@ -396,6 +396,13 @@ fn policies(with_exemptions: bool) -> impl Strategy<Value = String> {
         "[rules.integrity]\nundeclared = 'allow'\n",
         "[rules.integrity]\nundeclared = 'hide'\n",
     ]);
+    let condition = select(vec![
+        "",
+        "[[rules.condition.when]]\nname = 'a'\nexpression = 'has(facts.published_at) && facts.published_at > 1795000000'\n\
+         [[rules.condition.when]]\nname = 'b'\nexpression = '!has(facts.first_published_at)'\neffect = 'hide'\n",
+        "[rules.condition]\neffect = 'hide'\non_unavailable = 'quarantine'\n\
+         [[rules.condition.when]]\nname = 'a'\nexpression = 'facts.first_published_at < facts.published_at'\n",
+    ]);
     let waive = |what: &str, until: &str| {
         format!(
             "[[exempt]]\nid = '{what}'\npackage = 'pkg:npm/left-pad'\nversions = '^1'\n{what}\n\
@@ -412,9 +419,10 @@ fn policies(with_exemptions: bool) -> impl Strategy<Value = String> {
         waive("rules = ['deny', 'allow']", "2026-11-21T10:00:01Z"),
         waive("rules = ['deny']", "2026-11-21T10:00:00Z"),
     ]);
-    (age, deny, allow, integrity, exempt).prop_map(move |(age, deny, allow, integrity, exempt)| {
+    let rules = (age, deny, allow, integrity, condition, exempt);
+    rules.prop_map(move |(age, deny, allow, integrity, condition, exempt)| {
         let exempt = if with_exemptions { exempt.as_str() } else { "" };
-        format!("{age}{deny}{allow}{integrity}{exempt}")
+        format!("{age}{deny}{allow}{integrity}{condition}{exempt}")
     })
 }
 

@@ -19,6 +19,7 @@
 pub mod advisory;
 mod advisory_data;
 pub mod allow;
+pub mod condition;
 pub mod deny;
 pub mod integrity;
 mod list_table;
@@ -44,6 +45,7 @@ use crate::verdict::Effect;
 pub static RULES: &[RuleKind] = &[
     advisory::KIND,
     allow::KIND,
+    condition::KIND,
     deny::KIND,
     integrity::KIND,
     malware::KIND,
