@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod engine;
+pub mod exemptions;
 pub mod feeds;
 pub mod http;
 pub mod maintenance;

@@ -9,6 +9,7 @@ use cordon_policy::config::{self, Loaded, PolicySource};
 use cordon_policy::evaluate::Ruleset;
 use cordon_policy::finding::ConfigSpan;
 use cordon_policy::policy_test::PolicyTest;
+use cordon_storage::evidence::ExemptionChange;
 
 /// Longest policy file read, in bytes.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -24,16 +25,67 @@ pub struct LoadedPolicy {
     pub warnings: Vec<Diagnostic>,
     /// The texts.
     pub sources: Vec<PolicySource>,
+    /// Exemptions administrators granted, each as a policy file of its own.
+    pub granted: Vec<PolicySource>,
 }
 
 impl LoadedPolicy {
+    /// With exemptions administrators granted. One that does not fit the files any more (its rule
+    /// is gone, its id is taken) is left out and told of: nothing is let through by mistake, and
+    /// the policy stays in force.
+    #[must_use]
+    pub fn with_granted(self, granted: &[ExemptionChange]) -> Self {
+        let fitting: Vec<PolicySource> = granted
+            .iter()
+            .filter_map(granted_source)
+            .filter(|source| self.fits(source))
+            .collect();
+        match self.together_with(&fitting) {
+            Ok(loaded) if !fitting.is_empty() => Self {
+                ruleset: Arc::new(loaded.ruleset),
+                granted: fitting,
+                ..self
+            },
+            // Each fits alone, so together they do: their ids are those of one table.
+            Ok(_) | Err(_) => self,
+        }
+    }
+
+    fn fits(&self, source: &PolicySource) -> bool {
+        let Err(problems) = self.together_with(std::slice::from_ref(source)) else {
+            return true;
+        };
+        for problem in &problems {
+            tracing::error!(exemption = source.name, %problem, "a granted exemption is left out");
+        }
+        false
+    }
+
+    /// The policy with more files.
+    ///
+    /// # Errors
+    /// Every problem of all of them.
+    pub fn together_with(&self, more: &[PolicySource]) -> Result<Loaded, Vec<Diagnostic>> {
+        let all: Vec<PolicySource> = self.sources.iter().chain(more).cloned().collect();
+        config::load(&all)
+    }
+
     /// All its text, with the names of the files, as it is kept in evidence.
     pub fn text(&self) -> String {
         self.sources
             .iter()
+            .chain(&self.granted)
             .map(|source| format!("# {}\n{}\n", source.name, source.text))
             .collect()
     }
+}
+
+/// A granted exemption as a policy file.
+pub fn granted_source(granted: &ExemptionChange) -> Option<PolicySource> {
+    Some(PolicySource {
+        name: format!("exemption {}", granted.id),
+        text: granted.text.clone()?,
+    })
 }
 
 /// A policy that cannot be used.
@@ -75,6 +127,7 @@ pub fn load(files: &[PathBuf]) -> Result<LoadedPolicy, RejectedPolicy> {
             tests,
             warnings,
             sources,
+            granted: Vec::new(),
         }),
         Ok(Loaded { warnings, .. }) => {
             problems.extend(warnings);

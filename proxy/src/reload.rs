@@ -241,6 +241,10 @@ impl Reloader {
         for warning in &loaded.warnings {
             tracing::warn!(%warning, "policy warning");
         }
+        let granted = self.engine.stores().evidence.exemptions().await;
+        let granted =
+            granted.map_err(|error| vec![format!("reading exemptions: {}", Chain(&error))])?;
+        let loaded = loaded.with_granted(&granted);
         let needs_restart = self.needs_restart();
         let snapshot = self.engine.snapshot();
         if *loaded.ruleset.hash() == *snapshot.ruleset.hash() {
@@ -262,6 +266,32 @@ impl Reloader {
             is_new: true,
             needs_restart,
         })
+    }
+
+    /// Holds off reloads while `work` changes what they read, then puts it in force.
+    ///
+    /// # Errors
+    /// What `work` says, or every problem of the policy.
+    pub(crate) async fn change<T>(
+        &self,
+        work: impl Future<Output = Result<T, Vec<String>>>,
+    ) -> Result<(T, Reloaded), Vec<String>> {
+        let _turn = self.turn.lock().await;
+        let changed = work.await?;
+        let outcome = self.replace().await;
+        self.note(&outcome);
+        Ok((changed, outcome?))
+    }
+
+    /// The policy as its files are now, without what administrators granted.
+    ///
+    /// # Errors
+    /// Every problem of the files.
+    pub(crate) async fn read_policy(&self) -> Result<LoadedPolicy, Vec<String>> {
+        let files = self.state().policy_files.clone();
+        let read = tokio::task::spawn_blocking(move || policy_files::load(&files)).await;
+        read.map_err(|error| vec![error.to_string()])?
+            .map_err(|rejected| lines(&rejected.problems))
     }
 
     /// Looks at the policy files until the end and reloads them when they have changed and stay as

@@ -95,6 +95,8 @@ pub async fn serve(
     let bound = listener.local_addr().map_err(ServeError::System)?;
     let public_url = config.public_url(bound);
     let open = open(&config).await?;
+    let granted = open.stores.evidence.exemptions().await;
+    let policy = policy.with_granted(&granted.map_err(ServeError::Record)?);
     let engine = engine(&config, &policy, &open, public_url.clone(), &metrics)?;
     record_policy(&engine, &policy, "start")
         .await

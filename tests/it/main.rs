@@ -17,6 +17,7 @@ mod epochs;
 mod every_client;
 mod evidence;
 mod exempt_bytes;
+mod exempting;
 mod fake_registry_is_honest;
 mod herd;
 mod isolation;

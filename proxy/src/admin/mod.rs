@@ -5,6 +5,7 @@
 //! else the configuration demands TLS and a token.
 
 mod access;
+mod exemptions;
 mod running;
 mod status;
 
@@ -84,6 +85,9 @@ impl<A: AdminState> Admin<A> {
         self.access.check_origin(&request.headers)?;
         let is_trusted = self.access.check_token(&request.headers);
         let target = &request.target;
+        if target.mount() == "exemptions" && is_trusted.is_ok() {
+            return Ok(self.exemptions(request).await);
+        }
         if !target.segments().is_empty() {
             is_trusted?;
             return Ok(plain(StatusCode::NOT_FOUND, "there is no such page here"));
@@ -168,6 +172,9 @@ GET  /readyz   requests may be sent here
 GET  /metrics  OpenMetrics
 GET  /status   generation, ruleset, rules, upstreams, stores, as JSON
 POST /reload   read configuration and policy files again
+GET    /exemptions       every exemption of the policy, as JSON
+POST   /exemptions       grant one: ?text=<an [[exempt]] table>&by=<who>[&break_glass=true]
+DELETE /exemptions/<id>  end one that was granted: ?by=<who>
 ";
 
 impl<A: AdminState> Handler for Admin<A> {

@@ -9,6 +9,7 @@ use cordon_storage::{Chain, StorageError};
 use super::status::{
     AdminState, Check, Readiness, RuleStatus, Status, StoreStatus, UpstreamStatus,
 };
+use crate::exemptions::{Asked, Listed};
 use crate::reload::Reloader;
 
 impl AdminState for Reloader {
@@ -82,6 +83,21 @@ impl AdminState for Reloader {
             Ok(reloaded) => Ok(reloaded.to_string()),
             Err(problems) => Err(problems.join("\n")),
         }
+    }
+
+    async fn exemptions(&self) -> Result<Vec<Listed>, String> {
+        let listed = self.list_exemptions().await;
+        listed.map_err(|problems| problems.join("\n"))
+    }
+
+    async fn grant(&self, asked: Asked) -> Result<String, String> {
+        let granted = Self::grant(self, asked).await;
+        granted.map_err(|problems| problems.join("\n"))
+    }
+
+    async fn end_exemption(&self, id: &str, by: &str) -> Result<(), String> {
+        let ended = Self::end_exemption(self, id, by).await;
+        ended.map_err(|problems| problems.join("\n"))
     }
 }
 

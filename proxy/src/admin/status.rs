@@ -4,6 +4,8 @@ use std::future::Future;
 
 use serde::Serialize;
 
+use crate::exemptions::{Asked, Listed};
+
 /// What the admin listener needs of the rest.
 pub trait AdminState: Send + Sync + 'static {
     /// What has to work before requests should be sent here. Asked every few seconds.
@@ -18,6 +20,15 @@ pub trait AdminState: Send + Sync + 'static {
     /// Reads configuration and policy files again. The answer is a sentence: what is in force now, or every
     /// problem that kept the old policy in force.
     fn reload(&self) -> impl Future<Output = Result<String, String>> + Send;
+
+    /// Every exemption of the policy in force.
+    fn exemptions(&self) -> impl Future<Output = Result<Vec<Listed>, String>> + Send;
+
+    /// Grants an exemption; answers its id.
+    fn grant(&self, asked: Asked) -> impl Future<Output = Result<String, String>> + Send;
+
+    /// Ends a granted exemption.
+    fn end_exemption(&self, id: &str, by: &str) -> impl Future<Output = Result<(), String>> + Send;
 }
 
 /// Whether requests should be sent here: all checks hold.

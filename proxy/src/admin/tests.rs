@@ -5,6 +5,7 @@ use http_body_util::BodyExt as _;
 
 use super::*;
 use crate::config::Limits;
+use crate::exemptions::{Asked, Listed};
 use crate::http::target::Target;
 use crate::server::{Server, ServerSettings, Shutdown};
 
@@ -41,6 +42,27 @@ impl AdminState for Fake {
             Err("policy.toml:3:1: unknown key".to_owned())
         } else {
             Ok("generation 8".to_owned())
+        }
+    }
+
+    async fn exemptions(&self) -> Result<Vec<Listed>, String> {
+        Ok(Vec::new())
+    }
+
+    async fn grant(&self, asked: Asked) -> Result<String, String> {
+        match self.is_broken {
+            true => Err("no rule `x`".to_owned()),
+            false => Ok(format!(
+                "{}/{}/{}",
+                asked.text, asked.by, asked.is_break_glass
+            )),
+        }
+    }
+
+    async fn end_exemption(&self, id: &str, by: &str) -> Result<(), String> {
+        match id {
+            "hotfix" => Ok(()),
+            _ => Err(format!("{by}: no such exemption")),
         }
     }
 }

@@ -1,30 +1,19 @@
 //! `cordon health`: one question to the admin listener, for container health checks.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{Common, fail, output};
-use crate::config::Config;
-use crate::server::Certificates;
+use super::{Common, admin_client, fail, output};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) fn run(common: &Common) -> Result<ExitCode, ExitCode> {
     let config = common.load(&common.overrides())?;
-    let url = format!(
-        "{}://{}/healthz",
-        scheme(&config),
-        reachable(config.admin_listen)
-    );
-    let client = client(&config)?;
+    let request = admin_client::request(&config, None, reqwest::Method::GET, "/healthz")?;
     super::block_on(async {
-        let mut request = client.get(&url);
-        if let Some(token) = &config.admin_token {
-            request = request.bearer_auth(token.expose());
-        }
-        let response = request.send().await.map_err(|error| fail(&error))?;
+        let response = request.timeout(PATIENCE).send().await;
+        let response = response.map_err(|error| fail(&error))?;
         let is_well = response.status().is_success();
         let text = response.text().await.unwrap_or_default();
         let lines: Vec<String> = text.lines().map(output::printable).collect();
@@ -35,49 +24,4 @@ pub(super) fn run(common: &Common) -> Result<ExitCode, ExitCode> {
             Err(ExitCode::FAILURE)
         }
     })
-}
-
-fn scheme(config: &Config) -> &'static str {
-    match config.admin_tls {
-        Some(_) => "https",
-        None => "http",
-    }
-}
-
-/// Speaks to this machine only, so what it trusts is the configured certificate itself: names and
-/// issuers are for those who come from elsewhere.
-fn client(config: &Config) -> Result<reqwest::Client, ExitCode> {
-    let mut builder = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
-    if let Some(files) = &config.admin_tls {
-        let tls = Certificates::client_of(files).map_err(|error| fail(&error))?;
-        builder = builder.tls_backend_preconfigured(tls);
-    }
-    builder.build().map_err(|error| fail(&error))
-}
-
-/// Where a listener is reached from this machine: every address (`0.0.0.0`) is none to ask.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_address_is_asked_at_loopback() {
-        for (listen, asked) in [
-            ("0.0.0.0:1", "127.0.0.1:1"),
-            ("[::]:1", "[::1]:1"),
-            ("192.0.2.7:1", "192.0.2.7:1"),
-        ] {
-            let listen = listen.parse().expect("an address");
-            assert_eq!(reachable(listen).to_string(), asked);
-        }
-    }
 }

@@ -1,9 +1,11 @@
 //! The command line: one file a command. Answers go to standard output, complaints to standard
 //! error, both by way of `output`.
 
+mod admin_client;
 mod advisories;
 mod check;
 mod completions;
+mod exempt;
 mod explain;
 mod feeds;
 mod follow;
@@ -102,6 +104,8 @@ enum Command {
     Why(why::Why),
     /// List decisions, say who received what, or verify the log
     Log(log::Log),
+    /// List, grant and end exemptions on a running Cordon
+    Exempt(exempt::Exempt),
     /// Look at policies
     #[command(subcommand)]
     Policy(policy::Policy),
@@ -149,6 +153,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Log(log) => log.run(&common),
         Command::Advisories(advisories) => advisories.run(&common),
         Command::Feeds(feeds) => feeds.run(&common),
+        Command::Exempt(exempt) => exempt.run(&common),
         Command::Rebuild => rebuild::rebuild(&common),
         Command::Gc(gc) => gc.run(&common),
         Command::Scrub => scrub::scrub(&common),
