@@ -175,13 +175,10 @@ fn reload(cordon: &Cordon, text: &str) -> bool {
     reply.status == 200
 }
 
-#[test]
-fn inv_45_under_load_each_answer_is_of_the_policy_in_force() {
-    let _alone = crate::alone();
-    let registry = fixture::registry();
-    let cordon = Builder::new(&registry).policy(&policy(0)).start();
-    let pid = cordon.pid().expect("it runs");
-    let epochs = usize::try_from(crate::scale(50, 300)).expect("small");
+/// Asks with many clients while the policy is changed, and holds every answer to a policy that was
+/// in force. `change` adds the epochs it makes. How many answers there were, and for how many of
+/// them only one policy is possible.
+fn under_load(cordon: &Cordon, change: impl FnOnce(&AtomicU64, &mut Vec<Epoch>)) -> (usize, usize) {
     let start = Instant::now();
     let mut in_force = vec![Epoch {
         written: start,
@@ -189,12 +186,11 @@ fn inv_45_under_load_each_answer_is_of_the_policy_in_force() {
     }];
     let (is_over, answers) = (AtomicBool::new(false), AtomicU64::new(0));
     let observed = Mutex::new(Vec::new());
-    let mut warm_mib = 0;
     std::thread::scope(|scope| {
         // Also when an assertion below fails, or the clients would never end.
         let _end = OnDrop(|| is_over.store(true, Ordering::SeqCst));
         for client in 0..CLIENTS {
-            let (cordon, is_over, answers, observed) = (&cordon, &is_over, &answers, &observed);
+            let (is_over, answers, observed) = (&is_over, &answers, &observed);
             scope.spawn(move || {
                 let mut numbers = Numbers::new(client + 1);
                 let mut mine = Vec::new();
@@ -206,23 +202,7 @@ fn inv_45_under_load_each_answer_is_of_the_policy_in_force() {
                 all.append(&mut mine);
             });
         }
-        for epoch in 1..=epochs {
-            if epoch % 2 == 0 {
-                let wrong = WRONG[epoch / 2 % WRONG.len()];
-                assert!(!reload(&cordon, wrong), "accepted: {wrong}");
-                wait_for_answers(&answers, CLIENTS);
-            }
-            let written = Instant::now();
-            assert!(reload(&cordon, &policy(epoch)), "{}", cordon.log());
-            in_force.push(Epoch {
-                written,
-                acknowledged: Instant::now(),
-            });
-            wait_for_answers(&answers, 5 * CLIENTS);
-            if epoch == epochs / 2 {
-                warm_mib = memory::resident_mib(pid);
-            }
-        }
+        change(&answers, &mut in_force);
     });
     let observed = observed
         .into_inner()
@@ -231,39 +211,104 @@ fn inv_45_under_load_each_answer_is_of_the_policy_in_force() {
     for one in &observed {
         let could_be = in_force_during(&in_force, one);
         certain += usize::from(could_be.len() == 1);
-        let agreeing: Vec<usize> = could_be
-            .iter()
-            .copied()
-            .filter(|epoch| one.says.is_of(*epoch))
-            .collect();
         assert!(
-            !agreeing.is_empty(),
+            could_be.clone().any(|epoch| one.says.is_of(epoch)),
             "{:?}: of no policy in force ({could_be:?}): {:?}",
             one.protocol,
             one.says
         );
     }
+    (observed.len(), certain)
+}
+
+/// Puts the policy of an epoch in force.
+fn begin(cordon: &Cordon, epoch: usize) -> Epoch {
+    let written = Instant::now();
+    assert!(reload(cordon, &policy(epoch)), "{}", cordon.log());
+    Epoch {
+        written,
+        acknowledged: Instant::now(),
+    }
+}
+
+#[test]
+fn inv_45_under_load_each_answer_is_of_the_policy_in_force() {
+    let _alone = crate::alone();
+    let registry = fixture::registry();
+    let cordon = Builder::new(&registry).policy(&policy(0)).start();
+    let pid = cordon.pid().expect("it runs");
+    let epochs = usize::try_from(crate::scale(50, 300)).expect("small");
+    let start = Instant::now();
+    let mut warm_mib = 0;
+    let (observed, certain) = under_load(&cordon, |answers, in_force| {
+        for epoch in 1..=epochs {
+            if epoch % 2 == 0 {
+                let wrong = WRONG[epoch / 2 % WRONG.len()];
+                assert!(!reload(&cordon, wrong), "accepted: {wrong}");
+                wait_for_answers(answers, CLIENTS);
+            }
+            in_force.push(begin(&cordon, epoch));
+            wait_for_answers(answers, 5 * CLIENTS);
+            if epoch == epochs / 2 {
+                warm_mib = memory::resident_mib(pid);
+            }
+        }
+    });
     println!(
-        "{epochs} policies and {} wrong files in {:.1} s, {} answers, {certain} of them with one \
-         policy possible; memory {warm_mib} MiB half way, {} MiB in the end",
+        "{epochs} policies and {} wrong files in {:.1} s, {observed} answers, {certain} of them \
+         with one policy possible; memory {warm_mib} MiB half way, {} MiB in the end",
         epochs / 2,
         start.elapsed().as_secs_f32(),
-        observed.len(),
         memory::resident_mib(pid)
     );
     // As many as were waited for after each acknowledgement, less those under way then.
     assert!(certain >= epochs * 3, "too few could be told apart");
 }
 
+/// Reloads one after another without a pause, every other file wrong: a hundred a second and more,
+/// for a minute in a release run.
+#[test]
+fn c_22_in_a_storm_of_reloads_each_answer_is_of_one_policy_and_nothing_leaks() {
+    let _alone = crate::alone();
+    let registry = fixture::registry();
+    let cordon = Builder::new(&registry).policy(&policy(0)).start();
+    let pid = cordon.pid().expect("it runs");
+    let lasts = Duration::from_secs(crate::scale(3, 60));
+    let (mut reloads, mut warm_mib) = (0, 0);
+    let start = Instant::now();
+    let (observed, certain) = under_load(&cordon, |_, in_force| {
+        while start.elapsed() < lasts {
+            let epoch = in_force.len();
+            in_force.push(begin(&cordon, epoch));
+            let wrong = WRONG[epoch % WRONG.len()];
+            assert!(!reload(&cordon, wrong), "accepted: {wrong}");
+            reloads += 2;
+            if warm_mib == 0 && start.elapsed() > lasts / 2 {
+                warm_mib = memory::resident_mib(pid);
+            }
+        }
+    });
+    let took = start.elapsed().as_secs_f32();
+    let end_mib = memory::resident_mib(pid);
+    println!(
+        "{reloads} reloads, half of them of wrong files, in {took:.1} s ({:.0} a second), \
+         {observed} answers, {certain} of them with one policy possible; memory {warm_mib} MiB \
+         half way, {end_mib} MiB in the end",
+        reloads as f32 / took
+    );
+    assert!(observed > 100, "the clients stood still");
+    assert!(
+        end_mib < warm_mib + 64,
+        "it grows: {warm_mib} to {end_mib} MiB"
+    );
+}
+
 /// The epochs an answer may be of: begun before it ended, and not followed by one that was
 /// acknowledged before it began.
-fn in_force_during(epochs: &[Epoch], one: &Observed) -> Vec<usize> {
-    let is_possible = |number: &usize| {
-        let is_begun = epochs[*number].written <= one.ended;
-        let next = epochs.get(number + 1);
-        is_begun && next.is_none_or(|next| next.acknowledged >= one.began)
-    };
-    (0..epochs.len()).filter(is_possible).collect()
+fn in_force_during(epochs: &[Epoch], one: &Observed) -> std::ops::Range<usize> {
+    let outlived = epochs.partition_point(|epoch| epoch.acknowledged < one.began);
+    let begun = epochs.partition_point(|epoch| epoch.written <= one.ended);
+    outlived.saturating_sub(1)..begun
 }
 
 /// Waits until that many more answers came.

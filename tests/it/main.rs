@@ -25,6 +25,7 @@ mod kill;
 mod missed_names;
 mod no_leak;
 mod operating;
+mod policy_files;
 mod refusals;
 mod restart;
 mod smoke;

@@ -135,6 +135,7 @@ pub struct Metrics {
     generation: Gauge,
     inactive_rules: Gauge,
     policy_reloads: Family<OutcomeLabel, Counter>,
+    policy_problems: Gauge,
     certificate_reloads: Family<OutcomeLabel, Counter>,
 }
 
@@ -167,6 +168,7 @@ impl Metrics {
             generation: Gauge::default(),
             inactive_rules: Gauge::default(),
             policy_reloads: Family::default(),
+            policy_problems: Gauge::default(),
             certificate_reloads: Family::default(),
             registry: Registry::default(),
         };
@@ -276,6 +278,11 @@ impl Metrics {
             "policy_reloads",
             "Attempts to reload the policy",
             self.policy_reloads.clone(),
+        );
+        registry.register(
+            "policy_problems",
+            "Errors that keep configuration or policy files as they are now out of force",
+            self.policy_problems.clone(),
         );
         registry.register(
             "certificate_reloads",
@@ -415,9 +422,13 @@ impl Metrics {
             .set(i64::try_from(inactive_rules).unwrap_or(i64::MAX));
     }
 
-    /// The policy was reloaded, or could not be.
-    pub fn policy_reloaded(&self, is_ok: bool) {
-        self.policy_reloads.get_or_create(&ended(is_ok)).inc();
+    /// The policy was reloaded, or could not be because of so many problems.
+    pub fn policy_reloaded(&self, problems: usize) {
+        self.policy_reloads
+            .get_or_create(&ended(problems == 0))
+            .inc();
+        self.policy_problems
+            .set(i64::try_from(problems).unwrap_or(i64::MAX));
     }
 
     /// The TLS certificate was reloaded, or could not be.

@@ -2,11 +2,11 @@
 //!
 //! Asked for (SIGHUP, `POST /reload`), the configuration is read again as well: its list of policy
 //! files takes effect, and what else changed in it is named, because it needs a restart. So are the
-//! certificates. Edits of the policy files themselves are noticed without being asked.
+//! certificates. Edits of configuration and policy files are noticed without being asked.
 
-use std::collections::hash_map::DefaultHasher;
+mod watch;
+
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use std::time::Duration;
 use cordon_policy::config::diagnostic::Diagnostic;
 use cordon_storage::Chain;
 
+use self::watch::{Contents, Watch, stamp_of_texts};
 use crate::config::{Config, ConfigSource, Loaded};
 use crate::engine::Engine;
 use crate::policy_files::{self, LoadedPolicy};
@@ -21,7 +22,7 @@ use crate::serve::record_policy;
 use crate::server::{Certificates, Drain, Phase, tls};
 use crate::telemetry::Metrics;
 
-/// How often the policy files are looked at. A change is acted on when two looks agree.
+/// How often the files are looked at. A change is acted on when two looks agree.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Reads the policy again and puts it in force.
@@ -42,7 +43,8 @@ struct State {
     policy_files: Vec<PathBuf>,
     needs_restart: Vec<&'static str>,
     problems: Vec<String>,
-    watch: Watch,
+    policy_watch: Watch,
+    config_watch: Watch,
 }
 
 /// What a reload did.
@@ -88,13 +90,16 @@ impl Reloader {
         metrics: Arc<Metrics>,
     ) -> Self {
         metrics.generation_changed(engine.snapshot().generation, 0);
-        let read = policy.sources.iter().map(|it| Some(it.text.as_bytes()));
+        let read = policy.sources.iter().map(|it| it.text.as_str());
         let is_built_in = config.policy_files.is_empty();
+        let policy_read = stamp_of_texts(read.filter(|_| !is_built_in));
+        let config_read = Contents::default().stamp(source.path.as_slice());
         let state = State {
             policy_files: config.policy_files.clone(),
             needs_restart: Vec::new(),
             problems: Vec::new(),
-            watch: Watch::new(if is_built_in { stamp([]) } else { stamp(read) }),
+            policy_watch: Watch::new(policy_read),
+            config_watch: Watch::new(config_read),
         };
         Self {
             engine,
@@ -146,15 +151,26 @@ impl Reloader {
     /// # Errors
     /// Every problem, one line each; after what did succeed, when only a certificate is wrong.
     pub async fn reload(&self) -> Result<Reloaded, Vec<String>> {
+        let outcome = self.reload_config().await;
+        if outcome.as_ref().is_ok_and(|reloaded| !reloaded.is_new) {
+            tracing::info!("the policy was read again and is the same as before");
+        }
+        let wrong = self.reload_certificates().await;
+        match outcome {
+            Ok(reloaded) if !wrong.is_empty() => Err([vec![reloaded.to_string()], wrong].concat()),
+            Ok(reloaded) => Ok(reloaded),
+            Err(problems) => Err([problems, wrong].concat()),
+        }
+    }
+
+    /// The same for the configuration and the policy alone.
+    async fn reload_config(&self) -> Result<Reloaded, Vec<String>> {
         let _turn = self.turn.lock().await;
         let outcome = match self.read_config().await {
             Ok(()) => self.replace().await,
             Err(problems) => Err(problems),
         };
         self.note(&outcome);
-        if outcome.as_ref().is_ok_and(|reloaded| !reloaded.is_new) {
-            tracing::info!("the policy was read again and is the same as before");
-        }
         let needs_restart = self.needs_restart();
         if !needs_restart.is_empty() {
             let keys = needs_restart.join(", ");
@@ -163,12 +179,7 @@ impl Reloader {
                 "the configuration changed in keys that need a restart"
             );
         }
-        let wrong = self.reload_certificates().await;
-        match outcome {
-            Ok(reloaded) if !wrong.is_empty() => Err([vec![reloaded.to_string()], wrong].concat()),
-            Ok(reloaded) => Ok(reloaded),
-            Err(problems) => Err([problems, wrong].concat()),
-        }
+        outcome
     }
 
     /// Reads every certificate again. Answers what is wrong with those that stay as they were.
@@ -197,8 +208,8 @@ impl Reloader {
     }
 
     fn note(&self, outcome: &Result<Reloaded, Vec<String>>) {
-        self.metrics.policy_reloaded(outcome.is_ok());
         let problems = outcome.as_ref().err().cloned().unwrap_or_default();
+        self.metrics.policy_reloaded(problems.len());
         if !problems.is_empty() {
             tracing::error!(
                 problems = problems.len(),
@@ -214,12 +225,20 @@ impl Reloader {
     /// Reads the configuration again; its policy files are the ones from now on.
     async fn read_config(&self) -> Result<(), Vec<String>> {
         let source = Arc::clone(&self.source);
+        // The stamp first: an edit between the two is seen as one later, not missed.
+        let read = move || {
+            (
+                Contents::default().stamp(source.path.as_slice()),
+                source.load(),
+            )
+        };
+        let (seen, loaded) = tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|error| vec![error.to_string()])?;
+        self.state().config_watch.acted_on = seen;
         let Loaded {
             config, warnings, ..
-        } = tokio::task::spawn_blocking(move || source.load())
-            .await
-            .map_err(|error| vec![error.to_string()])?
-            .map_err(|rejected| lines(&rejected.problems))?;
+        } = loaded.map_err(|rejected| lines(&rejected.problems))?;
         for warning in &warnings {
             tracing::warn!(%warning, "configuration warning");
         }
@@ -231,12 +250,16 @@ impl Reloader {
 
     async fn replace(&self) -> Result<Reloaded, Vec<String>> {
         let files = self.state().policy_files.clone();
-        // The stamp first: an edit between the two is seen as one later, not missed.
-        let read = move || (stamp_of(&files), policy_files::load(&files));
+        let read = move || {
+            (
+                Contents::default().stamp(&files),
+                policy_files::load(&files),
+            )
+        };
         let (seen, loaded) = tokio::task::spawn_blocking(read)
             .await
             .map_err(|error| vec![error.to_string()])?;
-        self.state().watch.acted_on = seen;
+        self.state().policy_watch.acted_on = seen;
         let loaded = loaded.map_err(|rejected| lines(&rejected.problems))?;
         for warning in &loaded.warnings {
             tracing::warn!(%warning, "policy warning");
@@ -294,46 +317,41 @@ impl Reloader {
             .map_err(|rejected| lines(&rejected.problems))
     }
 
-    /// Looks at the policy files until the end and reloads them when they have changed and stay as
-    /// they are.
+    /// Looks at the files until the end and reloads them when they have changed and stay as they
+    /// are.
     pub async fn watch_files(self, mut drain: Drain) {
+        let mut contents = [Contents::default(), Contents::default()];
         loop {
             tokio::select! {
                 () = drain.reached(Phase::Draining) => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             let files = self.state().policy_files.clone();
-            let now = tokio::task::spawn_blocking(move || stamp_of(&files)).await;
-            if now.is_ok_and(|now| self.state().watch.look(now)) {
+            let source = Arc::clone(&self.source);
+            let look = move || {
+                let [config, policy] = &mut contents;
+                let seen = [config.stamp(source.path.as_slice()), policy.stamp(&files)];
+                (contents, seen)
+            };
+            let Ok((kept, [config, policy])) = tokio::task::spawn_blocking(look).await else {
+                contents = [Contents::default(), Contents::default()];
+                continue;
+            };
+            contents = kept;
+            let (config_changed, policy_changed) = {
+                let mut state = self.state();
+                (
+                    state.config_watch.look(config),
+                    state.policy_watch.look(policy),
+                )
+            };
+            if config_changed {
+                // What is wrong was said.
+                let _ = self.reload_config().await;
+            } else if policy_changed {
                 self.reload_policy().await;
             }
         }
-    }
-}
-
-/// Tells a finished edit from one under way: a file caught between truncation and its last byte may
-/// well be a valid, shorter policy.
-#[derive(Debug)]
-struct Watch {
-    /// What the last reload read.
-    acted_on: u64,
-    /// What the last look saw.
-    last: u64,
-}
-
-impl Watch {
-    fn new(read: u64) -> Self {
-        Self {
-            acted_on: read,
-            last: read,
-        }
-    }
-
-    /// Whether what is seen now is new, and was seen at the look before as well.
-    fn look(&mut self, now: u64) -> bool {
-        let is_settled = now == self.last;
-        self.last = now;
-        is_settled && now != self.acted_on
     }
 }
 
@@ -343,46 +361,4 @@ fn lines(problems: &[Diagnostic]) -> Vec<String> {
         .filter(|problem| problem.is_error())
         .map(ToString::to_string)
         .collect()
-}
-
-/// A fingerprint of the files' contents. Times and sizes can stay the same over an edit.
-fn stamp_of(files: &[PathBuf]) -> u64 {
-    let contents: Vec<Option<Vec<u8>>> =
-        files.iter().map(|file| std::fs::read(file).ok()).collect();
-    stamp(contents.iter().map(Option::as_deref))
-}
-
-fn stamp<'a>(contents: impl IntoIterator<Item = Option<&'a [u8]>>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for content in contents {
-        content.hash(&mut hasher);
-    }
-    hasher.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_half_written_file_is_not_acted_on() {
-        let (before, half, whole) = (1, 2, 3);
-        let mut watch = Watch::new(before);
-        let looks = [before, half, whole, whole, whole, half, before, before];
-        let acts = looks.map(|now| {
-            let is_due = watch.look(now);
-            if is_due {
-                watch.acted_on = now;
-            }
-            is_due
-        });
-        let expected = [false, false, false, true, false, false, false, true];
-        assert_eq!(acts, expected);
-    }
-
-    #[test]
-    fn an_edit_taken_back_needs_no_reload() {
-        let mut watch = Watch::new(1);
-        assert_eq!([2, 1, 1].map(|now| watch.look(now)), [false; 3]);
-    }
 }
