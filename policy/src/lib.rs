@@ -24,4 +24,5 @@ pub mod model;
 pub mod policy_test;
 pub mod reason;
 pub mod rules;
+pub mod specimen;
 pub mod verdict;

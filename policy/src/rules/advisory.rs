@@ -11,6 +11,7 @@ use crate::facts::{AdvisoryKind, AdvisoryMatch, FactKind, FactSet, Named, Versio
 use crate::finding::{FindingCode, RuleId};
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{Advised, Specimen, Stage};
 use crate::verdict::Effect;
 
 const VULNERABLE: FindingCode = FindingCode::from_static("vulnerable");
@@ -163,6 +164,10 @@ impl Rule for Advisory {
             );
             out.report_as(effect, code, reason, &advisory.id, None);
         }
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        stage.advised(Advised::Vulnerable)
     }
 
     fn write_parameters(&self, out: &mut PolicyText) {

@@ -11,8 +11,9 @@ use crate::evaluate::Findings;
 use crate::facts::{Fact, FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, FindingCode, RuleId};
 use crate::matching::PackageList;
-use crate::model::Timestamp;
+use crate::model::{PackageName, PackageVersion, Timestamp};
 use crate::reason;
+use crate::specimen::{GOOD_VERSION, Specimen, Stage, TRIED, example, version_in};
 use crate::verdict::Effect;
 
 const NOT_ALLOWED: FindingCode = FindingCode::from_static("not-allowed");
@@ -117,6 +118,24 @@ impl Rule for Allow {
             reason::subject(subject)
         );
         out.report(NOT_ALLOWED, reason, ecosystem.as_str(), None);
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        if !self.list.speaks_of(stage.ecosystem()) {
+            return Specimen::Nothing("its list does not speak of the ecosystem");
+        }
+        let entries = self.list.entries().iter();
+        let named = entries.filter(|entry| entry.ecosystem == *stage.ecosystem());
+        let good = named.take(TRIED).find_map(|entry| {
+            let name = example(stage.scheme, &entry.name)?;
+            let version = version_in(&entry.versions, &name)?;
+            Some(PackageVersion { name, version })
+        });
+        let is_foreign = |name: &&PackageName| !self.list.names(name);
+        let (Some(name), Some(good)) = (stage.name.as_ref().filter(is_foreign), good) else {
+            return Specimen::Nothing("no name is certain to be on its list, and another not");
+        };
+        stage.whole(stage.plain(Some(name.clone()), GOOD_VERSION), Some(good))
     }
 
     fn write_parameters(&self, _out: &mut PolicyText) {}

@@ -12,6 +12,7 @@ use crate::finding::{FindingCode, RuleId};
 use crate::matching::PackageList;
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{Specimen, Stage, TRIED, example, version_in};
 use crate::verdict::Effect;
 
 const DENIED: FindingCode = FindingCode::from_static("denied");
@@ -82,6 +83,20 @@ impl Rule for Deny {
         };
         let (place, effect) = (self.list.place(entry), out.settings().effect);
         out.report_at(place, effect, DENIED, reason, &entry.evidence(), None);
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        let own = self.list.entries().iter();
+        let named = own.filter(|entry| entry.ecosystem == *stage.ecosystem());
+        let denied = named.take(TRIED).find_map(|entry| {
+            let name = example(stage.scheme, &entry.name).filter(|it| stage.is_in_scope(it))?;
+            let version = version_in(&entry.versions, &name)?;
+            Some(stage.plain(Some(name), version.as_str()))
+        });
+        match denied {
+            Some(bad) => stage.whole(bad, None),
+            None => Specimen::Nothing("its list names nothing there that can be published"),
+        }
     }
 
     fn write_parameters(&self, _out: &mut PolicyText) {}

@@ -10,6 +10,7 @@ use crate::facts::{ByteFacts, Fact, FactKind, FactSet, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
 use crate::model::{ArtifactKind, Digest, DigestAlgorithm, Timestamp};
 use crate::reason;
+use crate::specimen::{Refusal, Specimen, Stage};
 use crate::verdict::Effect;
 
 const MISMATCH: FindingCode = FindingCode::from_static("integrity-mismatch");
@@ -105,6 +106,14 @@ impl Rule for Integrity {
             Fact::Absent => unavailable(facts, FactKind::Bytes, "there is no such file", out),
             Fact::Unavailable(cause) => unavailable(facts, FactKind::Bytes, cause, out),
         }
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        let mut specimen = stage.spoiled_at(stage.long_ago(), |it| it.has_other_bytes = true);
+        if let Specimen::Pair(pair) = &mut specimen {
+            pair.refusal = Refusal::Bytes;
+        }
+        specimen
     }
 
     fn write_parameters(&self, out: &mut PolicyText) {

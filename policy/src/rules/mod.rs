@@ -39,6 +39,7 @@ use crate::facts::{FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, Mode, RuleId};
 pub use crate::matching::PackageScope;
 use crate::model::{Ecosystem, PackageName, Timestamp};
+use crate::specimen::{Specimen, Stage};
 use crate::verdict::Effect;
 
 /// Every rule there is, in the order of their ids.
@@ -118,6 +119,12 @@ pub trait Rule: std::any::Any + Send + Sync + std::fmt::Debug {
     /// needed fact is `NotYet`, call [`Findings::await_fact`]; where it is `Unavailable`, call
     /// [`Findings::report_unavailable`].
     fn check(&self, facts: &VersionFacts, now: Timestamp, out: &mut Findings<'_>);
+
+    /// A package the rule must refuse as it is configured, and one it must not, for the self-test.
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        let _ = stage;
+        Specimen::Nothing("the rule has no specimen yet")
+    }
 
     /// Writes its parameters, every one with its value, for `policy show` and the ruleset's hash:
     /// whatever changes a verdict must be written. Called for the rule and for each override.

@@ -14,6 +14,7 @@ use crate::finding::{ConfigSpan, FindingCode, RuleId};
 use crate::matching::{NameIndex, NamePattern};
 use crate::model::{Ecosystem, PackageName, Timestamp};
 use crate::reason;
+use crate::specimen::{GOOD_VERSION, Refusal, Specimen, Stage, TRIED, example};
 use crate::verdict::Effect;
 
 const FOREIGN_SOURCE: FindingCode = FindingCode::from_static("foreign-source");
@@ -203,6 +204,26 @@ impl Rule for Namespace {
         let text = text.to_ascii_lowercase();
         let mut owned = self.owned.iter().filter(|it| it.ecosystem == *ecosystem);
         owned.any(|owned| owned.marks.iter().any(|mark| text.contains(mark.as_str())))
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        let here = self.owned.iter();
+        let here = here.filter(|owned| owned.ecosystem == *stage.ecosystem());
+        let name = here
+            .flat_map(|owned| &owned.written)
+            .take(TRIED)
+            .find_map(|written| {
+                example(stage.scheme, written)
+                    .filter(|name| stage.is_in_scope(name) && self.owner(name).is_some())
+            });
+        let Some(name) = name else {
+            return Specimen::Nothing("it owns no name there");
+        };
+        let mut specimen = stage.whole(stage.plain(Some(name), GOOD_VERSION), None);
+        if let Specimen::Pair(pair) = &mut specimen {
+            pair.refusal = Refusal::KeptHome;
+        }
+        specimen
     }
 
     fn write_parameters(&self, _out: &mut PolicyText) {}

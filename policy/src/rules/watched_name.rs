@@ -12,6 +12,7 @@ use crate::facts::{AskedInVain, Fact, FactKind, FactSet, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{Fixture, GOOD_VERSION, Release, Specimen, Stage};
 use crate::verdict::Effect;
 
 const REGISTERED_LATER: FindingCode = FindingCode::from_static("registered-after-asked");
@@ -102,6 +103,15 @@ impl Rule for WatchedName {
                 out.report_unavailable(REGISTERED_LATER, FactKind::FirstPublishedAt, reason);
             }
         }
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        let bad = Fixture {
+            releases: vec![Release::at(GOOD_VERSION, stage.just_now())],
+            asked_in_vain_at: Some(stage.yesterday()),
+            ..stage.plain(stage.name.clone(), GOOD_VERSION)
+        };
+        stage.whole(bad, None)
     }
 
     fn write_parameters(&self, out: &mut PolicyText) {

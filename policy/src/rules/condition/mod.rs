@@ -16,6 +16,7 @@ use crate::facts::{FactKind, FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, FindingCode, RuleId};
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{Specimen, Stage};
 use crate::verdict::Effect;
 
 const CONDITION_MET: FindingCode = FindingCode::from_static("condition-met");
@@ -154,6 +155,12 @@ impl Rule for Condition {
         for when in &self.conditions {
             when.check(facts, out);
         }
+    }
+
+    fn specimen(&self, _stage: &Stage<'_>) -> Specimen {
+        Specimen::Nothing(
+            "what a condition is about only its author knows; write a [[test]] for it",
+        )
     }
 
     fn write_parameters(&self, _out: &mut PolicyText) {}

@@ -1,6 +1,7 @@
 #![doc = include_str!("../minimum-age.md")]
 
 mod relief;
+mod specimen;
 mod train;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::facts::{Fact, FactKind, FactSet, History, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{Specimen, Stage};
 use crate::verdict::Effect;
 use relief::Relief;
 
@@ -242,6 +244,10 @@ impl Rule for MinimumAge {
         if !self.first_seen_age.is_zero() {
             self.check_first_seen(facts, now, out);
         }
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        specimen::of(self, stage)
     }
 
     fn write_parameters(&self, out: &mut PolicyText) {
