@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use cordon_policy::ecosystem::schemes;
-use cordon_policy::facts::{Fact, VersionFacts};
-use cordon_policy::model::{Timestamp, parse_purl};
+use cordon_policy::facts::{AdvisoryMatch, Change, ExoticDependency, Fact, VersionFacts};
+use cordon_policy::model::{PurlTarget, Timestamp, parse_purl};
+use cordon_storage::StorageError;
 
 use super::output::{self, Lines, printable};
-use super::{Common, unusable};
-use crate::engine::Explanation;
-use crate::{app, policy_files, registry};
+use super::{Common, recorded, unusable};
+use crate::engine::{Clock as _, Explanation, SystemClock};
+use crate::{app, data, policy_files, registry};
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
@@ -20,6 +21,9 @@ pub(super) struct Explain {
     /// Judge for this instant (RFC 3339) instead of now
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+    /// Judge the facts that were recorded last instead of asking the registry
+    #[arg(long)]
+    recorded: bool,
     /// Facts and evaluation as JSON
     #[arg(long)]
     json: bool,
@@ -37,6 +41,9 @@ impl Explain {
             None => None,
             Some(text) => Some(Timestamp::parse(text).map_err(|error| refuse(error.to_string()))?),
         };
+        if self.recorded {
+            return self.run_recorded(common, &target, at.unwrap_or_else(|| SystemClock.now()));
+        }
         let config = common.load(&common.overrides())?;
         let policy = policy_files::load(&config.policy_files).map_err(|rejected| {
             output::diagnostics(&rejected.problems, &rejected.sources);
@@ -54,15 +61,47 @@ impl Explain {
                 .explain(registry, &target.name, target.version.as_ref(), at)
                 .await
                 .map_err(|error| super::fail(&error))?;
-            if self.json {
-                output::print(json(&explanation))?;
-            } else if target.version.is_some() {
-                output::print(full(&explanation))?;
-            } else {
-                output::print(list(&explanation))?;
-            }
-            Ok(ExitCode::SUCCESS)
+            self.print(&explanation, &target)
         })
+    }
+
+    /// Looks at the record alone: beside a running Cordon, or in a copy of its data folder.
+    fn run_recorded(
+        &self,
+        common: &Common,
+        target: &PurlTarget,
+        at: Timestamp,
+    ) -> Result<ExitCode, ExitCode> {
+        let config = common.load(&common.overrides())?;
+        let policy = policy_files::load(&config.policy_files).map_err(|rejected| {
+            output::diagnostics(&rejected.problems, &rejected.sources);
+            unusable()
+        })?;
+        super::block_on(async {
+            let failed = |error: StorageError| super::fail(&error);
+            let evidence = data::open_reader(&config.data).map_err(failed)?;
+            let granted = evidence.exemptions().await.map_err(failed)?;
+            let policy = policy.with_granted(&granted);
+            let explanation = recorded::explain(&*evidence, target, &policy.ruleset, at)
+                .await
+                .map_err(failed)?;
+            if explanation.candidates.is_empty() {
+                output::complain(format_args!("nothing is recorded about {}", self.purl));
+                return Err(ExitCode::FAILURE);
+            }
+            self.print(&explanation, target)
+        })
+    }
+
+    fn print(&self, explanation: &Explanation, target: &PurlTarget) -> Result<ExitCode, ExitCode> {
+        if self.json {
+            output::print(json(explanation))?;
+        } else if target.version.is_some() {
+            output::print(full(explanation))?;
+        } else {
+            output::print(list(explanation))?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -167,6 +206,104 @@ fn add_facts(lines: &mut Lines, facts: &VersionFacts) {
     if let Some(seen) = facts.history.first_seen_at {
         row("first seen", seen.to_string());
     }
+    let mut told = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            row(name, value);
+        }
+    };
+    let advisory = |it: &AdvisoryMatch| printable(&format!("{} ({:?})", it.id, it.kind));
+    told(
+        "advisories",
+        noted(&facts.advisories, |all| joined(all.iter().map(advisory))),
+    );
+    told("change", noted(&facts.change, |change| in_words(change)));
+    let exotic = |it: &ExoticDependency| printable(&format!("{} {}", it.name, it.written));
+    let outside = noted(&facts.exotic_dependencies, |all| {
+        joined(all.iter().map(exotic))
+    });
+    told("from afar", outside);
+    told(
+        "burst",
+        noted(&facts.burst, |it| {
+            format!("{} versions at once, mostly {}", it.versions, it.habit)
+        }),
+    );
+    told(
+        "resembles",
+        noted(&facts.package.similarity, |it| {
+            printable(&format!("{} ({}, {})", it.target, it.score, it.technique))
+        }),
+    );
+    told(
+        "status",
+        noted(&facts.package.status, |status| printable(status)),
+    );
+    told(
+        "rank",
+        facts.package.popularity.map(|it| it.rank.to_string()),
+    );
+}
+
+fn joined(texts: impl Iterator<Item = String>) -> String {
+    Vec::from_iter(texts).join(", ")
+}
+
+/// A fact worth a line: there is something, or it could not be learned.
+fn noted<T>(value: &Fact<T>, show: impl FnOnce(&T) -> String) -> Option<String> {
+    match value {
+        Fact::Known(_) | Fact::Unavailable(_) => Some(fact(value, show)),
+        Fact::Absent | Fact::NotYet => None,
+    }
+}
+
+/// What a version changes, in one line.
+fn in_words(change: &Change) -> String {
+    let mut parts = vec![format!("since {}", change.since)];
+    let mut add = |what: &str, names: Vec<String>| {
+        if !names.is_empty() {
+            parts.push(format!("{what} {}", names.join(" ")));
+        }
+    };
+    let dependencies = change.added_dependencies.iter().map(|it| it.package.purl());
+    add("depends on", dependencies.collect());
+    add(
+        "at install",
+        change.added_hooks.iter().map(ToString::to_string).collect(),
+    );
+    add(
+        "from afar",
+        change
+            .added_exotic
+            .iter()
+            .map(|it| it.name.to_string())
+            .collect(),
+    );
+    add(
+        "published by",
+        change
+            .new_publisher
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+    );
+    add(
+        "maintained by",
+        change
+            .new_maintainers
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+    );
+    if let Some(lost) = &change.trust_lost {
+        parts.push(format!("trust {:?} to {:?}", lost.from, lost.to).to_lowercase());
+    }
+    if let Some(license) = &change.license {
+        parts.push(format!("licence `{}` to `{}`", license.from, license.to));
+    }
+    if let Some((from, to)) = change.size_bytes {
+        parts.push(format!("{from} to {to} bytes"));
+    }
+    printable(&parts.join("; "))
 }
 
 fn fact<T>(fact: &Fact<T>, show: impl FnOnce(&T) -> String) -> String {

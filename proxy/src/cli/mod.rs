@@ -17,6 +17,7 @@ mod output;
 mod policy;
 mod rebuild;
 mod received;
+mod recorded;
 mod scrub;
 mod serve;
 mod verify;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use cordon_storage::StorageError;
 use serde_json::{Value, json};
 
 use super::{Common, output, unusable};
@@ -56,11 +57,16 @@ impl Diff {
             Some(text) => Some(instant(text).map_err(refuse)?),
         };
         let config = common.load(&common.overrides())?;
-        let difference = cli::block_on(async {
-            let evidence = data::open_reader(&config.data).map_err(|error| cli::fail(&error))?;
-            replay(&*evidence, &old.ruleset, &new.ruleset, since)
+        let (difference, old, new) = cli::block_on(async {
+            let failed = |error: StorageError| cli::fail(&error);
+            let evidence = data::open_reader(&config.data).map_err(failed)?;
+            // What administrators granted would hold under either.
+            let granted = evidence.exemptions().await.map_err(failed)?;
+            let (old, new) = (old.with_granted(&granted), new.with_granted(&granted));
+            let difference = replay(&*evidence, &old.ruleset, &new.ruleset, since)
                 .await
-                .map_err(|error| cli::fail(&error))
+                .map_err(failed)?;
+            Ok((difference, old, new))
         })?;
         match self.json {
             true => output::print(as_json(&difference, &old, &new))?,

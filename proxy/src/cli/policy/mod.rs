@@ -20,6 +20,8 @@ pub(super) enum Policy {
     Check(check::Check),
     /// Print the policy: the text of the configured files, or the built-in one
     Show(show::Show),
+    /// Say what would be decided about a package or version, and from which facts
+    Explain(super::explain::Explain),
     /// Run the `[[test]]` tables of policy files
     Test(test::Test),
     /// Judge recorded decisions by two policies and print what would newly be refused or allowed
@@ -33,6 +35,7 @@ impl Policy {
         match self {
             Self::Check(check) => check.run(common),
             Self::Show(show) => show.run(common),
+            Self::Explain(explain) => explain.run(common),
             Self::Test(test) => test.run(common),
             Self::Diff(diff) => diff.run(common),
             Self::Schema => schema::run(),
