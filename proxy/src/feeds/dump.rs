@@ -4,7 +4,7 @@
 //! checked. A dump that is cut, damaged, doubled or too large is refused as a whole: what is
 //! missing from it would be taken for withdrawn.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use cordon_policy::advisory::MAX_RECORD_BYTES;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
@@ -83,6 +83,7 @@ where
     E: From<DumpError>,
 {
     check_entry_count(&mut from)?;
+    let from = Forward::new(from).map_err(DumpError::Io)?;
     let mut archive = ZipArchive::new(from).map_err(not_whole)?;
     if archive.has_duplicate_names() {
         return Err(DumpError::Doubled.into());
@@ -223,6 +224,52 @@ impl Inflater {
                 return Err("it is cut".to_owned());
             }
         }
+    }
+}
+
+/// A buffered reader that keeps its buffer when sought to a place within it. The library seeks to
+/// each file of the zip, and they lie one after the other, many in a buffer.
+struct Forward<R> {
+    inner: BufReader<R>,
+    position: u64,
+}
+
+impl<R: Read + Seek> Forward<R> {
+    const BUFFER_BYTES: usize = 64 * 1024;
+
+    fn new(mut from: R) -> io::Result<Self> {
+        from.rewind()?;
+        Ok(Self {
+            inner: BufReader::with_capacity(Self::BUFFER_BYTES, from),
+            position: 0,
+        })
+    }
+}
+
+impl<R: Read> Read for Forward<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(into)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+impl<R: Read + Seek> Seek for Forward<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let distance = match to {
+            SeekFrom::Start(place) => place.checked_signed_diff(self.position),
+            SeekFrom::Current(distance) => Some(distance),
+            SeekFrom::End(_) => None,
+        };
+        self.position =
+            match distance.and_then(|it| Some((it, self.position.checked_add_signed(it)?))) {
+                Some((distance, place)) => {
+                    self.inner.seek_relative(distance)?;
+                    place
+                }
+                None => self.inner.seek(to)?,
+            };
+        Ok(self.position)
     }
 }
 

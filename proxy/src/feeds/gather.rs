@@ -1,7 +1,7 @@
 //! Taking records from where a feed lies on disk: a dump, a folder of records, or one record.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use cordon_policy::advisory::{IndexBuilder, MAX_RECORD_BYTES, RecordError};
@@ -68,7 +68,7 @@ pub fn gather(builder: &mut IndexBuilder, path: &Path) -> Result<Gathered, Gathe
         record(builder, path, &mut gathered)?;
     } else {
         let file = File::open(path).map_err(|source| failed(path, source))?;
-        read_dump(BufReader::with_capacity(256 * 1024, file), |name, json| {
+        read_dump(file, |name, json| {
             gathered.add(builder, name, json);
             Ok::<(), DumpError>(())
         })?;

@@ -78,7 +78,7 @@ pub(super) fn add(
         }
         (_, Form::Lines) => lines(part, &mut each)?,
         _ => {
-            read_dump(BufReader::with_capacity(256 * 1024, part), each)?;
+            read_dump(part, each)?;
         }
     }
     counted.newest_modified = builder.newest_modified();
