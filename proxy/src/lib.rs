@@ -13,6 +13,7 @@ pub mod engine;
 pub mod exemptions;
 pub mod feeds;
 pub mod http;
+pub mod import;
 pub mod maintenance;
 pub mod policy_files;
 pub mod registry;

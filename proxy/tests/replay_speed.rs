@@ -54,7 +54,7 @@ fn policy(text: &str) -> Ruleset {
 
 /// Facts as a registry's document gives them, of a version from minutes to years old.
 fn facts(numbers: &mut Numbers, at: Timestamp) -> VersionFacts {
-    let ecosystem = ["npm", "pypi", "cargo"][usize::try_from(numbers.below(3)).unwrap()];
+    let ecosystem = ["npm", "pypi", "cargo"][usize::try_from(numbers.below(3)).expect("small")];
     let name = format!("package-{}", numbers.below(20_000));
     let version = format!("{}.{}.0", numbers.below(9), numbers.below(40));
     let purl = format!("pkg:{ecosystem}/{name}@{version}");
@@ -141,10 +141,10 @@ fn serving(numbers: &mut Numbers, decision: &Decision) -> Entry {
 
 async fn fill(store: &dyn Evidence, count: u64, ruleset: &Ruleset) -> u64 {
     let mut numbers = Numbers(42);
-    let step = 30 * 24 * HOUR / i64::try_from(count).unwrap().max(1);
+    let step = 30 * 24 * HOUR / i64::try_from(count).expect("small").max(1);
     let (mut entries, mut size) = (Vec::new(), 0);
     for id in 0..count {
-        let at = Timestamp::from_millis(START + i64::try_from(id).unwrap() * step);
+        let at = Timestamp::from_millis(START + i64::try_from(id).expect("small") * step);
         let decision = decision(&mut numbers, id, at, ruleset);
         let served = (id % 10 == 0).then(|| serving(&mut numbers, &decision));
         if id < 1_000 {

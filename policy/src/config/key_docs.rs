@@ -263,14 +263,8 @@ pub(super) const SHARED: &[(&str, &str)] = &[
         "test.facts.advisories.named",
         "How the record names the version; `listed` by default.",
     ),
-    (
-        "test.facts.advisories.cvss",
-        "The CVSS base score, in quotes: \"9.8\".",
-    ),
-    (
-        "test.facts.advisories.epss",
-        "The EPSS probability, in quotes: \"0.97\".",
-    ),
+    ("test.facts.advisories.cvss", "The CVSS base score: 9.8."),
+    ("test.facts.advisories.epss", "The EPSS probability: 0.97."),
     (
         "test.facts.advisories.exploited",
         "Whether it is known to be exploited.",
@@ -293,10 +287,7 @@ pub(super) const SHARED: &[(&str, &str)] = &[
         "test.facts.similarity",
         "The name looks made to be taken for another.",
     ),
-    (
-        "test.facts.similarity.score",
-        "How much, from 0 to 1, in quotes: \"0.93\".",
-    ),
+    ("test.facts.similarity.score", "How much, from 0 to 1."),
     (
         "test.facts.similarity.target",
         "The popular package it looks like.",

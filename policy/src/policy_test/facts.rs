@@ -352,10 +352,7 @@ fn read_burst(mut table: TableReader<'_, '_>) -> Option<Burst> {
 }
 
 fn read_similarity(mut table: TableReader<'_, '_>) -> Option<Similarity> {
-    table.require(
-        "score",
-        "how alike, from 0 to 1, in quotes: score = \"0.93\"",
-    );
+    table.require("score", "how alike, from 0 to 1: score = 0.93");
     table.require("target", "the popular package it looks like");
     let score = score(&mut table, "score");
     let target = text(&mut table, "target");

@@ -41,27 +41,8 @@ pub(super) fn score(table: &mut TableReader<'_, '_>, key: &str) -> Option<Score>
 }
 
 fn thousandths(table: &mut TableReader<'_, '_>, key: &str) -> Option<u16> {
-    let help = "write a fraction from 0 to 1 in quotes: \"0.93\"";
-    let read = table.parsed(key, help, |text| fraction(text, 1, 3))?;
-    Some(read.value)
-}
-
-/// Reads a decimal fraction up to `most` as a whole number of its `digits`-th decimal places.
-fn fraction(text: &str, most: u16, digits: usize) -> Result<u16, &'static str> {
-    const WRONG: &str = "not a fraction within its bounds";
-    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
-    let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !is_plain(whole) || !is_plain(rest) || rest.len() > digits {
-        return Err(WRONG);
-    }
-    let number: u16 = format!("{whole}{rest:0<digits$}")
-        .parse()
-        .map_err(|_| WRONG)?;
-    let scale = 10_u16.pow(u32::try_from(digits).unwrap_or(0));
-    if number > most * scale {
-        return Err(WRONG);
-    }
-    Ok(number)
+    let read = table.decimal(key, 3, 0..=1_000)?;
+    u16::try_from(read.value).ok()
 }
 
 /// Reads `[[…advisories]]`.
@@ -92,11 +73,7 @@ fn advisory(mut table: TableReader<'_, '_>) -> Option<AdvisoryMatch> {
     let kind = table.choice("kind", &kinds);
     let mut flag = |key| table.boolean(key).is_some_and(|read| read.value);
     let (is_reviewed, is_exploited) = (flag("reviewed"), flag("exploited"));
-    let cvss = table.parsed(
-        "cvss",
-        "write a score from 0 to 10 in quotes: \"9.8\"",
-        |text| fraction(text, 10, 1),
-    );
+    let cvss = table.decimal("cvss", 1, 0..=100);
     let found = AdvisoryMatch {
         id: id
             .as_ref()
@@ -232,31 +209,4 @@ fn sibling(mut table: TableReader<'_, '_>) -> Option<Sibling> {
         subject: subject?,
         published_at,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fractions_are_exact_and_bounded() {
-        let thousandths = |text| fraction(text, 1, 3);
-        assert_eq!(thousandths("0.93"), Ok(930));
-        assert_eq!(thousandths("1"), Ok(1_000));
-        assert_eq!(thousandths("0.001"), Ok(1));
-        assert_eq!(fraction("9.8", 10, 1), Ok(98));
-        assert_eq!(fraction("10", 10, 1), Ok(100));
-        for wrong in [
-            "",
-            ".5",
-            "1.001",
-            "0.0001",
-            "-1",
-            "1e0",
-            "99999999999",
-            "0.é",
-        ] {
-            assert!(thousandths(wrong).is_err(), "{wrong}");
-        }
-    }
 }

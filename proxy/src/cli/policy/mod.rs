@@ -2,6 +2,7 @@
 
 mod check;
 mod diff;
+mod import;
 mod schema;
 mod show;
 mod test;
@@ -26,6 +27,8 @@ pub(super) enum Policy {
     Test(test::Test),
     /// Judge recorded decisions by two policies and print what would newly be refused or allowed
     Diff(diff::Diff),
+    /// Make a policy of what another tool is told
+    Import(import::Import),
     /// Print the JSON Schema of policy files, for editors
     Schema,
 }
@@ -38,6 +41,7 @@ impl Policy {
             Self::Explain(explain) => explain.run(common),
             Self::Test(test) => test.run(common),
             Self::Diff(diff) => diff.run(common),
+            Self::Import(import) => import.run(),
             Self::Schema => schema::run(),
         }
     }
