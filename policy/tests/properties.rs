@@ -8,17 +8,20 @@ use cordon_policy::config::canonical::PolicyText;
 use cordon_policy::evaluate::{Findings, Ruleset};
 use cordon_policy::exemption::{Exemption, ExemptionId, Scope, Waives};
 use cordon_policy::facts::{
-    ByteFacts, DigestMismatch, Fact, FactKind, FactSet, History, VersionFacts,
+    AddedDependency, Burst, ByteFacts, Change, DependencyKind, DigestMismatch, ExoticDependency,
+    ExoticSource, Fact, FactKind, FactSet, History, LicenseChange, Standing, Trust, TrustLost,
+    VersionFacts,
 };
 use cordon_policy::finding::{ConfigSpan, FindingCode, Mode, RuleId};
 use cordon_policy::matching::{PackageScope, VersionSet};
-use cordon_policy::model::{Digest, DigestAlgorithm, Digests, Timestamp};
+use cordon_policy::model::{Digest, DigestAlgorithm, Digests, Timestamp, Version};
 use cordon_policy::rules::{ConfiguredRule, Rule, RuleSettings, Variant};
 use cordon_policy::verdict::{Effect, Evaluation, RulesetHash};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use smol_str::SmolStr;
 use support::*;
 
 // ---- scripted rules: the algebra alone -------------------------------------------------------
@@ -322,6 +325,200 @@ fn byte_facts() -> impl Strategy<Value = ByteFacts> {
         })
 }
 
+/// What the rules about changes, licences and stages read.
+#[derive(Clone, Debug)]
+struct Traits {
+    change: Fact<Arc<Change>>,
+    exotic: Fact<Arc<[ExoticDependency]>>,
+    burst: Fact<Burst>,
+    license: Fact<SmolStr>,
+    hooks: Fact<Vec<SmolStr>>,
+    has_provenance: Fact<bool>,
+    is_yanked: Fact<Option<SmolStr>>,
+    deprecated: Fact<SmolStr>,
+    status: Fact<SmolStr>,
+}
+
+impl Traits {
+    /// All in one state of knowledge.
+    fn unknown(state: &Fact<()>) -> Self {
+        fn of<T>(state: &Fact<()>) -> Fact<T> {
+            match state {
+                Fact::Unavailable(cause) => Fact::Unavailable(cause.clone()),
+                Fact::Absent => Fact::Absent,
+                Fact::Known(()) | Fact::NotYet => Fact::NotYet,
+            }
+        }
+        Self {
+            change: of(state),
+            exotic: of(state),
+            burst: of(state),
+            license: of(state),
+            hooks: of(state),
+            has_provenance: of(state),
+            is_yanked: of(state),
+            deprecated: of(state),
+            status: of(state),
+        }
+    }
+
+    fn apply(&self, which: FactKind, facts: &mut VersionFacts) {
+        match which {
+            FactKind::Change => facts.change = self.change.clone(),
+            FactKind::ExoticDependencies => facts.exotic_dependencies = self.exotic.clone(),
+            FactKind::Burst => facts.burst = self.burst.clone(),
+            FactKind::License => facts.license = self.license.clone(),
+            FactKind::InstallHooks => facts.install_hooks = self.hooks.clone(),
+            FactKind::Provenance => facts.has_provenance = self.has_provenance.clone(),
+            FactKind::Yanked => facts.is_yanked = self.is_yanked.clone(),
+            FactKind::Deprecated => facts.deprecated = self.deprecated.clone(),
+            FactKind::Status => {
+                let mut package = (*facts.package).clone();
+                package.status = self.status.clone();
+                facts.package = Arc::new(package);
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_all(&self, facts: &mut VersionFacts) {
+        for kind in FactKind::ALL {
+            self.apply(kind, facts);
+        }
+    }
+}
+
+fn standings() -> impl Strategy<Value = Fact<Standing>> {
+    fact(
+        (fact(times()), option::weighted(0.2, 1_u32..9)).prop_map(|(first_published_at, rank)| {
+            Standing {
+                first_published_at,
+                rank,
+            }
+        }),
+    )
+}
+
+fn added_dependencies() -> impl Strategy<Value = Vec<AddedDependency>> {
+    let one =
+        (select(vec!["a", "b", "c"]), standings()).prop_map(|(name, standing)| AddedDependency {
+            package: candidate(&format!("pkg:npm/{name}@1.0.0"))
+                .package
+                .name
+                .clone(),
+            kind: DependencyKind::Normal,
+            standing,
+        });
+    vec(one, 0..3)
+}
+
+fn exotics() -> impl Strategy<Value = Vec<ExoticDependency>> {
+    let one = select(vec![
+        ("a", ExoticSource::Git, "eve/a"),
+        ("b", ExoticSource::Url, "https://files.example/\u{e9}.tgz"),
+        ("c", ExoticSource::File, "file:../c"),
+    ]);
+    let one = one.prop_map(|(name, source, written)| ExoticDependency {
+        name: name.into(),
+        source,
+        written: written.into(),
+    });
+    vec(one, 0..3)
+}
+
+fn names(of: &'static [&'static str]) -> impl Strategy<Value = Vec<SmolStr>> {
+    vec(select(of.to_vec()).prop_map(SmolStr::from), 0..3)
+}
+
+fn licenses() -> impl Strategy<Value = SmolStr> {
+    select(vec![
+        "MIT",
+        "mit",
+        "MIT OR GPL-3.0",
+        "GPL-3.0+",
+        "BSD",
+        "UNLICENSED",
+        "",
+        "{\"type\":\"ISC\"}",
+    ])
+    .prop_map(SmolStr::from)
+}
+
+fn changes() -> impl Strategy<Value = Change> {
+    let trust = || {
+        select(vec![
+            Trust::Account,
+            Trust::Provenance,
+            Trust::TrustedPublisher,
+        ])
+    };
+    (
+        added_dependencies(),
+        names(&["postinstall", "gypfile"]),
+        exotics(),
+        option::of(Just("eve".into())),
+        names(&["eve", "bo"]),
+        option::of((trust(), trust())),
+        option::of((licenses(), licenses())),
+        option::of((0_u64..20_000_000, 0_u64..20_000_000)),
+    )
+        .prop_map(
+            |(added_dependencies, hooks, exotic, publisher, maintainers, trust, license, size)| {
+                Change {
+                    since: Version::verbatim("0.9.9"),
+                    since_published_at: None,
+                    added_dependencies,
+                    added_hooks: hooks,
+                    added_exotic: exotic,
+                    new_publisher: publisher,
+                    new_maintainers: maintainers,
+                    trust_lost: trust.map(|(from, to)| TrustLost { from, to }),
+                    license: license.map(|(from, to)| LicenseChange { from, to }),
+                    size_bytes: size,
+                }
+            },
+        )
+}
+
+fn traits() -> impl Strategy<Value = Traits> {
+    (
+        fact(changes().prop_map(Arc::new)),
+        fact(exotics().prop_map(Arc::from)),
+        fact((0_u32..9, 0_u32..4).prop_map(|(versions, habit)| Burst { versions, habit })),
+        fact(licenses()),
+        fact(names(&["install", "preinstall"])),
+        fact(any::<bool>()),
+        fact(option::of(Just("broken".into()))),
+        fact(select(vec!["", "use another"]).prop_map(SmolStr::from)),
+        fact(
+            select(vec!["active", "archived", "quarantined", "deprecated"]).prop_map(SmolStr::from),
+        ),
+    )
+        .prop_map(
+            |(
+                change,
+                exotic,
+                burst,
+                license,
+                hooks,
+                has_provenance,
+                is_yanked,
+                deprecated,
+                status,
+            )| Traits {
+                change,
+                exotic,
+                burst,
+                license,
+                hooks,
+                has_provenance,
+                is_yanked,
+                deprecated,
+                status,
+            },
+        )
+}
+
 fn facts() -> impl Strategy<Value = VersionFacts> {
     let purls = select(vec![
         "pkg:npm/left-pad@1.3.0",
@@ -351,15 +548,17 @@ fn facts() -> impl Strategy<Value = VersionFacts> {
         fact(byte_facts()),
         fact(times()),
         history,
+        traits(),
     )
         .prop_map(
-            |(purl, published_at, declared, bytes, first_published_at, history)| {
+            |(purl, published_at, declared, bytes, first_published_at, history, traits)| {
                 let mut facts = candidate(purl);
                 facts.published_at = published_at;
                 facts.declared = declared;
                 facts.bytes = bytes;
                 facts.history = history;
                 set_first_published(&mut facts, first_published_at);
+                traits.apply_all(&mut facts);
                 facts
             },
         )
@@ -419,10 +618,73 @@ fn policies(with_exemptions: bool) -> impl Strategy<Value = String> {
         waive("rules = ['deny', 'allow']", "2026-11-21T10:00:01Z"),
         waive("rules = ['deny']", "2026-11-21T10:00:00Z"),
     ]);
-    let rules = (age, deny, allow, integrity, condition, exempt);
-    rules.prop_map(move |(age, deny, allow, integrity, condition, exempt)| {
-        let exempt = if with_exemptions { exempt.as_str() } else { "" };
-        format!("{age}{deny}{allow}{integrity}{condition}{exempt}")
+    let parts = (
+        age,
+        deny,
+        allow,
+        integrity,
+        condition,
+        change_policies(),
+        exempt,
+    );
+    parts.prop_map(
+        move |(age, deny, allow, integrity, condition, changes, exempt)| {
+            let exempt = if with_exemptions { exempt.as_str() } else { "" };
+            format!("{age}{deny}{allow}{integrity}{condition}{changes}{exempt}")
+        },
+    )
+}
+
+/// Policies of every shape the rules about changes, licences and stages have.
+fn change_policies() -> impl Strategy<Value = String> {
+    let settings = select(vec![
+        "",
+        "mode = 'monitor'\n",
+        "effect = 'hide'\non_unavailable = 'block'\n",
+        "effect = 'block'\n",
+    ]);
+    let rules = select(vec![
+        "",
+        "[rules.new-dependency]\n",
+        "[rules.new-dependency]\nname_age = '1d'\nsettled_after = '10d'\n",
+        "[rules.install-code]\n",
+        "[rules.install-code]\necosystem = 'npm'\nfirst_version = 'block'\n",
+        "[rules.exotic-dependency]\n",
+        "[rules.exotic-dependency]\necosystem = 'npm'\nany = true\n",
+        "[rules.publisher-change]\nnew_maintainer = 'block'\n",
+        "[rules.provenance]\n",
+        "[rules.provenance]\necosystem = 'npm'\nrequired = true\n",
+        "[rules.publish-burst]\n",
+        "[rules.size-jump]\ntimes = 2\n",
+        "[rules.license]\necosystem = 'npm'\ndeny = ['GPL-*']\nchange = 'quarantine'\n",
+        "[rules.license]\necosystem = 'npm'\nallow = ['MIT']\nunknown = 'ignore'\n",
+        "[rules.lifecycle]\nyanked = 'hide'\ndeprecated = 'block'\narchived = 'hide'\nprerelease = 'hide'\n",
+        "[rules.lifecycle]\nquarantined = 'ignore'\n",
+    ]);
+    let one = (rules, settings).prop_map(|(rule, settings)| match rule {
+        "" => String::new(),
+        rule => format!("{rule}{settings}"),
+    });
+    let end = select(vec![
+        "",
+        "[[rules.lifecycle.end_of_life]]\necosystem = 'npm'\nnames = ['left-*']\ndate = '2026-11-21T12:00:00Z'\n",
+    ]);
+    (vec(one, 1..6), end).prop_map(|(rules, end)| {
+        let mut seen: Vec<String> = Vec::new();
+        let mut text = String::new();
+        for rule in rules {
+            // A rule has one table.
+            let header = rule.lines().next().unwrap_or_default().to_owned();
+            if !seen.contains(&header) {
+                text.push_str(&rule);
+                seen.push(header);
+            }
+        }
+        // What an entry adds to belongs to the table before it.
+        match seen.iter().any(|header| header == "[rules.lifecycle]") {
+            true => text,
+            false => text + end,
+        }
     })
 }
 
@@ -433,7 +695,9 @@ fn with_fact(facts: &VersionFacts, which: FactKind, replace: &Replacement) -> Ve
         FactKind::PublishedAt => facts.published_at = replace.time.clone(),
         FactKind::Declared => facts.declared = replace.declared.clone(),
         FactKind::Bytes => facts.bytes = replace.bytes.clone(),
-        _ => set_first_published(&mut facts, replace.time.clone()),
+        FactKind::FirstPublishedAt => set_first_published(&mut facts, replace.time.clone()),
+        FactKind::Standing => set_standings(&mut facts, &replace.standing),
+        other => replace.traits.apply(other, &mut facts),
     }
     facts
 }
@@ -443,6 +707,42 @@ struct Replacement {
     time: Fact<Timestamp>,
     declared: Fact<Digests>,
     bytes: Fact<ByteFacts>,
+    standing: Fact<Standing>,
+    traits: Traits,
+}
+
+impl Replacement {
+    fn unavailable() -> Self {
+        let cause = || "time-out".into();
+        Self {
+            time: Fact::Unavailable(cause()),
+            declared: Fact::Unavailable(cause()),
+            bytes: Fact::Unavailable(cause()),
+            standing: Fact::Unavailable(cause()),
+            traits: Traits::unknown(&Fact::Unavailable(cause())),
+        }
+    }
+
+    fn not_yet() -> Self {
+        Self {
+            time: Fact::NotYet,
+            declared: Fact::NotYet,
+            bytes: Fact::NotYet,
+            standing: Fact::NotYet,
+            traits: Traits::unknown(&Fact::NotYet),
+        }
+    }
+}
+
+/// Of every dependency the version newly has.
+fn set_standings(facts: &mut VersionFacts, standing: &Fact<Standing>) {
+    if let Fact::Known(change) = &facts.change {
+        let mut change = (**change).clone();
+        for added in &mut change.added_dependencies {
+            added.standing = standing.clone();
+        }
+        facts.change = Fact::Known(Arc::new(change));
+    }
 }
 
 fn replacements() -> impl Strategy<Value = Replacement> {
@@ -450,12 +750,44 @@ fn replacements() -> impl Strategy<Value = Replacement> {
         fact(times()),
         fact(vec(digests(), 0..2).prop_map(Digests::from_iter)),
         fact(byte_facts()),
+        standings(),
+        traits(),
     )
-        .prop_map(|(time, declared, bytes)| Replacement {
+        .prop_map(|(time, declared, bytes, standing, traits)| Replacement {
             time,
             declared,
             bytes,
+            standing,
+            traits,
         })
+}
+
+/// Nothing is wrong but what changed: other rules would hide what these do.
+fn sound_but_changed() -> impl Strategy<Value = VersionFacts> {
+    let purls = select(vec![
+        "pkg:npm/left-pad@1.3.0",
+        "pkg:npm/left-pad@2.0.0-rc.1",
+        "pkg:pypi/foo-bar@1.0",
+    ]);
+    let first_seen = option::of(times());
+    (purls, fact(times()), first_seen, traits()).prop_map(|(purl, published, seen, traits)| {
+        let mut facts = fetched(purl);
+        facts.published_at = published;
+        facts.history.first_seen_at = seen;
+        traits.apply_all(&mut facts);
+        facts
+    })
+}
+
+fn change_kinds() -> impl Strategy<Value = FactKind> {
+    let dated = select(vec![FactKind::PublishedAt, FactKind::Standing]);
+    let others = known_kinds().prop_filter("others are about the file", |kind| {
+        !matches!(
+            kind,
+            FactKind::Bytes | FactKind::Declared | FactKind::FirstPublishedAt
+        )
+    });
+    prop_oneof![1 => dated, 1 => Just(FactKind::Change), 2 => others]
 }
 
 fn known_kinds() -> impl Strategy<Value = FactKind> {
@@ -464,7 +796,59 @@ fn known_kinds() -> impl Strategy<Value = FactKind> {
         FactKind::Declared,
         FactKind::Bytes,
         FactKind::FirstPublishedAt,
+        FactKind::Change,
+        FactKind::Standing,
+        FactKind::ExoticDependencies,
+        FactKind::Burst,
+        FactKind::License,
+        FactKind::InstallHooks,
+        FactKind::Provenance,
+        FactKind::Yanked,
+        FactKind::Deprecated,
+        FactKind::Status,
     ])
+}
+
+proptest! {
+    // More of them: a rule is only one of many, and each has several facts.
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn losing_a_fact_about_a_change_never_loosens(
+        text in change_policies(), facts in sound_but_changed(), which in change_kinds(),
+        now in times(),
+    ) {
+        let ruleset = policy(&format!("[rules.integrity]\n{text}"));
+        let lost = with_fact(&facts, which, &Replacement::unavailable());
+        let (before, after) = (ruleset.evaluate(&facts, now), ruleset.evaluate(&lost, now));
+        prop_assert!(after.effect() >= before.effect(), "{text}\n{before:?}\n{after:?}");
+    }
+
+    #[test]
+    fn learning_a_fact_about_a_change_only_tightens(
+        text in change_policies(), facts in sound_but_changed(), which in change_kinds(),
+        learned in replacements(), now in times(),
+    ) {
+        let ruleset = policy(&format!("[rules.integrity]\n{text}"));
+        let ignorant = with_fact(&facts, which, &Replacement::not_yet());
+        let knowing = with_fact(&facts, which, &learned);
+        let before = ruleset.evaluate(&ignorant, now);
+        let after = ruleset.evaluate(&knowing, now);
+        prop_assert!(after.effect() >= before.effect(), "{text}\n{before:?}\n{after:?}");
+    }
+
+    #[test]
+    fn the_effect_of_a_change_is_constant_until_it_may_change(
+        text in change_policies(), facts in sound_but_changed(), now in times(),
+        fraction in 0.0..1.0,
+    ) {
+        let ruleset = policy(&format!("[rules.integrity]\n{text}"));
+        let evaluation = ruleset.evaluate(&facts, now);
+        for instant in inside(now, evaluation.valid_until(), fraction) {
+            let then = ruleset.evaluate(&facts, instant);
+            prop_assert_eq!(then.effect(), evaluation.effect(), "{}\n{:?}", text, then);
+        }
+    }
 }
 
 proptest! {
@@ -475,11 +859,7 @@ proptest! {
         text in policies(true), facts in facts(), which in known_kinds(), now in times(),
     ) {
         let ruleset = policy(&text);
-        let lost = with_fact(&facts, which, &Replacement {
-            time: Fact::Unavailable("time-out".into()),
-            declared: Fact::Unavailable("time-out".into()),
-            bytes: Fact::Unavailable("time-out".into()),
-        });
+        let lost = with_fact(&facts, which, &Replacement::unavailable());
         let (before, after) = (ruleset.evaluate(&facts, now), ruleset.evaluate(&lost, now));
         prop_assert!(after.effect() >= before.effect(), "{before:?}\n{after:?}");
     }
@@ -493,14 +873,36 @@ proptest! {
         now in times(),
     ) {
         let ruleset = policy(&text);
-        let ignorant = with_fact(&facts, which, &Replacement {
-            time: Fact::NotYet,
-            declared: Fact::NotYet,
-            bytes: Fact::NotYet,
-        });
+        let ignorant = with_fact(&facts, which, &Replacement::not_yet());
         let knowing = with_fact(&facts, which, &learned);
         let before = ruleset.evaluate(&ignorant, now);
         let after = ruleset.evaluate(&knowing, now);
+        prop_assert!(after.effect() >= before.effect(), "{before:?}\n{after:?}");
+    }
+
+    #[test]
+    fn a_version_that_changes_more_is_never_judged_milder(
+        text in policies(true), facts in facts(), less in changes(), more in changes(),
+        now in times(),
+    ) {
+        let ruleset = policy(&text);
+        let with = |change: Change| {
+            let mut facts = facts.clone();
+            facts.change = Fact::Known(Arc::new(change));
+            ruleset.evaluate(&facts, now)
+        };
+        let before = with(less.clone());
+        let after = with(Change {
+            added_dependencies: [less.added_dependencies.clone(), more.added_dependencies].concat(),
+            added_hooks: [less.added_hooks.clone(), more.added_hooks].concat(),
+            added_exotic: [less.added_exotic.clone(), more.added_exotic].concat(),
+            new_publisher: less.new_publisher.clone().or(more.new_publisher),
+            new_maintainers: [less.new_maintainers.clone(), more.new_maintainers].concat(),
+            trust_lost: less.trust_lost.or(more.trust_lost),
+            license: less.license.clone().or(more.license),
+            size_bytes: less.size_bytes.or(more.size_bytes),
+            ..less
+        });
         prop_assert!(after.effect() >= before.effect(), "{before:?}\n{after:?}");
     }
 

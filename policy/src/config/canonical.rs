@@ -71,6 +71,11 @@ impl PolicyText {
             .push_str(&format!("{key} = {whole}.{part:0width$}\n"));
     }
 
+    /// Writes a whole number.
+    pub fn integer(&mut self, key: &str, value: i64) {
+        self.0.push_str(&format!("{key} = {value}\n"));
+    }
+
     /// Writes `true` or `false`.
     pub fn boolean(&mut self, key: &str, value: bool) {
         self.0.push_str(&format!("{key} = {value}\n"));

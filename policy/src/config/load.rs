@@ -11,6 +11,7 @@ use super::settings::{read_scope, read_settings};
 use super::shape::Key;
 use super::source::SourceFile;
 use super::text::{help_for, shown};
+use super::untold::refuse_untold;
 use super::{BUILT_IN, Loaded, PolicySource};
 use crate::ecosystem::scheme_for;
 use crate::evaluate::Ruleset;
@@ -328,6 +329,7 @@ fn read_rule(kind: &RuleKind, mut table: TableReader<'_, '_>) -> Option<Configur
         })
         .collect();
     warn_of_shadowed(table.file(), &variants);
+    refuse_untold(table.file(), kind, &variants);
     table.finish();
     overrides.into_iter().for_each(TableReader::finish);
     (!variants.is_empty()).then(|| ConfiguredRule {

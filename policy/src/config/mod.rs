@@ -17,6 +17,7 @@ mod settings;
 pub mod shape;
 pub mod source;
 pub mod text;
+mod untold;
 
 use crate::evaluate::Ruleset;
 use crate::policy_test::PolicyTest;

@@ -21,11 +21,22 @@ mod advisory_data;
 pub mod allow;
 pub mod condition;
 pub mod deny;
+mod end_of_life;
+pub mod exotic_dependency;
+pub mod install_code;
 pub mod integrity;
+pub mod license;
+pub mod lifecycle;
 mod list_table;
 pub mod malware;
 pub mod minimum_age;
 pub mod namespace;
+pub mod new_dependency;
+mod parts;
+pub mod provenance;
+pub mod publish_burst;
+pub mod publisher_change;
+pub mod size_jump;
 pub mod watched_name;
 
 use std::sync::Arc;
@@ -48,10 +59,19 @@ pub static RULES: &[RuleKind] = &[
     allow::KIND,
     condition::KIND,
     deny::KIND,
+    exotic_dependency::KIND,
+    install_code::KIND,
     integrity::KIND,
+    license::KIND,
+    lifecycle::KIND,
     malware::KIND,
     minimum_age::KIND,
     namespace::KIND,
+    new_dependency::KIND,
+    provenance::KIND,
+    publish_burst::KIND,
+    publisher_change::KIND,
+    size_jump::KIND,
     watched_name::KIND,
 ];
 

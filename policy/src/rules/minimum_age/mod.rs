@@ -39,7 +39,7 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// 2000-01-01: before every registry. An earlier date (1970, most often) is a default somebody
 /// forgot to fill in, not an age.
-const EARLIEST_PLAUSIBLE: Timestamp = Timestamp::from_millis(946_684_800_000);
+pub(super) const EARLIEST_PLAUSIBLE: Timestamp = Timestamp::from_millis(946_684_800_000);
 
 /// Two dates closer than this tell the same story: registries round the same instant differently
 /// in different documents.
@@ -489,7 +489,10 @@ impl MinimumAge {
 }
 
 /// When the registry now tells another date than at first sight: the instant of that first sight.
-fn changed_since_first_sight(history: &History, published: Timestamp) -> Option<Timestamp> {
+pub(super) fn changed_since_first_sight(
+    history: &History,
+    published: Timestamp,
+) -> Option<Timestamp> {
     let told = history.published_at_first_sight?;
     let has_changed = told.since(published).max(published.since(told)) > SAME_STORY;
     // Records older than first-seen times hold only the date: then that is the best there is.

@@ -211,10 +211,14 @@ impl Specification {
     fn of(written: &str) -> Self {
         // Nearly all are ranges, and a large packument has a hundred thousand of them.
         let is_telling = |byte: &u8| matches!(byte, b':' | b'/' | b'\\');
-        if !written.as_bytes().iter().any(is_telling) && !written.contains("..") {
+        let is_plain = !written.as_bytes().iter().any(is_telling);
+        if is_plain && !written.contains("..") {
             return Self::Registry;
         }
         let text = written.trim();
+        if is_plain && !text.starts_with("..") {
+            return Self::Registry;
+        }
         if let Some(aliased) = text.strip_prefix(ALIAS) {
             // The `@` of a scope is no separator.
             let end = aliased.rfind('@').filter(|at| *at > 0);
@@ -245,8 +249,8 @@ fn source(text: &str) -> ExoticSource {
     if begins(&GIT) || address.ends_with(".git") {
         return ExoticSource::Git;
     }
-    let is_drive =
-        text.bytes().nth(1) == Some(b':') && text.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_drive = text.as_bytes().get(1) == Some(&b':')
+        && text.starts_with(|c: char| c.is_ascii_alphabetic());
     if begins(&FILE) || is_drive || text.contains('\\') {
         return ExoticSource::File;
     }
@@ -274,6 +278,7 @@ mod tests {
             ("", Specification::Registry),
             ("^1.2.3 || >=2 <3", Specification::Registry),
             ("latest", Specification::Registry),
+            ("1..2", Specification::Registry),
             ("workspace:^", Specification::Registry),
             ("npm:left-pad@^1", Specification::Alias(8)),
             ("npm:@acme/x@1.0.0", Specification::Alias(7)),

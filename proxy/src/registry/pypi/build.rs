@@ -281,11 +281,11 @@ fn first_published(candidates: &[VersionFacts]) -> Fact<Timestamp> {
 
 fn deprecation(status: Option<&Status>) -> Fact<SmolStr> {
     match status {
-        Some(status) if matches!(status.name.as_str(), "deprecated" | "archived") => Fact::Known(
+        Some(status) if status.name == "deprecated" => Fact::Known(
             status
                 .reason
                 .clone()
-                .unwrap_or_else(|| SmolStr::from(format!("the project is {}", status.name))),
+                .unwrap_or_else(|| SmolStr::new_static("the project is deprecated")),
         ),
         Some(_) | None => Fact::Absent,
     }

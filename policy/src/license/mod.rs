@@ -1,0 +1,217 @@
+//! Licences as registries word them, read as SPDX expressions.
+//!
+//! The expressions and the list of licences are the crate `spdx`'s. What people wrote before there
+//! was SPDX, and still write, is put into its words first: JSON objects and arrays of old npm
+//! manifests, Python classifiers, `MIT/Apache-2.0`, ids in the wrong case, and the common names. A
+//! name that could mean several licences (`BSD`, `GPL`) is not guessed at.
+
+mod legacy;
+mod pattern;
+
+use std::borrow::Cow;
+
+use spdx::expression::{ExprNode, Operator};
+use spdx::{Expression, LicenseItem, LicenseReq, ParseMode};
+
+pub use pattern::{LicensePattern, PatternError};
+
+/// Longest text read, in bytes; longer ones are a licence's own words, not its name.
+pub const MAX_TEXT_BYTES: usize = 1024;
+
+/// As strict as the SPDX grammar, but for what cargo used to accept.
+const MODE: ParseMode = ParseMode {
+    allow_slash_as_or_operator: true,
+    // Those match the beginning of a word and ignore the rest.
+    allow_imprecise_license_names: false,
+    allow_postfix_plus_on_gpl: true,
+    allow_deprecated: true,
+    allow_unknown: false,
+};
+
+/// Every licence of the SPDX list.
+pub fn ids() -> impl Iterator<Item = &'static str> + Clone {
+    pattern::licenses()
+}
+
+/// Whether the text is the one spelling of a licence that has no other: reading it is not needed.
+pub fn is_plain_id(text: &str) -> bool {
+    spdx::license_id(text).is_some_and(|id| id.name == text && !id.is_gnu())
+}
+
+/// What a text says about a licence.
+#[derive(Debug)]
+pub enum License {
+    /// These terms.
+    Expression(Terms),
+    /// Nobody may use it: npm's `UNLICENSED`, Python's `Private`, `Proprietary`.
+    Unlicensed,
+    /// Terms of its own, to be read somewhere else (`SEE LICENSE IN …`).
+    Custom,
+    /// Nothing that can be read.
+    Unreadable,
+}
+
+/// Licences joined by `AND` and `OR`.
+#[derive(Debug)]
+pub struct Terms(Box<Expression>);
+
+impl License {
+    /// Reads a text. `None` when it says nothing.
+    pub fn read(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        if text.len() > MAX_TEXT_BYTES {
+            return Some(Self::Unreadable);
+        }
+        if let Some(id) = spdx::license_id(text).filter(|id| id.name == text) {
+            return Some(Self::expression(id.name));
+        }
+        if text.starts_with(['{', '[']) {
+            return Some(match legacy::from_json(text) {
+                Some(joined) => Self::plain(&joined),
+                None => Self::Unreadable,
+            });
+        }
+        if text.contains("License ::") {
+            return Some(match legacy::from_classifiers(text) {
+                Some(joined) => Self::plain(&joined),
+                None => Self::Unreadable,
+            });
+        }
+        Some(Self::plain(text))
+    }
+
+    fn plain(text: &str) -> Self {
+        if legacy::is_unlicensed(text) {
+            return Self::Unlicensed;
+        }
+        if legacy::is_elsewhere(text) {
+            return Self::Custom;
+        }
+        match legacy::by_name(text) {
+            Some(id) => Self::expression(id),
+            None => Self::expression(text),
+        }
+    }
+
+    fn expression(text: &str) -> Self {
+        let read = |text: &str| Expression::parse_mode(text, MODE).ok();
+        match read(text).or_else(|| read(&legacy::in_proper_case(text))) {
+            Some(expression) => Self::Expression(Terms(Box::new(expression))),
+            None => Self::Unreadable,
+        }
+    }
+
+    /// Whether both mean the same terms, however they are worded. What cannot be read is never the
+    /// same as anything.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Expression(a), Self::Expression(b)) => a.canonical() == b.canonical(),
+            (Self::Unlicensed, Self::Unlicensed) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Terms {
+    /// Whether one may comply by accepting only licences for which `accepts` holds.
+    pub fn can_be_met(&self, mut accepts: impl FnMut(&Term<'_>) -> bool) -> bool {
+        self.0.evaluate(|required| accepts(&Term(required)))
+    }
+
+    /// One spelling for the same terms: ids in full, choices and sums in order.
+    fn canonical(&self) -> String {
+        let mut stack: Vec<(Option<Operator>, Vec<String>)> = Vec::new();
+        for node in self.0.iter() {
+            match node {
+                ExprNode::Req(required) => {
+                    stack.push((None, vec![Term(&required.req).to_string()]));
+                }
+                ExprNode::Op(operator) => {
+                    let (Some(b), Some(a)) = (stack.pop(), stack.pop()) else {
+                        break;
+                    };
+                    let mut parts = parts(a, *operator);
+                    parts.extend(self::parts(b, *operator));
+                    parts.sort();
+                    parts.dedup();
+                    stack.push((Some(*operator), parts));
+                }
+            }
+        }
+        stack.pop().map(joined).unwrap_or_default()
+    }
+}
+
+/// The parts of a term that is to be joined with others by `operator`.
+fn parts(term: (Option<Operator>, Vec<String>), operator: Operator) -> Vec<String> {
+    match term.0 {
+        None => term.1,
+        Some(inner) if inner == operator => term.1,
+        Some(_) => vec![format!("({})", joined(term))],
+    }
+}
+
+fn joined((operator, parts): (Option<Operator>, Vec<String>)) -> String {
+    parts.join(match operator {
+        Some(Operator::And) => " AND ",
+        Some(Operator::Or) | None => " OR ",
+    })
+}
+
+impl std::fmt::Display for Terms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.canonical())
+    }
+}
+
+/// One licence of an expression, with its exception.
+#[derive(Debug)]
+pub struct Term<'a>(&'a LicenseReq);
+
+impl Term<'_> {
+    /// The licence's id in full: of the GNU licences always with `-only` or `-or-later`.
+    pub fn id(&self) -> Cow<'_, str> {
+        match &self.0.license {
+            LicenseItem::Spdx { id, or_later } => {
+                let has_ending = id.name.ends_with("-only") || id.name.ends_with("-or-later");
+                if !id.is_gnu() || has_ending || id.name.contains("-with-") {
+                    return Cow::Borrowed(id.name);
+                }
+                let name = id.name.trim_end_matches('+');
+                let ending = match *or_later || id.name.ends_with('+') {
+                    true => "or-later",
+                    false => "only",
+                };
+                Cow::Owned(format!("{name}-{ending}"))
+            }
+            LicenseItem::Other(reference) => Cow::Owned(reference.to_string()),
+        }
+    }
+
+    /// The exception that goes with it.
+    pub fn exception(&self) -> Option<String> {
+        self.0.addition.as_ref().map(ToString::to_string)
+    }
+}
+
+impl std::fmt::Display for Term<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.id())?;
+        let is_gnu = self.0.license.id().is_some_and(|id| id.is_gnu());
+        if let LicenseItem::Spdx { or_later: true, .. } = self.0.license
+            && !is_gnu
+        {
+            f.write_str("+")?;
+        }
+        match self.exception() {
+            Some(exception) => write!(f, " WITH {exception}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
