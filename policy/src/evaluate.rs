@@ -17,7 +17,7 @@ use crate::verdict::{Effect, Evaluation, Origin, RulesetHash};
 #[derive(Debug)]
 pub struct Ruleset {
     hash: RulesetHash,
-    rules: Vec<ConfiguredRule>,
+    rules: Arc<[ConfiguredRule]>,
     exemptions: Vec<Arc<Exemption>>,
     exemptions_of: BTreeMap<PackageName, Vec<Arc<Exemption>>>,
 }
@@ -41,9 +41,33 @@ impl Ruleset {
         }
         Self {
             hash,
-            rules,
+            rules: rules.into(),
             exemptions,
             exemptions_of,
+        }
+    }
+
+    /// The same rules with nothing exempt from them.
+    #[must_use]
+    pub fn without_exemptions(&self) -> Self {
+        Self {
+            hash: self.hash.clone(),
+            rules: Arc::clone(&self.rules),
+            exemptions: Vec::new(),
+            exemptions_of: BTreeMap::new(),
+        }
+    }
+
+    /// The one rule alone.
+    #[must_use]
+    pub fn only(&self, rule: &RuleId) -> Self {
+        let own = self
+            .rules
+            .iter()
+            .filter(|configured| configured.id == *rule);
+        Self {
+            rules: own.cloned().collect(),
+            ..self.without_exemptions()
         }
     }
 
@@ -108,7 +132,7 @@ impl Ruleset {
     /// same evaluation. A candidate no rule objects to costs no allocation.
     pub fn evaluate(&self, facts: &VersionFacts, now: Timestamp) -> Evaluation {
         let mut collected = Collected::default();
-        for configured in &self.rules {
+        for configured in self.rules.iter() {
             let Some(variant) = configured.variant_for(facts) else {
                 continue;
             };

@@ -19,6 +19,7 @@ pub mod policy_files;
 pub mod registry;
 pub mod reload;
 pub mod replay;
+pub mod selftest;
 pub mod serve;
 pub mod server;
 pub mod signals;

@@ -21,6 +21,7 @@ use crate::http::respond::Responder;
 use crate::maintenance;
 use crate::policy_files::LoadedPolicy;
 use crate::reload::Reloader;
+use crate::selftest::SelfTest;
 use crate::server::{Certificates, Phase, Registries, Server, ServerSettings, Shutdown, tls};
 use crate::signals::{Asked, Signals};
 use crate::telemetry::{Metrics, log};
@@ -69,6 +70,13 @@ pub enum ServeError {
         #[source]
         error: io::Error,
     },
+    /// Rules that are enabled were seen not to act, or nothing could be tested.
+    #[error(
+        "the self-test failed:\n  {}\nmend or disable the rules named; to serve all the same, set \
+         `on_failure = \"warn\"` in [self_test]",
+        .0.join("\n  ")
+    )]
+    SelfTest(Vec<String>),
     /// The operating system refused something a service needs.
     #[error("setting up the process: {0}")]
     System(#[source] io::Error),
@@ -112,6 +120,16 @@ pub async fn serve(
         }
     }
 
+    let self_test = Arc::new(SelfTest::new(
+        Arc::clone(&engine),
+        Arc::clone(&metrics),
+        config.self_test.every,
+    ));
+    let tested = self_test.run().await;
+    if !tested.is_ok() && !config.self_test.may_fail {
+        open.evidence.close().await;
+        return Err(ServeError::SelfTest(tested.problems()));
+    }
     let shutdown = Shutdown::new();
     let certificates = certificates(config.tls.clone())?;
     let admin_certificates = certificates_of_admin(&config)?;
@@ -122,7 +140,8 @@ pub async fn serve(
         &policy,
         Arc::clone(&metrics),
     )
-    .with_certificates(certificates.iter().chain(&admin_certificates).cloned());
+    .with_certificates(certificates.iter().chain(&admin_certificates).cloned())
+    .with_self_test(Arc::clone(&self_test));
     let responder = Responder::new(damage_report(&engine));
     let registries = Registries::new(Arc::clone(&engine), responder, Arc::clone(&metrics));
     let settings = ServerSettings::new(&config.limits, authorities(&public_url));
@@ -165,6 +184,7 @@ pub async fn serve(
         let engine = Arc::clone(&engine);
         async move { engine.keep_store_bounded().await }
     });
+    helpers.spawn(self_test.watch(shutdown.drain()));
     helpers.spawn(maintenance::watch_index(open.stores.clone()));
     helpers.spawn(reloader.clone().watch_files(shutdown.drain()));
     let serving = tokio::spawn(server.run(shutdown.drain()));

@@ -13,6 +13,7 @@ mod conformance_clients;
 mod conformance_general;
 mod conformance_npm;
 mod conformance_pypi;
+mod doctor;
 mod epochs;
 mod every_client;
 mod evidence;

@@ -20,7 +20,7 @@ type Table = std::collections::HashMap<SmolStr, Range<u32>, FixedHasher>;
 
 /// Exact names in a hash table and patterns in one automaton, each leading to numbers the caller
 /// gave.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct NameIndex {
     exact: Table,
     exact_numbers: Vec<u32>,

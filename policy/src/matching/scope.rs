@@ -7,7 +7,7 @@ use crate::facts::VersionFacts;
 use crate::model::{Ecosystem, PackageName};
 
 /// Which packages a setting is for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PackageScope {
     /// Only this ecosystem, when given.
     pub ecosystem: Option<Ecosystem>,
@@ -60,7 +60,7 @@ impl PackageScope {
 }
 
 /// Names and name patterns, possibly of several ecosystems. `*` does not cross `/`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PackageSet {
     per_ecosystem: Vec<(Ecosystem, NameIndex)>,
     written: Vec<SmolStr>,

@@ -157,7 +157,7 @@ pub trait Rule: std::any::Any + Send + Sync + std::fmt::Debug {
 }
 
 /// A rule as the policy configures it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ConfiguredRule {
     /// Its id.
     pub id: RuleId,
@@ -167,7 +167,7 @@ pub struct ConfiguredRule {
 }
 
 /// A rule with the settings and parameters of one table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Variant {
     /// Which packages it is for.
     pub scope: PackageScope,

@@ -115,6 +115,9 @@ impl<A: AdminState> Admin<A> {
     fn health(&self, is_trusted: bool) -> Response<Body> {
         let mut text = "ok\n".to_owned();
         if is_trusted {
+            for line in self.state.self_test() {
+                writeln!(text, "self-test: {line}").expect("writing to a string does not fail");
+            }
             for notice in self.state.notices() {
                 writeln!(text, "notice: {notice}").expect("writing to a string does not fail");
             }

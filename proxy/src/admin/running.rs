@@ -48,7 +48,19 @@ impl AdminState for Reloader {
                 })
                 .collect(),
             stores: stores(self).await,
+            self_test: self
+                .self_tested()
+                .and_then(|tested| tested.report.as_ref().ok().cloned()),
         }
+    }
+
+    fn self_test(&self) -> Vec<String> {
+        let Some(tested) = self.self_tested() else {
+            return vec!["not made so far".to_owned()];
+        };
+        std::iter::once(tested.summary())
+            .chain(tested.problems())
+            .collect()
     }
 
     fn notices(&self) -> Vec<String> {
@@ -61,6 +73,9 @@ impl AdminState for Reloader {
                 "configuration or policy files have problems; what was read before them is in force"
                     .to_owned(),
             );
+        }
+        if self.self_tested().is_some_and(|tested| !tested.is_ok()) {
+            notices.push("the self-test failed: rules do not act as the policy says".to_owned());
         }
         let keys = self.needs_restart();
         if !keys.is_empty() {

@@ -5,6 +5,7 @@ use std::future::Future;
 use serde::Serialize;
 
 use crate::exemptions::{Asked, Listed};
+use crate::selftest::Report;
 
 /// What the admin listener needs of the rest.
 pub trait AdminState: Send + Sync + 'static {
@@ -13,6 +14,9 @@ pub trait AdminState: Send + Sync + 'static {
 
     /// Everything an operator asks first.
     fn status(&self) -> impl Future<Output = Status> + Send;
+
+    /// The outcome of the last self-test in one line, and what it found wrong.
+    fn self_test(&self) -> Vec<String>;
 
     /// What an operator must know before relying on this: `advisory rules: inactive, …`.
     fn notices(&self) -> Vec<String>;
@@ -66,6 +70,8 @@ pub struct Status {
     pub upstreams: Vec<UpstreamStatus>,
     /// The stores.
     pub stores: Vec<StoreStatus>,
+    /// The last self-test; `None` before the first, or when it could not be made.
+    pub self_test: Option<Report>,
 }
 
 /// A rule.

@@ -33,6 +33,10 @@ impl AdminState for Fake {
         }
     }
 
+    fn self_test(&self) -> Vec<String> {
+        vec!["ok, 18 checks at 2026-01-01T00:00:00Z".to_owned()]
+    }
+
     fn notices(&self) -> Vec<String> {
         vec!["advisory rules: inactive, no feed was loaded yet".to_owned()]
     }
@@ -119,7 +123,7 @@ async fn operators_get_their_pages() {
         (status, body.as_str()),
         (
             200,
-            "ok\nnotice: advisory rules: inactive, no feed was loaded yet\n"
+            "ok\nself-test: ok, 18 checks at 2026-01-01T00:00:00Z\nnotice: advisory rules: inactive, no feed was loaded yet\n"
         )
     );
     assert_eq!(

@@ -5,6 +5,7 @@ mod admin_client;
 mod advisories;
 mod check;
 mod completions;
+mod doctor;
 mod exempt;
 mod explain;
 mod feeds;
@@ -122,6 +123,8 @@ enum Command {
     Gc(rebuild::Gc),
     /// Read every blob against its name and set damaged ones aside; they are fetched again
     Scrub,
+    /// Look whether everything is well: rules that act, data, feeds, a running Cordon
+    Doctor(doctor::Doctor),
     /// Ask a running Cordon whether it is well
     Health,
     /// Print shell completions
@@ -159,6 +162,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Gc(gc) => gc.run(&common),
         Command::Scrub => scrub::scrub(&common),
         Command::Policy(policy) => policy.run(&common),
+        Command::Doctor(doctor) => doctor.run(&common),
         Command::Health => health::run(&common),
         Command::Completions(completions) => completions.run(),
     };

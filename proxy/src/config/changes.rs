@@ -1,6 +1,6 @@
 //! What a configuration read again says differently, and cannot change while running.
 
-use super::{Config, Freshness, Limits, LogConfig};
+use super::{Config, Freshness, Limits, LogConfig, SelfTestConfig};
 
 /// Notes the keys of fields that differ. Every field is named, so that a new one cannot be
 /// forgotten.
@@ -31,13 +31,17 @@ impl Config {
             upstreams: "upstream",
             feeds: "feeds",
             contact: "contact",
-        } besides { policy_files, limits, freshness, log });
+        } besides { policy_files, limits, freshness, self_test, log });
         note_limits(&mut keys, &self.limits, &fresh.limits);
         note_changes!(keys, &self.freshness, &fresh.freshness, Freshness {
             max_age: "freshness.max_age",
             min_age: "freshness.min_age",
             max_stale: "freshness.max_stale",
             negative: "freshness.negative",
+        } besides {});
+        note_changes!(keys, &self.self_test, &fresh.self_test, SelfTestConfig {
+            every: "self_test.every",
+            may_fail: "self_test.on_failure",
         } besides {});
         note_changes!(keys, &self.log, &fresh.log, LogConfig {
             filter: "log.filter",

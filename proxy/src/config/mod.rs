@@ -66,6 +66,8 @@ pub struct Config {
     pub freshness: Freshness,
     /// Advisory data.
     pub feeds: FeedsConfig,
+    /// The self-test.
+    pub self_test: SelfTestConfig,
     /// Log output.
     pub log: LogConfig,
 }
@@ -157,6 +159,24 @@ impl Default for Freshness {
             min_age: Duration::from_secs(30),
             max_stale: Duration::from_secs(3 * 24 * 60 * 60),
             negative: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The self-test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelfTestConfig {
+    /// How often it is made besides after every change of policy or data.
+    pub every: Duration,
+    /// Whether a start goes on although it failed.
+    pub may_fail: bool,
+}
+
+impl Default for SelfTestConfig {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_secs(60 * 60),
+            may_fail: false,
         }
     }
 }

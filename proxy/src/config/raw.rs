@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::defaults::PUBLIC_REGISTRIES;
 use super::feeds::{self, RawFeeds};
 use super::secret::{self, CredentialScheme, SecretSource};
-use super::{Freshness, Limits, LogConfig};
+use super::{Freshness, Limits, LogConfig, SelfTestConfig};
 
 /// A configuration file as written.
 #[derive(Debug, Default)]
@@ -28,6 +28,7 @@ pub(super) struct Raw {
     /// The place of `[freshness]`.
     pub(super) freshness_at: std::ops::Range<usize>,
     pub(super) feeds: RawFeeds,
+    pub(super) self_test: SelfTestConfig,
     pub(super) log: LogConfig,
 }
 
@@ -89,6 +90,9 @@ pub(super) fn read(mut root: TableReader<'_, '_>) -> Raw {
     }
     if let Some(table) = root.table("feeds") {
         raw.feeds = feeds::read(table);
+    }
+    if let Some(table) = root.table("self_test") {
+        raw.self_test = self_test(table);
     }
     if let Some(table) = root.table("log") {
         raw.log = log(table);
@@ -253,6 +257,18 @@ fn freshness(mut table: TableReader<'_, '_>) -> Freshness {
     duration(t, "negative", Duration::ZERO..=24 * HOUR, &mut f.negative);
     table.finish();
     f
+}
+
+fn self_test(mut table: TableReader<'_, '_>) -> SelfTestConfig {
+    let mut test = SelfTestConfig::default();
+    let allowed = Duration::from_secs(60)..=7 * DAY;
+    duration(&mut table, "every", allowed, &mut test.every);
+    let choices = [("refuse-start", false), ("warn", true)];
+    if let Some(on_failure) = table.choice("on_failure", &choices) {
+        test.may_fail = on_failure.value;
+    }
+    table.finish();
+    test
 }
 
 fn log(mut table: TableReader<'_, '_>) -> LogConfig {

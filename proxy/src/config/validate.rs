@@ -86,6 +86,7 @@ pub(super) fn validate(
         limits: raw.limits,
         freshness: raw.freshness,
         feeds,
+        self_test: raw.self_test,
         log,
     })
 }

@@ -18,6 +18,7 @@ use self::watch::{Contents, Watch, stamp_of_texts};
 use crate::config::{Config, ConfigSource, Loaded};
 use crate::engine::Engine;
 use crate::policy_files::{self, LoadedPolicy};
+use crate::selftest::{SelfTest, Tested};
 use crate::serve::record_policy;
 use crate::server::{Certificates, Drain, Phase, tls};
 use crate::telemetry::Metrics;
@@ -34,6 +35,7 @@ pub struct Reloader {
     source: Arc<ConfigSource>,
     metrics: Arc<Metrics>,
     certificates: Vec<Arc<Certificates>>,
+    self_test: Option<Arc<SelfTest>>,
     turn: Arc<tokio::sync::Mutex<()>>,
     state: Arc<Mutex<State>>,
 }
@@ -107,6 +109,7 @@ impl Reloader {
             source: Arc::new(source),
             metrics,
             certificates: Vec::new(),
+            self_test: None,
             turn: Arc::default(),
             state: Arc::new(Mutex::new(state)),
         }
@@ -122,6 +125,20 @@ impl Reloader {
             certificates: certificates.into_iter().collect(),
             ..self
         }
+    }
+
+    /// Also tells what this self-test found.
+    #[must_use]
+    pub fn with_self_test(self, self_test: Arc<SelfTest>) -> Self {
+        Self {
+            self_test: Some(self_test),
+            ..self
+        }
+    }
+
+    /// The last self-test.
+    pub fn self_tested(&self) -> Option<Arc<Tested>> {
+        self.self_test.as_ref()?.last()
     }
 
     /// The engine.

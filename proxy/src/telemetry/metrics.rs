@@ -17,8 +17,10 @@ use prometheus_client::registry::Registry;
 
 use self::outcome::Requests;
 pub use self::outcome::{Outcome, Served};
+use self::self_test::SelfTestMeters;
 
 mod outcome;
+mod self_test;
 
 /// Seconds; from a memory hit to a slow upstream.
 const LATENCY_BUCKETS: [f64; 14] = [
@@ -137,6 +139,7 @@ pub struct Metrics {
     policy_reloads: Family<OutcomeLabel, Counter>,
     policy_problems: Gauge,
     certificate_reloads: Family<OutcomeLabel, Counter>,
+    self_test: SelfTestMeters,
 }
 
 impl Metrics {
@@ -170,6 +173,7 @@ impl Metrics {
             policy_reloads: Family::default(),
             policy_problems: Gauge::default(),
             certificate_reloads: Family::default(),
+            self_test: SelfTestMeters::default(),
             registry: Registry::default(),
         };
         metrics.register_into(&mut registry);
@@ -289,6 +293,7 @@ impl Metrics {
             "Attempts to reload the TLS certificate",
             self.certificate_reloads.clone(),
         );
+        self.self_test.register_into(registry);
     }
 
     /// The counters of one mount.

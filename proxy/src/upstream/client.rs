@@ -85,6 +85,15 @@ impl Upstream {
         if !config.may_be_private {
             builder = builder.dns_resolver(Arc::new(resolver));
         }
+        // A proxy cannot reach what only this machine can.
+        let is_loopback = match config.url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(_)) | None => false,
+        };
+        if is_loopback {
+            builder = builder.no_proxy();
+        }
         let http = builder.build().map_err(|error| setup(chain(&error)))?;
         Ok(Self {
             own,
