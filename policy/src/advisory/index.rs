@@ -18,9 +18,9 @@ use smol_str::SmolStr;
 use super::MAX_INDEX_BYTES;
 use super::build::offset;
 use super::codec::Reader;
-use super::osv::gravity;
 use super::package::{self, PackageAdvisories};
-use crate::facts::{AdvisoryKind, AdvisoryMatch};
+use super::record::RecordView;
+use crate::facts::AdvisoryMatch;
 use crate::model::{PackageName, Scheme, Timestamp, Version};
 
 const MAGIC: &[u8; 8] = b"cordonAD";
@@ -439,60 +439,6 @@ impl AdvisoryIndex {
         let records = self.bytes.get(self.records_at..self.buckets_at)?;
         RecordView::decode(Reader::new(records.get(at..)?))
     }
-}
-
-/// A record as the index holds it.
-#[derive(Clone, Debug)]
-pub(super) struct RecordView<'a> {
-    pub(super) id: &'a str,
-    pub(super) aliases: Vec<SmolStr>,
-    pub(super) kind: AdvisoryKind,
-    pub(super) is_reviewed: bool,
-    pub(super) cvss_tenths: Option<u8>,
-    pub(super) epss_thousandths: Option<u16>,
-    pub(super) is_exploited: bool,
-    pub(super) published_at: Option<Timestamp>,
-    pub(super) modified_at: Option<Timestamp>,
-    pub(super) summary: &'a str,
-}
-
-impl<'a> RecordView<'a> {
-    fn decode(mut from: Reader<'a>) -> Option<Self> {
-        let id = from.text()?;
-        let aliases = from.texts()?;
-        let kind = kind_of(from.byte()?)?;
-        let is_reviewed = from.byte()? != 0;
-        let cvss_tenths = from.optional()?.map(u8::try_from).transpose().ok()?;
-        let epss_thousandths = from.optional()?.map(u16::try_from).transpose().ok()?;
-        let is_exploited = from.byte()? != 0;
-        let published_at = from.optional()?.map(Timestamp::from_millis);
-        let summary = from.text()?;
-        let modified_at = from.optional()?.map(Timestamp::from_millis);
-        Some(Self {
-            id,
-            aliases,
-            kind,
-            is_reviewed,
-            cvss_tenths,
-            epss_thousandths,
-            is_exploited,
-            published_at,
-            modified_at,
-            summary,
-        })
-    }
-}
-
-fn kind_of(byte: u8) -> Option<AdvisoryKind> {
-    [
-        AdvisoryKind::Malware,
-        AdvisoryKind::Vulnerability,
-        AdvisoryKind::Unsound,
-        AdvisoryKind::Unmaintained,
-        AdvisoryKind::Notice,
-    ]
-    .into_iter()
-    .find(|kind| gravity(*kind) == byte)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

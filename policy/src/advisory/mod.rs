@@ -19,6 +19,7 @@ mod index;
 mod osv;
 mod package;
 mod range;
+mod record;
 mod scores;
 mod severity;
 

@@ -7,7 +7,8 @@ use smol_str::SmolStr;
 
 use super::codec::Reader;
 use super::draft::Affected;
-use super::index::{AdvisoryIndex, RecordView};
+use super::index::AdvisoryIndex;
+use super::record::RecordView;
 use super::{MAX_FIXED, osv};
 use crate::facts::{AdvisoryKind, AdvisoryMatch, Named};
 use crate::model::Version;
