@@ -51,6 +51,27 @@ fn c_06_a_wrong_file_is_told_once_and_what_was_read_before_it_stays() {
 }
 
 #[test]
+fn c_23_rules_that_no_longer_act_are_told_everywhere() {
+    let registry = FakeRegistry::start();
+    let cordon = Builder::new(&registry)
+        .policy("[rules.minimum-age]\n")
+        .start();
+    assert_eq!(metric(&cordon, "cordon_watching_rules"), "0");
+    cordon.write_policy("[rules.minimum-age]\nmode = 'monitor'\n");
+    wait::until("the new policy", || {
+        metric(&cordon, "cordon_watching_rules") == "1"
+    });
+    let notices = cordon.command(&["log", "notices"]);
+    let told = String::from_utf8_lossy(&notices.stdout);
+    assert!(
+        told.contains("rule-weakened") && told.contains("minimum-age now only watches"),
+        "{told}"
+    );
+    let health = http::get(&format!("{}healthz", cordon.admin())).text();
+    assert!(health.contains("stop nothing: minimum-age"), "{health}");
+}
+
+#[test]
 fn edits_of_the_configuration_are_noticed_without_being_asked() {
     let registry = FakeRegistry::start();
     let cordon = Builder::new(&registry).start();

@@ -22,6 +22,7 @@ use crate::model::Timestamp;
 use crate::policy_test::{PolicyTest, read_test};
 use crate::rules::allow::Allow;
 use crate::rules::deny::Deny;
+use crate::rules::namespace::Namespace;
 use crate::rules::{self, ConfiguredRule, RULES, RuleKind, Variant};
 
 /// Reads policy files together. All problems are reported at once; any error means no ruleset.
@@ -229,6 +230,19 @@ impl Loading {
             }
         }
         self.check_exempt_bytes(&report);
+        if let (Some(allow), Some(namespace)) = (self.rule::<Allow>(), self.rule::<Namespace>()) {
+            for (place, message) in allow.homeless_entries(namespace) {
+                if let Some(file) = files.iter().find(|file| *file.name() == place.file) {
+                    file.error(
+                        "allows-owned-name",
+                        &file.bytes_from(&place),
+                        message,
+                        "name the upstream that is its home under `upstreams`, or remove one of \
+                         the two",
+                    );
+                }
+            }
+        }
         if let (Some(allow), Some(deny)) = (self.rule::<Allow>(), self.rule::<Deny>()) {
             for (place, message) in allow.denied_entries(deny) {
                 report(

@@ -337,6 +337,19 @@ fn c_11_an_exemption_that_ended_is_told_when_asked_with_the_time() {
 }
 
 #[test]
+fn c_18_an_allowed_name_that_is_owned_without_a_home_is_an_error() {
+    let policy = |upstreams: &str| {
+        format!(
+            "[rules.allow]\npurls = ['pkg:npm/%40acme/widget', 'pkg:npm/react']\n\
+             [[rules.namespace.owned]]\necosystem = 'npm'\nnames = ['@acme/*']\n{upstreams}"
+        )
+    };
+    assert_eq!(errors(&policy("")), ["allows-owned-name"]);
+    let at_home = [source("a.toml", &policy("upstreams = ['internal']\n"))];
+    assert!(load(&at_home).is_ok());
+}
+
+#[test]
 fn integrity_cannot_be_weakened() {
     let fixed = "[rules.integrity]\nenabled = false\nmode = 'monitor'\neffect = 'hide'\non_unavailable = 'hide'\n";
     assert_eq!(errors(fixed), ["cannot-be-weakened"; 4]);

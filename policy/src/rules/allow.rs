@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::deny::Deny;
 use super::list_table::{read_list, write_list};
+use super::namespace::Namespace;
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
+use crate::ecosystem::scheme_for;
 use crate::evaluate::Findings;
 use crate::facts::{Fact, FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, FindingCode, RuleId};
@@ -50,6 +52,22 @@ impl Allow {
 }
 
 impl Allow {
+    /// Entries that allow what `namespace` refuses altogether, with their places.
+    pub(crate) fn homeless_entries(&self, namespace: &Namespace) -> Vec<(ConfigSpan, String)> {
+        let exact = self.list.entries().iter().filter(|entry| !entry.is_pattern);
+        exact
+            .filter_map(|entry| {
+                let name = scheme_for(&entry.ecosystem)?.package(&entry.name).ok()?;
+                let by = namespace.without_home(&name)?;
+                let message = format!(
+                    "`{}` is allowed here and owned without a home at {by}, so it is refused",
+                    entry.evidence()
+                );
+                Some((self.list.place(entry), message))
+            })
+            .collect()
+    }
+
     /// Entries that allow what `deny` withholds altogether, with their places: `deny` wins.
     pub(crate) fn denied_entries(&self, deny: &Deny) -> Vec<(ConfigSpan, String)> {
         let exact = self.list.entries().iter().filter(|entry| !entry.is_pattern);

@@ -167,6 +167,12 @@ impl Namespace {
     fn owner(&self, name: &PackageName) -> Option<&Owned> {
         self.owned.iter().find(|owned| owned.holds(name))
     }
+
+    /// Where a name is refused altogether, because nobody may answer for it.
+    pub(crate) fn without_home(&self, name: &PackageName) -> Option<&ConfigSpan> {
+        let owned = self.owner(name)?;
+        owned.upstreams.is_empty().then_some(&owned.source)
+    }
 }
 
 impl Rule for Namespace {

@@ -77,6 +77,13 @@ impl AdminState for Reloader {
         if self.self_tested().is_some_and(|tested| !tested.is_ok()) {
             notices.push("the self-test failed: rules do not act as the policy says".to_owned());
         }
+        let watching = self.watching_rules();
+        if !watching.is_empty() {
+            notices.push(format!(
+                "rules that only watch and stop nothing: {}",
+                watching.join(", ")
+            ));
+        }
         let keys = self.needs_restart();
         if !keys.is_empty() {
             notices.push(format!(

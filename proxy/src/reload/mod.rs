@@ -5,6 +5,7 @@
 //! certificates. Edits of configuration and policy files are noticed without being asked.
 
 mod watch;
+mod weakened;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,10 +14,12 @@ use std::time::Duration;
 
 use cordon_policy::config::diagnostic::Diagnostic;
 use cordon_storage::Chain;
+use cordon_storage::evidence::{Entry, Notice};
 
 use self::watch::{Contents, Watch, stamp_of_texts};
+use self::weakened::{watching, weakened};
 use crate::config::{Config, ConfigSource, Loaded};
-use crate::engine::Engine;
+use crate::engine::{Clock as _, Engine, SystemClock};
 use crate::policy_files::{self, LoadedPolicy};
 use crate::selftest::{SelfTest, Tested};
 use crate::serve::record_policy;
@@ -92,6 +95,7 @@ impl Reloader {
         metrics: Arc<Metrics>,
     ) -> Self {
         metrics.generation_changed(engine.snapshot().generation, 0);
+        metrics.rules_watching(watching(&engine.snapshot().ruleset).len());
         let read = policy.sources.iter().map(|it| it.text.as_str());
         let is_built_in = config.policy_files.is_empty();
         let policy_read = stamp_of_texts(read.filter(|_| !is_built_in));
@@ -298,6 +302,9 @@ impl Reloader {
         record_policy(&self.engine, &loaded, "reload")
             .await
             .map_err(|error| vec![format!("recording the policy: {}", Chain(&error))])?;
+        self.record_weakened(&weakened(&snapshot.ruleset, &loaded.ruleset))
+            .await?;
+        self.metrics.rules_watching(watching(&loaded.ruleset).len());
         let generation = self.engine.replace_policy(loaded.ruleset);
         self.metrics.generation_changed(generation, 0);
         tracing::info!(generation, "policy reloaded");
@@ -306,6 +313,32 @@ impl Reloader {
             is_new: true,
             needs_restart,
         })
+    }
+
+    /// Notes in the log for good which rules will no longer act.
+    async fn record_weakened(&self, weakened: &[String]) -> Result<(), Vec<String>> {
+        if weakened.is_empty() {
+            return Ok(());
+        }
+        let at = SystemClock.now();
+        let note = |text: &String| {
+            tracing::warn!("by the new policy, {text}");
+            Entry::Notice(Notice {
+                at,
+                code: "rule-weakened".into(),
+                text: text.clone(),
+            })
+        };
+        let entries = weakened.iter().map(note).collect();
+        let noted = self.engine.stores().evidence.append(entries).await;
+        noted
+            .map(drop)
+            .map_err(|error| vec![format!("recording the policy: {}", Chain(&error))])
+    }
+
+    /// Ids of the rules that only watch, and stop nothing.
+    pub fn watching_rules(&self) -> Vec<String> {
+        watching(&self.engine.snapshot().ruleset)
     }
 
     /// Holds off reloads while `work` changes what they read, then puts it in force.

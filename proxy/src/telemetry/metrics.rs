@@ -138,6 +138,7 @@ pub struct Metrics {
     inactive_rules: Gauge,
     policy_reloads: Family<OutcomeLabel, Counter>,
     policy_problems: Gauge,
+    watching_rules: Gauge,
     certificate_reloads: Family<OutcomeLabel, Counter>,
     self_test: SelfTestMeters,
 }
@@ -172,6 +173,7 @@ impl Metrics {
             inactive_rules: Gauge::default(),
             policy_reloads: Family::default(),
             policy_problems: Gauge::default(),
+            watching_rules: Gauge::default(),
             certificate_reloads: Family::default(),
             self_test: SelfTestMeters::default(),
             registry: Registry::default(),
@@ -287,6 +289,11 @@ impl Metrics {
             "policy_problems",
             "Errors that keep configuration or policy files as they are now out of force",
             self.policy_problems.clone(),
+        );
+        registry.register(
+            "watching_rules",
+            "Rules in monitor mode: they record what they find and stop nothing",
+            self.watching_rules.clone(),
         );
         registry.register(
             "certificate_reloads",
@@ -425,6 +432,12 @@ impl Metrics {
             .set(i64::try_from(generation).unwrap_or(i64::MAX));
         self.inactive_rules
             .set(i64::try_from(inactive_rules).unwrap_or(i64::MAX));
+    }
+
+    /// So many rules only watch.
+    pub fn rules_watching(&self, rules: usize) {
+        self.watching_rules
+            .set(i64::try_from(rules).unwrap_or(i64::MAX));
     }
 
     /// The policy was reloaded, or could not be because of so many problems.
