@@ -26,4 +26,5 @@ pub mod policy_test;
 pub mod reason;
 pub mod rules;
 pub mod specimen;
+pub mod typosquat;
 pub mod verdict;

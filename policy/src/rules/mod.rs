@@ -37,6 +37,7 @@ pub mod provenance;
 pub mod publish_burst;
 pub mod publisher_change;
 pub mod size_jump;
+pub mod typosquat;
 pub mod watched_name;
 
 use std::sync::Arc;
@@ -72,6 +73,7 @@ pub static RULES: &[RuleKind] = &[
     publish_burst::KIND,
     publisher_change::KIND,
     size_jump::KIND,
+    typosquat::KIND,
     watched_name::KIND,
 ];
 

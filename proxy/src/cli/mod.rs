@@ -21,6 +21,7 @@ mod received;
 mod recorded;
 mod scrub;
 mod serve;
+mod typosquat;
 mod verify;
 mod why;
 
@@ -117,6 +118,8 @@ enum Command {
     /// Import advisory data and look after it
     #[command(subcommand)]
     Feeds(feeds::Feeds),
+    /// Say how much names look like popular ones
+    Typosquat(typosquat::Typosquat),
     /// Make the cache index again from evidence and blobs
     Rebuild,
     /// Free space: blobs nothing names, then the least recently used
@@ -157,6 +160,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Log(log) => log.run(&common),
         Command::Advisories(advisories) => advisories.run(&common),
         Command::Feeds(feeds) => feeds.run(&common),
+        Command::Typosquat(typosquat) => typosquat.run(),
         Command::Exempt(exempt) => exempt.run(&common),
         Command::Rebuild => rebuild::rebuild(&common),
         Command::Gc(gc) => gc.run(&common),
@@ -199,12 +203,19 @@ mod tests {
             found.extend(leaves(below, &path));
         }
         if !command.is_subcommand_required_set() {
-            let needed = command.get_positionals().filter(|it| it.is_required_set());
-            let values = needed.map(|it| {
+            let needed = command.get_arguments().filter(|it| it.is_required_set());
+            let values = needed.flat_map(|it| {
                 let choices = it.get_possible_values();
-                choices.first().map_or("x", |it| it.get_name()).to_owned()
+                let value = choices.first().map_or("x", |it| it.get_name()).to_owned();
+                let option = it.get_long().map(|long| format!("--{long}"));
+                option.into_iter().chain([value])
             });
-            found.push(before.iter().cloned().chain(values).collect());
+            // What is only needed without `--batch` does not call itself needed.
+            let batch = command
+                .get_arguments()
+                .find_map(|it| it.get_long().filter(|it| *it == "batch"));
+            let batch = batch.map(|long| format!("--{long}"));
+            found.push(before.iter().cloned().chain(values).chain(batch).collect());
         }
         found
     }
