@@ -5,7 +5,9 @@ mod support;
 use std::sync::Arc;
 
 use cordon_policy::evaluate::Ruleset;
-use cordon_policy::facts::{ByteFacts, DigestMismatch, Fact, FactKind, FactSet, PackageFacts, VersionFacts};
+use cordon_policy::facts::{
+    ByteFacts, DigestMismatch, Fact, FactKind, FactSet, PackageFacts, VersionFacts,
+};
 use cordon_policy::finding::Mode;
 use cordon_policy::model::{ArtifactKind, Digest, DigestAlgorithm, Digests, Timestamp, Version};
 use cordon_policy::rules::RULES;
@@ -61,7 +63,9 @@ fn inv_11_every_fact_a_rule_needs_holds_when_it_cannot_be_learned() {
         .iter()
         .flat_map(|rule| &rule.variants)
         .filter(|variant| variant.settings.mode == Mode::Enforce)
-        .fold(FactSet::EMPTY, |set, variant| set.union(variant.rule.needs()));
+        .fold(FactSet::EMPTY, |set, variant| {
+            set.union(variant.rule.needs())
+        });
     for kind in enforced.iter() {
         let mut facts = fetched("pkg:npm/left-pad@1.3.0");
         // Of age, and not yet so old that what it changed has settled.

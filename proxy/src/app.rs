@@ -43,6 +43,7 @@ pub fn observing_engine(
         public_url,
         ruleset,
         advisories: Arc::new(crate::feeds::AdvisoryData::off()),
+        names: Arc::new(crate::names::Names::built_in()),
         stores,
         upstreams,
         clock: Arc::new(SystemClock),

@@ -15,6 +15,7 @@ pub mod feeds;
 pub mod http;
 pub mod import;
 pub mod maintenance;
+pub mod names;
 pub mod policy_files;
 pub mod registry;
 pub mod reload;

@@ -269,6 +269,7 @@ fn engine(
         public_url,
         ruleset: Arc::clone(&policy.ruleset),
         advisories: Arc::new(crate::feeds::AdvisoryData::off()),
+        names: Arc::new(crate::names::Names::built_in()),
         stores: open.stores.clone(),
         upstreams: Upstreams::new(&config.upstreams, &config.limits)?,
         clock: Arc::new(SystemClock),

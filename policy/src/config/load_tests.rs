@@ -1,10 +1,10 @@
 use super::diagnostic::{Colours, render};
 use super::*;
 use crate::matching::PackageScope;
+use crate::model::Timestamp;
 use crate::rules::{ConfiguredRule, Variant};
 use crate::verdict::RulesetHash;
 use std::sync::Arc;
-use crate::model::Timestamp;
 
 fn source(name: &str, text: &str) -> PolicySource {
     PolicySource {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cordon_policy::facts::{
-    Change, Fact, FactKind, FactSet, PackageFacts, Sibling, Standing, VersionFacts,
+    Change, Fact, FactKind, FactSet, PackageFacts, Popularity, Sibling, Standing, VersionFacts,
 };
 use cordon_policy::model::{PackageName, PackageVersion, Timestamp};
 use futures_util::StreamExt as _;
@@ -82,7 +82,7 @@ impl Context {
 /// Another package, or why it is not there: `Absent` when upstream has no such package.
 type Other = Fact<Arc<Package>>;
 
-fn standing(other: &Other) -> Fact<Standing> {
+fn standing(other: &Other, popularity: Option<Popularity>) -> Fact<Standing> {
     let first_published_at = match other {
         Fact::Known(package) => package.first_published_at(),
         Fact::Absent => Fact::Absent,
@@ -91,7 +91,15 @@ fn standing(other: &Other) -> Fact<Standing> {
     };
     Fact::Known(Standing {
         first_published_at,
-        rank: None,
+        rank: popularity.map(|popularity| popularity.rank),
+    })
+}
+
+/// What everybody uses needs no second look.
+fn known_by_rank(popularity: Option<Popularity>) -> Fact<Standing> {
+    Fact::Known(Standing {
+        first_published_at: Fact::NotYet,
+        rank: popularity.map(|popularity| popularity.rank),
     })
 }
 
@@ -148,6 +156,16 @@ impl Questions {
     }
 }
 
+/// What is known of the package as a whole. Names are compared only where a rule reads the result.
+fn package_facts(package: &Package, snapshot: &Snapshot) -> Option<PackageFacts> {
+    let mut facts = package.package_facts()?;
+    facts.popularity = snapshot.names.popularity(&facts.name);
+    if snapshot.ruleset.needs().contains(FactKind::Similarity) {
+        facts.similarity = snapshot.names.similarity(&facts.name);
+    }
+    Some(facts)
+}
+
 /// What the rules want to know of a candidate; of a fix more than of other versions.
 fn wants(facts: &VersionFacts, snapshot: &Snapshot, now: Timestamp) -> FactSet {
     let PackageVersion { name, version } = facts.subject();
@@ -171,7 +189,13 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Context, Failure> {
         let Questions { names, pins } = Questions::of(package, snapshot, now);
-        let asked = names.into_iter().take(LOOKUPS);
+        let pinned: BTreeSet<&PackageName> =
+            pins.values().flatten().map(|pinned| &pinned.name).collect();
+        let (popular, others): (Vec<_>, Vec<_>) = names
+            .into_iter()
+            .map(|name| (snapshot.names.popularity(&name), name))
+            .partition(|(popularity, name)| popularity.is_some() && !pinned.contains(name));
+        let asked = others.into_iter().map(|(_, name)| name).take(LOOKUPS);
         let lookups = asked.map(|name| async move {
             let other = self.other(package, &name).await?;
             Ok::<(PackageName, Other), Failure>((name, other))
@@ -183,19 +207,29 @@ impl Engine {
             others.insert(name, other);
         }
         let lacks_something = others.values().any(|other| other.known().is_none());
+        let standings: Vec<(PackageName, Fact<Standing>)> = others
+            .iter()
+            .map(|(name, other)| {
+                (
+                    name.clone(),
+                    standing(other, snapshot.names.popularity(name)),
+                )
+            })
+            .collect();
         let sibling = |pinned: PackageVersion| Sibling {
             published_at: published_at(&pinned, others.get(&pinned.name)),
             subject: pinned,
         };
         let pins = pins.into_iter();
         Ok(Context {
-            package: package.package_facts().map(Arc::new),
+            package: package_facts(package, snapshot).map(Arc::new),
             siblings: pins
                 .map(|(index, pinned)| (index, pinned.into_iter().map(sibling).collect()))
                 .collect(),
-            standings: others
-                .iter()
-                .map(|(name, other)| (name.clone(), standing(other)))
+            standings: popular
+                .into_iter()
+                .map(|(popularity, name)| (name, known_by_rank(popularity)))
+                .chain(standings)
                 .collect(),
             valid_until: [
                 lacks_something.then(|| now.saturating_add(RETRY)),

@@ -60,6 +60,7 @@ pub use snapshot::{Live, Snapshot};
 use crate::config::Config;
 use crate::feeds::AdvisoryData;
 use crate::http::reply::Reply;
+use crate::names::Names;
 use crate::registry::{
     self, ArtifactRequest, Denial, DenialScope, Links, Registry, RequestHead, Route,
 };
@@ -101,6 +102,8 @@ pub struct Parts {
     pub ruleset: Arc<Ruleset>,
     /// The advisory data to start with.
     pub advisories: Arc<AdvisoryData>,
+    /// The popular names.
+    pub names: Arc<Names>,
     /// The stores.
     pub stores: Stores,
     /// The upstreams.
@@ -156,6 +159,7 @@ impl Engine {
             public_url,
             ruleset,
             advisories,
+            names,
             stores,
             upstreams,
             clock,
@@ -191,7 +195,7 @@ impl Engine {
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             links: links_below(&public_url),
-            live: Live::new(ruleset, advisories),
+            live: Live::new(ruleset, advisories, names),
             packages,
             ready,
             hot,

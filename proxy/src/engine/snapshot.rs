@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use cordon_policy::evaluate::Ruleset;
 
 use crate::feeds::AdvisoryData;
+use crate::names::Names;
 
 /// What is judged by, with its number.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Snapshot {
     pub ruleset: Arc<Ruleset>,
     /// What is known of vulnerabilities and malware.
     pub advisories: Arc<AdvisoryData>,
+    /// The popular names.
+    pub names: Arc<Names>,
     /// Grows with every change. A verdict of another generation is never served from memory.
     pub generation: u64,
 }
@@ -24,10 +27,11 @@ pub struct Live(ArcSwap<Snapshot>);
 
 impl Live {
     /// Starts with generation 1.
-    pub fn new(ruleset: Arc<Ruleset>, advisories: Arc<AdvisoryData>) -> Self {
+    pub fn new(ruleset: Arc<Ruleset>, advisories: Arc<AdvisoryData>, names: Arc<Names>) -> Self {
         Self(ArcSwap::from_pointee(Snapshot {
             ruleset,
             advisories,
+            names,
             generation: 1,
         }))
     }
