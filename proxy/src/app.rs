@@ -12,6 +12,7 @@ use cordon_storage::evidence::MemoryEvidence;
 use crate::config::Config;
 use crate::data;
 use crate::engine::{Engine, Parts, RandomIds, Stores, SystemClock};
+use crate::feeds::installed;
 use crate::registry;
 use crate::telemetry::Metrics;
 use crate::upstream::{UpstreamError, Upstreams};
@@ -37,12 +38,13 @@ pub fn observing_engine(
         evidence,
     };
     let upstreams = Upstreams::new(&config.upstreams, &config.limits)?;
+    let advisories = Arc::new(installed::read_data(&config));
     let public_url = config.public_url(config.listen);
     Ok(Engine::new(Parts {
         config: Arc::new(config),
         public_url,
         ruleset,
-        advisories: Arc::new(crate::feeds::AdvisoryData::off()),
+        advisories,
         names: Arc::new(crate::names::Names::built_in()),
         stores,
         upstreams,

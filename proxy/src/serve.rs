@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use cordon_policy::model::Digest;
 use cordon_storage::evidence::{Entry, PolicyChange};
+use cordon_storage::generations::Generations;
 use cordon_storage::{Chain, StorageError};
 use http::uri::Authority;
 use tokio::net::TcpListener;
@@ -16,6 +17,7 @@ use crate::admin::{Admin, AdminSettings};
 use crate::config::{Config, ConfigSource};
 use crate::data::{self, OpenData};
 use crate::engine::{Clock, Engine, Parts, RandomIds, SystemClock};
+use crate::feeds::{AdvisoryData, Feeds};
 use crate::http::body::DamageReport;
 use crate::http::respond::Responder;
 use crate::maintenance;
@@ -105,7 +107,12 @@ pub async fn serve(
     let open = open(&config).await?;
     let granted = open.stores.evidence.exemptions().await;
     let policy = policy.with_granted(&granted.map_err(ServeError::Record)?);
-    let engine = engine(&config, &policy, &open, public_url.clone(), &metrics)?;
+    let feeds = feeds(&config).await?;
+    let judging = Judging {
+        policy: &policy,
+        advisories: Arc::new(feeds.data()),
+    };
+    let engine = engine(&config, judging, &open, public_url.clone(), &metrics)?;
     record_policy(&engine, &policy, "start")
         .await
         .map_err(ServeError::Record)?;
@@ -141,7 +148,8 @@ pub async fn serve(
         Arc::clone(&metrics),
     )
     .with_certificates(certificates.iter().chain(&admin_certificates).cloned())
-    .with_self_test(Arc::clone(&self_test));
+    .with_self_test(Arc::clone(&self_test))
+    .with_feeds(feeds.clone());
     let responder = Responder::new(damage_report(&engine));
     let registries = Registries::new(Arc::clone(&engine), responder, Arc::clone(&metrics));
     let settings = ServerSettings::new(&config.limits, authorities(&public_url));
@@ -185,6 +193,18 @@ pub async fn serve(
         async move { engine.keep_store_bounded().await }
     });
     helpers.spawn(self_test.watch(shutdown.drain()));
+    for watch in feeds.watches(&engine, &metrics)? {
+        helpers.spawn(watch.run(shutdown.drain()));
+    }
+    let passing = tokio::spawn({
+        let (engine, notes) = (Arc::clone(&engine), pass_notes(&config)?);
+        let mut drain = shutdown.drain();
+        async move {
+            engine
+                .run_passes(notes, drain.reached(Phase::Draining))
+                .await
+        }
+    });
     helpers.spawn(maintenance::watch_index(open.stores.clone()));
     helpers.spawn(reloader.clone().watch_files(shutdown.drain()));
     let serving = tokio::spawn(server.run(shutdown.drain()));
@@ -201,7 +221,8 @@ pub async fn serve(
     shutdown.abort();
     let _ = administering.await;
     helpers.shutdown().await;
-    // Not cut off: it may be in the middle of writing who received what.
+    // Not cut off: they may be in the middle of writing who received what.
+    let _ = passing.await;
     let _ = writing.await;
     engine.finish().await;
     if let Err(error) = engine.stores().cache.flush().await {
@@ -257,9 +278,30 @@ async fn open(config: &Config) -> Result<OpenData, ServeError> {
         })
 }
 
+/// What a start judges by.
+struct Judging<'a> {
+    policy: &'a LoadedPolicy,
+    advisories: Arc<AdvisoryData>,
+}
+
+async fn feeds(config: &Arc<Config>) -> Result<Feeds, ServeError> {
+    let config = Arc::clone(config);
+    tokio::task::spawn_blocking(move || Feeds::open(config, Arc::new(SystemClock)))
+        .await
+        .map_err(|error| ServeError::System(io::Error::other(error)))
+}
+
+/// Where it is remembered how far passes over what was recorded have come.
+fn pass_notes(config: &Config) -> Result<Generations, ServeError> {
+    Generations::open(config.data.join("feeds")).map_err(|error| ServeError::Data {
+        folder: config.data.clone(),
+        error,
+    })
+}
+
 fn engine(
     config: &Arc<Config>,
-    policy: &LoadedPolicy,
+    judging: Judging<'_>,
     open: &OpenData,
     public_url: Url,
     metrics: &Arc<Metrics>,
@@ -267,8 +309,8 @@ fn engine(
     Ok(Engine::new(Parts {
         config: Arc::clone(config),
         public_url,
-        ruleset: Arc::clone(&policy.ruleset),
-        advisories: Arc::new(crate::feeds::AdvisoryData::off()),
+        ruleset: Arc::clone(&judging.policy.ruleset),
+        advisories: judging.advisories,
         names: Arc::new(crate::names::Names::built_in()),
         stores: open.stores.clone(),
         upstreams: Upstreams::new(&config.upstreams, &config.limits)?,

@@ -196,6 +196,10 @@ impl Builder {
             self.server,
             self.sections
         );
+        // Without a word about feeds they would be fetched from the public ones.
+        if !self.sections.contains("[feeds") {
+            text.push_str("\n[feeds]\nadvisories = []\n");
+        }
         text.push_str("\n[upstream]\n");
         for protocol in Protocol::ALL {
             // A protocol without a table would get its public registry.

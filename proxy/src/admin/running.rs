@@ -64,10 +64,15 @@ impl AdminState for Reloader {
     }
 
     fn notices(&self) -> Vec<String> {
-        let mut notices = vec![
-            "advisory rules: inactive; known vulnerabilities and malware are not looked for"
-                .to_owned(),
-        ];
+        let mut notices = Vec::new();
+        let inactive = self.engine().snapshot().inactive_rules();
+        if inactive > 0 {
+            notices.push(format!(
+                "advisory rules: {inactive} inactive; known vulnerabilities and malware are not \
+                 looked for everywhere"
+            ));
+        }
+        notices.extend(self.feed_remarks());
         if !self.last_problems().is_empty() {
             notices.push(
                 "configuration or policy files have problems; what was read before them is in force"

@@ -33,6 +33,8 @@ enum LogCommand {
     Verify(super::verify::Verify),
     /// Say who received a package, a version of it, or was refused it
     Received(super::received::Received),
+    /// List what was served and is refused by now, with who has it
+    Exposures(super::exposures::Exposures),
     /// List what the log notes besides decisions: damage, gaps, collections
     Notices(super::notices::Notices),
     /// List names that were asked for and did not exist; packages registered under them later are
@@ -87,6 +89,7 @@ impl Log {
         match &self.command {
             Some(LogCommand::Verify(verify)) => verify.run(common),
             Some(LogCommand::Received(received)) => received.run(common),
+            Some(LogCommand::Exposures(exposures)) => exposures.run(common),
             Some(LogCommand::Notices(notices)) => notices.run(common),
             Some(LogCommand::Missed(missed)) => missed.run(common),
             None => self.list.run(common),

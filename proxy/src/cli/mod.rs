@@ -8,6 +8,7 @@ mod completions;
 mod doctor;
 mod exempt;
 mod explain;
+mod exposures;
 mod feeds;
 mod follow;
 mod health;

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use clap::Args;
 use cordon_policy::ecosystem::schemes;
 use cordon_policy::model::parse_purl;
-use cordon_storage::evidence::{LoggedServing, Outcome, ServingFilter};
+use cordon_storage::evidence::{
+    ExposureFilter, LoggedExposure, LoggedServing, Outcome, ServingFilter,
+};
 
 use super::output::{self, printable};
-use super::{Common, unusable};
+use super::{Common, exposures, unusable};
 use crate::data;
 
 #[derive(Debug, Args)]
@@ -43,11 +45,19 @@ impl Received {
             outcome: Some(outcome),
             limit: self.limit,
         };
+        let exposed = ExposureFilter {
+            package: Some(filter.package.clone()),
+            ..ExposureFilter::default()
+        };
         let config = common.load(&common.overrides())?;
         super::block_on(async {
             let evidence = data::open_reader(&config.data).map_err(|error| super::fail(&error))?;
             let found = evidence.servings(&filter).await;
             self.show(&found.map_err(|error| super::fail(&error))?)?;
+            if !(self.json || self.refused) {
+                let exposures = evidence.exposures(&exposed).await;
+                show_exposures(&exposures.map_err(|error| super::fail(&error))?, &filter)?;
+            }
             Ok(ExitCode::SUCCESS)
         })
     }
@@ -62,6 +72,25 @@ impl Received {
         } else {
             output::print(table(servings))
         }
+    }
+}
+
+/// Which of it is refused by now.
+fn show_exposures(found: &[LoggedExposure], filter: &ServingFilter) -> Result<(), ExitCode> {
+    let is_meant = |it: &&LoggedExposure| {
+        let version = &it.exposure.artifact.subject.version;
+        filter
+            .version
+            .as_ref()
+            .is_none_or(|wanted| wanted == version)
+    };
+    let meant: Vec<String> = found.iter().filter(is_meant).map(exposures::text).collect();
+    match meant.is_empty() {
+        true => Ok(()),
+        false => output::print(format_args!(
+            "\nrefused by now:\n{}",
+            meant.concat().trim_end()
+        )),
     }
 }
 

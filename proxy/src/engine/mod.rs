@@ -28,7 +28,9 @@ mod metadata;
 mod missed;
 mod observe;
 mod package;
+mod passes;
 mod record;
+mod reevaluate;
 mod service;
 mod sightings;
 mod snapshot;
@@ -55,6 +57,8 @@ pub use clock::{Clock, IdSource, RandomIds, SystemClock};
 pub use explain::{Explained, Explanation};
 pub use failure::{Blame, Failure};
 pub use gate::{Cleared, ClearedBytes};
+pub use passes::Scope;
+pub use reevaluate::Reevaluated;
 pub use snapshot::{Live, Snapshot};
 
 use crate::config::Config;
@@ -73,6 +77,7 @@ use metadata::{Ready, ReadyKey};
 use missed::MissedNames;
 use observe::Meters;
 use package::{Package, PackageKey};
+use passes::Passes;
 use record::Servings;
 use space::Space;
 
@@ -148,6 +153,8 @@ pub struct Engine {
     space: Arc<Space>,
     servings: Servings,
     servings_full: Notify,
+    servings_turn: tokio::sync::Mutex<()>,
+    passes: Passes,
 }
 
 impl Engine {
@@ -213,6 +220,8 @@ impl Engine {
             space: Arc::new(space),
             servings: Servings::default(),
             servings_full: Notify::new(),
+            servings_turn: tokio::sync::Mutex::default(),
+            passes: Passes::default(),
             config,
             public_url,
             stores,

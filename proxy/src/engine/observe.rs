@@ -103,6 +103,11 @@ impl Meters {
         self.metrics.decided(ecosystem, evaluation.effect(), rule);
     }
 
+    /// What was served is refused by now.
+    pub(super) fn exposed(&self, ecosystem: &str) {
+        self.metrics.exposed(ecosystem);
+    }
+
     /// Stored bytes were found damaged.
     pub(super) fn blob_damaged(&self) {
         self.metrics.blob_damaged();

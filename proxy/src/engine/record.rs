@@ -96,8 +96,7 @@ impl Engine {
         }
     }
 
-    /// Writes servings until `ended`; the task that runs it is the only writer of them. It is not
-    /// to be aborted: a batch being written would be lost with it.
+    /// Writes servings until `ended`. It is not to be aborted: a batch being written would be lost with it.
     pub async fn write_servings(&self, ended: impl Future<Output = ()>) {
         let mut ended = std::pin::pin!(ended);
         loop {
@@ -113,6 +112,8 @@ impl Engine {
     /// Writes what is waiting. After a failure it waits for the next time, as far as there is
     /// room: the decisions themselves are already durable.
     pub async fn flush_servings(&self) {
+        // Whoever returns from here knows that what was noted before is written.
+        let _turn = self.servings_turn.lock().await;
         let batch = self.servings.take();
         if batch.is_empty() {
             return;

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use cordon_policy::evaluate::Ruleset;
+use cordon_policy::facts::FactKind;
+use cordon_policy::rules::ConfiguredRule;
 
 use crate::feeds::AdvisoryData;
+use crate::feeds::data::EcosystemFeed;
 use crate::names::Names;
 
 /// What is judged by, with its number.
@@ -19,6 +22,26 @@ pub struct Snapshot {
     pub names: Arc<Names>,
     /// Grows with every change. A verdict of another generation is never served from memory.
     pub generation: u64,
+}
+
+impl Snapshot {
+    /// How many rules have nothing to judge by: they are on and look at advisories, of which there
+    /// are none for some ecosystem.
+    pub fn inactive_rules(&self) -> usize {
+        let mut feeds = self.advisories.ecosystems();
+        let is_missing = |feed: &EcosystemFeed| !matches!(feed, EcosystemFeed::Loaded(_));
+        let has_all = self.advisories.ecosystems().next().is_some()
+            && !feeds.any(|(_, feed)| is_missing(feed));
+        if has_all {
+            return 0;
+        }
+        let needs_advisories = |rule: &&ConfiguredRule| {
+            rule.variants.iter().any(|variant| {
+                variant.settings.is_enabled && variant.rule.needs().contains(FactKind::Advisories)
+            })
+        };
+        self.ruleset.rules().iter().filter(needs_advisories).count()
+    }
 }
 
 /// Holds the snapshot in force.

@@ -10,6 +10,7 @@
 
 pub mod data;
 pub mod dump;
+mod fetch;
 pub mod gather;
 pub mod import;
 pub mod installed;
@@ -19,6 +20,8 @@ pub mod notes;
 mod records;
 mod refused;
 mod source;
+pub mod watch;
 
 pub use data::{AdvisoryData, AdvisoryFacts};
 pub use refused::Refused;
+pub use watch::Feeds;

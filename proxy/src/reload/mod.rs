@@ -13,13 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cordon_policy::config::diagnostic::Diagnostic;
+use cordon_policy::decision::Cause;
 use cordon_storage::Chain;
 use cordon_storage::evidence::{Entry, Notice};
 
 use self::watch::{Contents, Watch, stamp_of_texts};
 use self::weakened::{watching, weakened};
 use crate::config::{Config, ConfigSource, Loaded};
-use crate::engine::{Clock as _, Engine, SystemClock};
+use crate::engine::{Clock as _, Engine, Scope, SystemClock};
+use crate::feeds::Feeds;
 use crate::policy_files::{self, LoadedPolicy};
 use crate::selftest::{SelfTest, Tested};
 use crate::serve::record_policy;
@@ -39,6 +41,7 @@ pub struct Reloader {
     metrics: Arc<Metrics>,
     certificates: Vec<Arc<Certificates>>,
     self_test: Option<Arc<SelfTest>>,
+    feeds: Option<Feeds>,
     turn: Arc<tokio::sync::Mutex<()>>,
     state: Arc<Mutex<State>>,
 }
@@ -94,8 +97,9 @@ impl Reloader {
         policy: &LoadedPolicy,
         metrics: Arc<Metrics>,
     ) -> Self {
-        metrics.generation_changed(engine.snapshot().generation, 0);
-        metrics.rules_watching(watching(&engine.snapshot().ruleset).len());
+        let snapshot = engine.snapshot();
+        metrics.generation_changed(snapshot.generation, snapshot.inactive_rules());
+        metrics.rules_watching(watching(&snapshot.ruleset).len());
         let read = policy.sources.iter().map(|it| it.text.as_str());
         let is_built_in = config.policy_files.is_empty();
         let policy_read = stamp_of_texts(read.filter(|_| !is_built_in));
@@ -114,6 +118,7 @@ impl Reloader {
             metrics,
             certificates: Vec::new(),
             self_test: None,
+            feeds: None,
             turn: Arc::default(),
             state: Arc::new(Mutex::new(state)),
         }
@@ -140,9 +145,23 @@ impl Reloader {
         }
     }
 
+    /// Also asks the sources of advisory data when asked to reload.
+    #[must_use]
+    pub fn with_feeds(self, feeds: Feeds) -> Self {
+        Self {
+            feeds: Some(feeds),
+            ..self
+        }
+    }
+
     /// The last self-test.
     pub fn self_tested(&self) -> Option<Arc<Tested>> {
         self.self_test.as_ref()?.last()
+    }
+
+    /// What an operator must know of advisory data.
+    pub fn feed_remarks(&self) -> Vec<String> {
+        self.feeds.as_ref().map(Feeds::remarks).unwrap_or_default()
     }
 
     /// The engine.
@@ -177,6 +196,9 @@ impl Reloader {
             tracing::info!("the policy was read again and is the same as before");
         }
         let wrong = self.reload_certificates().await;
+        if let Some(feeds) = &self.feeds {
+            feeds.refresh();
+        }
         match outcome {
             Ok(reloaded) if !wrong.is_empty() => Err([vec![reloaded.to_string()], wrong].concat()),
             Ok(reloaded) => Ok(reloaded),
@@ -306,7 +328,10 @@ impl Reloader {
             .await?;
         self.metrics.rules_watching(watching(&loaded.ruleset).len());
         let generation = self.engine.replace_policy(loaded.ruleset);
-        self.metrics.generation_changed(generation, 0);
+        let inactive = self.engine.snapshot().inactive_rules();
+        self.metrics.generation_changed(generation, inactive);
+        self.engine
+            .reevaluate_later(Cause::PolicyReload, Scope::Everything);
         tracing::info!(generation, "policy reloaded");
         Ok(Reloaded {
             generation,

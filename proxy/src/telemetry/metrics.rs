@@ -15,10 +15,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use self::feeds::Feeds;
 use self::outcome::Requests;
 pub use self::outcome::{Outcome, Served};
 use self::self_test::SelfTestMeters;
 
+pub mod feeds;
 mod outcome;
 mod self_test;
 
@@ -141,6 +143,7 @@ pub struct Metrics {
     watching_rules: Gauge,
     certificate_reloads: Family<OutcomeLabel, Counter>,
     self_test: SelfTestMeters,
+    feeds: Feeds,
 }
 
 impl Metrics {
@@ -176,6 +179,7 @@ impl Metrics {
             watching_rules: Gauge::default(),
             certificate_reloads: Family::default(),
             self_test: SelfTestMeters::default(),
+            feeds: Feeds::default(),
             registry: Registry::default(),
         };
         metrics.register_into(&mut registry);
@@ -301,6 +305,7 @@ impl Metrics {
             self.certificate_reloads.clone(),
         );
         self.self_test.register_into(registry);
+        self.feeds.register_into(registry);
     }
 
     /// The counters of one mount.

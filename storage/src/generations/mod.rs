@@ -93,8 +93,7 @@ impl Generations {
     }
 
     pub(crate) fn open_on(disk: Arc<dyn Disk>, folder: PathBuf) -> Result<Self, StorageError> {
-        create_folders(&*disk, &folder.join(PARTS))
-            .map_err(io_at("opening the folder", &folder))?;
+        create_folders(&*disk, &folder).map_err(io_at("opening the folder", &folder))?;
         Ok(Self { disk, folder })
     }
 
@@ -217,6 +216,8 @@ impl Generations {
     pub fn write(&self) -> Result<Option<Writing>, StorageError> {
         let path = self.folder.join("lock");
         let lock = self.disk.lock(&path).map_err(io_at("locking", &path))?;
+        let parts = self.folder.join(PARTS);
+        create_folders(&*self.disk, &parts).map_err(io_at("making the folder", &parts))?;
         Ok(lock.map(|lock| Writing {
             generations: self.clone(),
             _lock: lock,
