@@ -20,6 +20,7 @@ mod evidence;
 mod exempt_bytes;
 mod exempting;
 mod fake_registry_is_honest;
+mod feeds;
 mod herd;
 mod isolation;
 mod kill;

@@ -215,7 +215,6 @@ impl Engine {
         let _held = self.space.hold(&bytes.sha256).await;
         let now = self.clock.now();
         let pinned = self.stores.evidence.pin(id).await?;
-        let latest = self.stores.evidence.latest(id).await?;
         let mut facts = wanted.facts.clone();
         facts.bytes = Fact::Known(bytes.clone());
         facts.history.pinned = pinned.clone();
@@ -226,6 +225,8 @@ impl Engine {
             reader = self.keep(wanted, &bytes, held).await?;
         }
         let permit = evaluation.permit();
+        let turn = self.turns.of(&id.subject.name).await;
+        let latest = self.stores.evidence.latest(id).await?;
         // The record of the same conclusion about the same bytes under the same rules stands.
         let standing = latest.map(|logged| logged.decision).filter(|decision| {
             decision.ruleset == *wanted.snapshot.ruleset.hash() && decision.evaluation == evaluation
@@ -256,9 +257,12 @@ impl Engine {
                 decision
             }
         };
+        drop(turn);
         let Some(permit) = permit else {
             return Ok(Outcome::Refused(decision));
         };
+        let package = &wanted.package;
+        package.note_allowed(id, permit.sha256(), decision.at);
         if pinned.is_none() && self.stores.evidence.pin(id).await?.as_ref() != Some(permit.sha256())
         {
             // Somebody pinned other bytes meanwhile, under another generation of the policy.

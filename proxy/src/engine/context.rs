@@ -46,6 +46,11 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// Whether it was gathered from this advisory data.
+    pub(super) fn is_of(&self, advisories: &AdvisoryData) -> bool {
+        self.advisories.id() == advisories.id()
+    }
+
     /// Completes what the documents tell of the candidate at `index`, whose history is known.
     pub(super) fn complete(&self, index: usize, facts: &mut VersionFacts) {
         let subject = &facts.artifact.subject;

@@ -111,6 +111,11 @@ impl Engine {
         };
         let mut withheld = HashMap::with_capacity(not_listed.len());
         let mut log = Vec::new();
+        // What is on record must stay so until what is concluded here is, too.
+        let turn = match not_listed.is_empty() {
+            true => None,
+            false => Some(self.turns.of(&package.name).await),
+        };
         let mut standing = self
             .standing(package, previous.as_deref(), &not_listed)
             .await?;
@@ -164,6 +169,7 @@ impl Engine {
                 log = rest;
             }
         }
+        drop(turn);
         Ok(Judgement {
             generation: snapshot.generation,
             valid_until: sooner(valid_until, context.valid_until),
@@ -203,8 +209,9 @@ fn key_of(evaluation: &Evaluation) -> (Version, FileName) {
 fn cause(previous: Option<&Judgement>, snapshot: &Snapshot) -> Cause {
     match previous {
         None => Cause::Request,
-        Some(previous) if previous.generation != snapshot.generation => Cause::PolicyReload,
-        Some(_) => Cause::Expiry,
+        Some(previous) if previous.generation == snapshot.generation => Cause::Expiry,
+        Some(previous) if previous.context.is_of(&snapshot.advisories) => Cause::PolicyReload,
+        Some(_) => Cause::AdvisoryRefresh,
     }
 }
 

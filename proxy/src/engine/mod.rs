@@ -38,6 +38,7 @@ mod space;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod uses;
 
 use std::sync::{Arc, Weak};
@@ -80,6 +81,7 @@ use package::{Package, PackageKey};
 use passes::Passes;
 use record::Servings;
 use space::Space;
+use turns::Turns;
 
 /// How long a failure is answered from memory, so that many who ask cause one attempt.
 const FAILURE_MEMORY: Duration = Duration::from_secs(2);
@@ -155,6 +157,7 @@ pub struct Engine {
     servings_full: Notify,
     servings_turn: tokio::sync::Mutex<()>,
     passes: Passes,
+    turns: Turns,
 }
 
 impl Engine {
@@ -222,6 +225,7 @@ impl Engine {
             servings_full: Notify::new(),
             servings_turn: tokio::sync::Mutex::default(),
             passes: Passes::default(),
+            turns: Turns::default(),
             config,
             public_url,
             stores,

@@ -5,9 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use cordon_policy::facts::{AskedInVain, Fact, History, PackageFacts, VersionFacts};
-use cordon_policy::model::{Digest, FileName, PackageName, Timestamp, Version};
+use cordon_policy::model::{
+    ArtifactId, ArtifactKind, Digest, FileName, PackageName, Timestamp, Version,
+};
 use cordon_storage::evidence::Remembered;
 use smol_str::SmolStr;
 
@@ -87,7 +89,8 @@ pub(super) struct Package {
     /// Held while verdicts are made, so that each changed one is recorded once.
     pub(super) judging: tokio::sync::Mutex<()>,
     sightings: Sightings,
-    remembered: HashMap<(Version, FileName), Remembered>,
+    /// As of when the documents were parsed, with what was allowed since then.
+    remembered: ArcSwap<HashMap<(Version, FileName), Remembered>>,
     /// Whether it was asked for before it existed.
     asked_in_vain: Option<AskedInVain>,
 }
@@ -143,13 +146,36 @@ impl Package {
         let id = &facts.artifact;
         let key = (id.subject.version.clone(), id.file.clone());
         let seen = self.sightings.seen(&key);
-        let remembered = self.remembered.get(&key);
+        let remembered = self.remembered.load();
+        let remembered = remembered.get(&key);
         History {
             first_seen_at: seen.map(|seen| seen.first_seen_at),
             published_at_first_sight: seen.and_then(|seen| seen.published_at),
             first_allowed_at: remembered.and_then(|known| known.first_allowed_at),
             pinned: remembered.and_then(|known| known.pinned.clone()),
         }
+    }
+
+    /// The bytes of a file were allowed: from now on that is part of its history.
+    pub(super) fn note_allowed(&self, id: &ArtifactId, sha256: &Digest, at: Timestamp) {
+        if id.kind != ArtifactKind::Archive {
+            return;
+        }
+        let key = (id.subject.version.clone(), id.file.clone());
+        let is_known = |all: &HashMap<_, Remembered>| {
+            all.get(&key)
+                .is_some_and(|it| it.first_allowed_at.is_some())
+        };
+        if is_known(&self.remembered.load()) {
+            return;
+        }
+        self.remembered.rcu(|all| {
+            let mut all = HashMap::clone(all);
+            let remembered = all.entry(key.clone()).or_default();
+            remembered.first_allowed_at.get_or_insert(at);
+            remembered.pinned.get_or_insert_with(|| sha256.clone());
+            all
+        });
     }
 
     /// Digests of the documents, in order.
@@ -322,7 +348,7 @@ impl Engine {
             judging: tokio::sync::Mutex::new(()),
             sightings: Sightings::of(parsed.candidates(), seen, before, now),
             document: parsed,
-            remembered,
+            remembered: ArcSwap::from_pointee(remembered),
             asked_in_vain: missed.map(|first_at| AskedInVain { first_at }),
             name: name.clone(),
         });

@@ -60,6 +60,8 @@ impl Engine {
         cause: Cause,
     ) -> Result<Reevaluated, StorageError> {
         let evidence = &self.stores.evidence;
+        // Nobody else concludes anything about it meanwhile.
+        let _turn = self.turns.of(package).await;
         let standing = evidence.standing(package).await?;
         let mut done = Reevaluated::default();
         if standing.is_empty() {

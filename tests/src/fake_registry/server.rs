@@ -148,7 +148,15 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Resul
         }
     }
     let body = buffer.drain(..length).collect();
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    // A proxy is asked by the whole address; as one it answers for every host.
+    let local = target.strip_prefix("http://").and_then(|rest| {
+        let at = rest.find('/')?;
+        rest.get(at..)
+    });
+    let (path, query) = local
+        .unwrap_or(target)
+        .split_once('?')
+        .unwrap_or((local.unwrap_or(target), ""));
     Ok(Some(Request {
         method: method.to_owned(),
         target: target.to_owned(),
