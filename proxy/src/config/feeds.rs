@@ -230,8 +230,10 @@ impl Default for RawFeeds {
 
 /// Reads `[feeds]`.
 pub(super) fn read(mut table: TableReader<'_, '_>) -> RawFeeds {
-    let mut raw = RawFeeds::default();
-    raw.at = table.bytes().clone();
+    let mut raw = RawFeeds {
+        at: table.bytes().clone(),
+        ..RawFeeds::default()
+    };
     let t = &mut table;
     let bounds = &mut raw.bounds;
     if t.has("advisories") {

@@ -300,8 +300,8 @@ fn d_04_an_empty_dump_and_an_unlikely_shrink_are_refused_unless_forced() {
     place.stays("public", &smaller, "shrunk");
     // Taking everything back is a way to lose it, too.
     let mut taken_back = dump(100, 11);
-    for n in 0..11 {
-        taken_back[n] = withdrawn(n, 11);
+    for (n, record) in taken_back.iter_mut().take(11).enumerate() {
+        *record = withdrawn(n, 11);
     }
     let path = place.zip("withdrawn.zip", &taken_back);
     place.stays("public", &path, "shrunk");
