@@ -37,7 +37,10 @@ fn minutes(count: u64) -> Duration {
 
 /// Published by an account, as most versions are.
 fn by(release: Release, account: &str) -> Release {
-    release.field("_npmUser", json!({"name": account, "email": "a@example.invalid"}))
+    release.field(
+        "_npmUser",
+        json!({"name": account, "email": "a@example.invalid"}),
+    )
 }
 
 /// Published by a workflow the registry trusts.
@@ -92,9 +95,27 @@ fn gains_script(
 
 fn hijacks() -> Vec<Incident> {
     let mut all = vec![
-        gains_script("H01", "eslint-scope", ["3.7.0", "3.7.1"], &["3.7.2"], "postinstall"),
-        gains_script("H04", "coa", ["2.0.1", "2.0.2"], &["2.0.3", "2.0.4"], "preinstall"),
-        gains_script("H14", "@rspack/core", ["1.1.5", "1.1.6"], &["1.1.7"], "postinstall"),
+        gains_script(
+            "H01",
+            "eslint-scope",
+            ["3.7.0", "3.7.1"],
+            &["3.7.2"],
+            "postinstall",
+        ),
+        gains_script(
+            "H04",
+            "coa",
+            ["2.0.1", "2.0.2"],
+            &["2.0.3", "2.0.4"],
+            "preinstall",
+        ),
+        gains_script(
+            "H14",
+            "@rspack/core",
+            ["1.1.5", "1.1.6"],
+            &["1.1.7"],
+            "postinstall",
+        ),
         gains_script(
             "H17",
             "eslint-config-prettier",
@@ -102,9 +123,27 @@ fn hijacks() -> Vec<Incident> {
             &["8.10.1", "10.1.6", "10.1.7"],
             "install",
         ),
-        gains_script("H22", "@ctrl/tinycolor", ["4.0.0", "4.1.0"], &["4.1.1", "4.1.2"], "postinstall"),
-        gains_script("H23", "posthog-node", ["5.13.1", "5.13.2"], &["5.13.3"], "preinstall"),
-        gains_script("H28", "@bitwarden/cli", ["2026.2.0", "2026.3.0"], &["2026.4.0"], "preinstall"),
+        gains_script(
+            "H22",
+            "@ctrl/tinycolor",
+            ["4.0.0", "4.1.0"],
+            &["4.1.1", "4.1.2"],
+            "postinstall",
+        ),
+        gains_script(
+            "H23",
+            "posthog-node",
+            ["5.13.1", "5.13.2"],
+            &["5.13.3"],
+            "preinstall",
+        ),
+        gains_script(
+            "H28",
+            "@bitwarden/cli",
+            ["2026.2.0", "2026.3.0"],
+            &["2026.4.0"],
+            "preinstall",
+        ),
         gains_script("H35", "keyv", ["5.5.2", "5.6.0"], &["6.0.0"], "preinstall"),
     ];
     all.push(event_stream());
@@ -207,7 +246,10 @@ fn phantom_gyp() -> Incident {
         id: "H32",
         protocol: Protocol::Npm,
         package,
-        good: vec![npm(package, "0.10.0", days(200)), npm(package, "0.11.0", days(90))],
+        good: vec![
+            npm(package, "0.10.0", days(200)),
+            npm(package, "0.11.0", days(90)),
+        ],
         bad: vec![
             bad("0.11.1", hours(2)),
             bad("0.11.2", hours(2) - minutes(10)),
@@ -226,8 +268,11 @@ fn mastra() -> Incident {
         package: "@mastra/core",
         good: vec![trusted(npm("@mastra/core", "1.40.0", days(14)))],
         bad: vec![
-            by(npm("@mastra/core", "1.40.1", hours(1)), "former-contributor")
-                .depends_on("easy-day-js", "^1.11.21"),
+            by(
+                npm("@mastra/core", "1.40.1", hours(1)),
+                "former-contributor",
+            )
+            .depends_on("easy-day-js", "^1.11.21"),
         ],
         beside: vec![
             npm("easy-day-js", "1.11.21", days(1)),
@@ -243,7 +288,10 @@ fn arrayref() -> Incident {
         id: "H36",
         protocol: Protocol::Cargo,
         package: "arrayref",
-        good: vec![cargo("arrayref", "0.3.8", days(500)), cargo("arrayref", "0.3.9", days(300))],
+        good: vec![
+            cargo("arrayref", "0.3.8", days(500)),
+            cargo("arrayref", "0.3.9", days(300)),
+        ],
         bad: vec![cargo("arrayref", "0.3.10", hours(1)).depends_on("proc-macro1", "^1.0.107")],
         beside: vec![cargo("proc-macro1", "1.0.107", hours(2))],
         rule: "new-dependency",
@@ -271,7 +319,11 @@ fn ultralytics() -> Incident {
 
 fn start(incident: &Incident, policy: &str) -> (FakeRegistry, Cordon) {
     let registry = FakeRegistry::start();
-    let all = incident.good.iter().chain(&incident.beside).chain(&incident.bad);
+    let all = incident
+        .good
+        .iter()
+        .chain(&incident.beside)
+        .chain(&incident.bad);
     for release in all {
         registry.publish(release.clone());
     }
@@ -306,7 +358,10 @@ fn rules_against(cordon: &Cordon, protocol: Protocol, package: &str, version: &s
 }
 
 fn versions(releases: &[Release]) -> Vec<String> {
-    releases.iter().map(|release| release.version().to_owned()).collect()
+    releases
+        .iter()
+        .map(|release| release.version().to_owned())
+        .collect()
 }
 
 /// Checks both planes; the good versions are served.
@@ -323,7 +378,12 @@ fn replay(incident: &Incident, policy: &str) {
     for version in versions(&incident.bad) {
         let url = listing::locked_url(protocol, &base, package, &version);
         let reply = http::get(&url);
-        assert_eq!(reply.status, 403, "{id} {package} {version}: {}", reply.text());
+        assert_eq!(
+            reply.status,
+            403,
+            "{id} {package} {version}: {}",
+            reply.text()
+        );
         let rules = rules_against(&cordon, protocol, package, &version);
         assert!(
             rules.iter().any(|rule| rule == incident.rule),
@@ -342,7 +402,10 @@ fn replay(incident: &Incident, policy: &str) {
 fn hijacked_packages_are_refused_by_what_changed_whatever_their_age() {
     for incident in hijacks() {
         replay(&incident, WITHOUT_AGE);
-        println!("{} {}: {} without the age rule", incident.id, incident.package, incident.rule);
+        println!(
+            "{} {}: {} without the age rule",
+            incident.id, incident.package, incident.rule
+        );
     }
 }
 
@@ -350,6 +413,9 @@ fn hijacked_packages_are_refused_by_what_changed_whatever_their_age() {
 fn hijacked_packages_are_refused_with_the_age_rule_as_well() {
     for incident in hijacks() {
         replay(&incident, WITH_AGE);
-        println!("{} {}: {} with the age rule", incident.id, incident.package, incident.rule);
+        println!(
+            "{} {}: {} with the age rule",
+            incident.id, incident.package, incident.rule
+        );
     }
 }

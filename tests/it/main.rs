@@ -22,6 +22,7 @@ mod exempting;
 mod fake_registry_is_honest;
 mod feeds;
 mod herd;
+mod incidents;
 mod isolation;
 mod kill;
 mod missed_names;

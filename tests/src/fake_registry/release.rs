@@ -103,6 +103,11 @@ impl Release {
         Self::new(Protocol::Cargo, name, version)
     }
 
+    /// The version, as published.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
     /// Published at this instant instead of the clock's.
     #[must_use]
     pub fn published_at(mut self, instant: Timestamp) -> Self {
