@@ -16,6 +16,7 @@ use cordon_policy::finding::{ConfigSpan, FindingCode, Mode, RuleId};
 use cordon_policy::matching::{PackageScope, VersionSet};
 use cordon_policy::model::{Digest, DigestAlgorithm, Digests, Timestamp, Version};
 use cordon_policy::rules::{ConfiguredRule, Rule, RuleSettings, Variant};
+use cordon_policy::specimen::{Specimen, Stage};
 use cordon_policy::verdict::{Effect, Evaluation, RulesetHash};
 use proptest::collection::vec;
 use proptest::option;
@@ -59,6 +60,10 @@ impl Rule for Scripted {
             );
         }
     }
+    fn specimen(&self, _: &Stage<'_>) -> Specimen {
+        Specimen::Nothing("it is of these tests")
+    }
+
     fn write_parameters(&self, _: &mut PolicyText) {}
 }
 

@@ -7,11 +7,13 @@ use super::parts::{DAY, Look, Seen, evidence, read_settled_after, since, subject
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
+use crate::ecosystem::PYPI;
 use crate::evaluate::Findings;
 use crate::facts::{ExoticDependency, ExoticSource, Fact, FactKind, FactSet, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{Specimen, Stage};
 use crate::verdict::Effect;
 
 const ADDED: FindingCode = FindingCode::from_static("exotic-dependency-added");
@@ -108,6 +110,13 @@ impl Rule for Exotic {
                 since(change)
             );
             out.report(ADDED, reason, &prints(&change.added_exotic), until);
+        }
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        match *stage.ecosystem() == PYPI {
+            true => Specimen::CannotWork("PyPI's pages do not tell what a file depends on"),
+            false => stage.spoiled(|it| it.has_exotic_dependency = true),
         }
     }
 

@@ -9,11 +9,13 @@ use super::parts::{
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
+use crate::ecosystem::PYPI;
 use crate::evaluate::Findings;
 use crate::facts::{Fact, FactKind, FactSet, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{Specimen, Stage};
 use crate::verdict::Effect;
 
 const ADDED: FindingCode = FindingCode::from_static("install-code-added");
@@ -108,6 +110,13 @@ impl Rule for InstallCode {
                 );
                 out.report(ADDED, reason, &evidence(hooks()), until);
             }
+        }
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        match *stage.ecosystem() == PYPI {
+            true => Specimen::CannotWork("PyPI's pages do not tell what runs at install"),
+            false => stage.spoiled(|it| it.has_install_code = true),
         }
     }
 

@@ -11,12 +11,14 @@ use crate::config::canonical::PolicyText;
 use crate::config::limits::MAX_PATTERNS;
 use crate::config::reader::TableReader;
 use crate::config::text::help_for;
+use crate::ecosystem::NPM;
 use crate::evaluate::Findings;
 use crate::facts::{Fact, FactKind, FactSet, LicenseChange, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
 use crate::license::{License, LicensePattern, Term, Terms, is_plain_id};
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{BAD_VERSION, GOOD_VERSION, Good, Release, Specimen, Stage};
 use crate::verdict::Effect;
 
 const DENIED: FindingCode = FindingCode::from_static("license-denied");
@@ -156,6 +158,31 @@ impl Rule for LicenseRule {
         }
     }
 
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        if *stage.ecosystem() != NPM {
+            return Specimen::CannotWork("only the metadata of npm tells the licence");
+        }
+        let known = crate::license::ids();
+        let accepted = known.clone().find(|id| self.judges(id) == Some(true));
+        let refused = known.clone().find(|id| self.judges(id) == Some(false));
+        let refused = match refused {
+            Some(id) => Some(id.to_owned()),
+            None if self.unknown != Effect::Allow => None,
+            None => return Specimen::Nothing("it accepts every licence, and none at all"),
+        };
+        let mut bad = Release::at(BAD_VERSION, stage.long_ago());
+        let mut good = Release::at(GOOD_VERSION, stage.long_ago());
+        bad.license = refused;
+        good.license = accepted.map(str::to_owned);
+        let mut specimen = stage.pair(vec![good, bad], BAD_VERSION.to_owned());
+        if let Specimen::Pair(pair) = &mut specimen
+            && accepted.is_none()
+        {
+            pair.good = Good::Impossible("it accepts no licence of the SPDX list");
+        }
+        specimen
+    }
+
     fn write_parameters(&self, out: &mut PolicyText) {
         for (key, list) in [("allow", &self.allow), ("deny", &self.deny)] {
             let words: Vec<String> = list.iter().map(ToString::to_string).collect();
@@ -218,6 +245,19 @@ impl LicenseRule {
             false => self.allow.iter().any(|pattern| pattern.is_id(text)),
         };
         is_allowed && !self.deny.iter().any(|pattern| pattern.may_hold(text))
+    }
+
+    /// Whether a licence of the SPDX list is accepted; `None` if it is none.
+    fn judges(&self, id: &str) -> Option<bool> {
+        let Some(License::Expression(terms)) = License::read(id) else {
+            return None;
+        };
+        let holds = |list: &[LicensePattern], term: &Term<'_>| {
+            list.iter().any(|pattern| pattern.holds(term))
+        };
+        Some(terms.can_be_met(|term| {
+            !holds(&self.deny, term) && (self.allow.is_empty() || holds(&self.allow, term))
+        }))
     }
 
     fn check_terms(&self, facts: &VersionFacts, terms: &Terms, out: &mut Findings<'_>) {

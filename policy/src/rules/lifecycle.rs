@@ -7,12 +7,13 @@ use super::parts::{read_effect, subject, write_effect};
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
-use crate::ecosystem::scheme_for;
+use crate::ecosystem::{NPM, PYPI, scheme_for};
 use crate::evaluate::Findings;
 use crate::facts::{Fact, FactKind, FactSet, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{BAD_VERSION, Specimen, Stage};
 use crate::verdict::Effect;
 
 const DEPRECATED: FindingCode = FindingCode::from_static("deprecated");
@@ -133,6 +134,22 @@ impl Rule for Lifecycle {
                 reason::instant(end.date)
             );
             out.report(END_OF_LIFE, reason, &end.evidence(), None);
+        }
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        let is_on = |effect: Effect| effect != Effect::Allow;
+        let old = stage.long_ago();
+        let (is_npm, is_pypi) = (*stage.ecosystem() == NPM, *stage.ecosystem() == PYPI);
+        if is_on(self.prerelease) {
+            let version = format!("{BAD_VERSION}{}", if is_pypi { "rc1" } else { "-rc.1" });
+            stage.spoiled_at(old, |it| it.version = version)
+        } else if is_on(self.yanked) && !is_npm {
+            stage.spoiled_at(old, |it| it.is_yanked = true)
+        } else if is_on(self.deprecated) && is_npm {
+            stage.spoiled_at(old, |it| it.is_deprecated = true)
+        } else {
+            Specimen::Nothing("no stage of life that releases there can be in is refused")
         }
     }
 

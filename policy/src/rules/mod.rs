@@ -143,10 +143,7 @@ pub trait Rule: std::any::Any + Send + Sync + std::fmt::Debug {
     fn check(&self, facts: &VersionFacts, now: Timestamp, out: &mut Findings<'_>);
 
     /// A package the rule must refuse as it is configured, and one it must not, for the self-test.
-    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
-        let _ = stage;
-        Specimen::Nothing("the rule has no specimen yet")
-    }
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen;
 
     /// Writes its parameters, every one with its value, for `policy show` and the ruleset's hash:
     /// whatever changes a verdict must be written. Called for the rule and for each override.

@@ -7,11 +7,13 @@ use super::parts::{DAY, Look, Seen, read_settled_after, since, subject};
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
+use crate::ecosystem::CARGO;
 use crate::evaluate::Findings;
 use crate::facts::{Fact, FactKind, FactSet, Trust, TrustLost, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{BAD_VERSION, GOOD_VERSION, Release, Specimen, Stage};
 use crate::verdict::Effect;
 
 const LOST: FindingCode = FindingCode::from_static("provenance-lost");
@@ -122,6 +124,16 @@ impl Rule for Provenance {
             since(change)
         );
         out.report(code, reason, word(from), until);
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        if *stage.ecosystem() == CARGO {
+            return Specimen::CannotWork("the index of crates.io has no word of provenance");
+        }
+        let mut good = Release::at(GOOD_VERSION, stage.long_ago());
+        good.has_provenance = true;
+        let bad = Release::at(BAD_VERSION, stage.just_now());
+        stage.pair(vec![good, bad], BAD_VERSION.to_owned())
     }
 
     fn write_parameters(&self, out: &mut PolicyText) {

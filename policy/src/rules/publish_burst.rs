@@ -12,10 +12,14 @@ use crate::facts::{Burst, Fact, FactKind, FactSet, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{GOOD_VERSION, Release, Specimen, Stage};
 use crate::verdict::Effect;
 
 const BURST: FindingCode = FindingCode::from_static("published-in-a-burst");
 const UNKNOWN: FindingCode = FindingCode::from_static("burst-unknown");
+
+/// Most versions published for a self-test.
+const MOST_PUBLISHED: u32 = 300;
 
 /// How the rule is called, documented and read.
 pub const KIND: RuleKind = RuleKind {
@@ -118,6 +122,20 @@ impl Rule for PublishBurst {
                     out.changes_at(until);
                 }
             }
+        }
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        // One old version is a habit of one.
+        let enough = self
+            .versions
+            .max(self.times_habit.saturating_add(1))
+            .min(MOST_PUBLISHED);
+        let mut releases = vec![Release::at(GOOD_VERSION, stage.long_ago())];
+        releases.extend((1..=enough).map(|n| Release::at(format!("1.1.{n}"), stage.just_now())));
+        match enough == MOST_PUBLISHED {
+            true => Specimen::Nothing("so many versions at once are not published for a test"),
+            false => stage.pair(releases, format!("1.1.{enough}")),
         }
     }
 

@@ -9,11 +9,13 @@ use super::parts::{
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
+use crate::ecosystem::NPM;
 use crate::evaluate::Findings;
 use crate::facts::{FactKind, FactSet, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{Specimen, Stage};
 use crate::verdict::Effect;
 
 const PUBLISHER: FindingCode = FindingCode::from_static("new-publisher");
@@ -111,6 +113,13 @@ impl Rule for PublisherChange {
             );
             let effect = self.new_maintainer;
             out.report_as(effect, MAINTAINER, reason, &evidence(names()), until);
+        }
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        match *stage.ecosystem() == NPM {
+            true => stage.spoiled(|it| it.publisher = Some("somebody-else".to_owned())),
+            false => Specimen::CannotWork("the registry does not tell who publishes"),
         }
     }
 

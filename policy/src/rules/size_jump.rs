@@ -8,10 +8,12 @@ use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::quantity::format_size;
 use crate::config::reader::TableReader;
+use crate::ecosystem::CARGO;
 use crate::evaluate::Findings;
 use crate::facts::{FactKind, FactSet, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
 use crate::model::Timestamp;
+use crate::specimen::{Specimen, Stage};
 use crate::verdict::Effect;
 
 const JUMPED: FindingCode = FindingCode::from_static("size-jumped");
@@ -112,6 +114,17 @@ impl Rule for SizeJump {
             rounded(before)
         );
         out.report(JUMPED, reason, &after.to_string(), until);
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        if *stage.ecosystem() == CARGO {
+            return Specimen::CannotWork("the index of crates.io does not tell sizes");
+        }
+        // More than any multiple of the few hundred bytes of the release before.
+        let size = self
+            .at_least
+            .max(u64::from(self.times).saturating_mul(64 * 1024));
+        stage.spoiled(|it| it.size_bytes = Some(size))
     }
 
     fn write_parameters(&self, out: &mut PolicyText) {

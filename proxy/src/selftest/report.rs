@@ -56,7 +56,8 @@ pub enum Outcome {
     BytesTell,
     /// As configured there is nothing it would refuse; why.
     Nothing(String),
-    /// The rule is enabled where it can never act; why.
+    /// The protocol never tells what the rule looks at; why. No failure: the rule is written for
+    /// several protocols, and where it needs a fact never told the policy is refused when it is read.
     CannotWork(String),
     /// It did not do what it is there for.
     Failed(String),
@@ -65,7 +66,7 @@ pub enum Outcome {
 impl Outcome {
     /// Whether somebody has to look.
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::CannotWork(_))
+        matches!(self, Self::Failed(_))
     }
 
     /// One word for a table.
@@ -99,8 +100,12 @@ impl Row {
 impl Report {
     /// How many questions had an answer: planes of rules that refused or reported, or failed to.
     pub fn checks(&self) -> usize {
-        let is_check =
-            |outcome: &Outcome| !matches!(outcome, Outcome::Nothing(_) | Outcome::BytesTell);
+        let is_check = |outcome: &Outcome| {
+            !matches!(
+                outcome,
+                Outcome::Nothing(_) | Outcome::CannotWork(_) | Outcome::BytesTell
+            )
+        };
         let outcomes = self.rows.iter().flat_map(Row::planes);
         outcomes.filter(|(_, outcome)| is_check(outcome)).count()
     }
