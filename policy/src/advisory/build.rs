@@ -230,13 +230,16 @@ impl IndexBuilder {
 /// Of two records of one id: the later one; of equally old ones the one that still holds; and so
 /// on, so that the order of adding does not matter.
 fn precedence(draft: &Draft) -> impl Ord + '_ {
-    let affected = draft.packages.iter().map(|package| &package.affected);
+    let affected = draft
+        .packages
+        .iter()
+        .map(|package| (&package.name, &package.spelled, &package.affected));
     (
         draft.modified_at,
         draft.withdrawn.is_none(),
         draft.cvss_tenths,
         affected.collect::<Vec<_>>(),
-        &draft.summary,
+        (&draft.summary, &draft.aliases, draft.published_at),
     )
 }
 

@@ -7,11 +7,14 @@ use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::limits::MAX_DURATION;
 use crate::config::reader::TableReader;
+use crate::ecosystem::{CARGO, NPM, PYPI, scheme_for};
 use crate::evaluate::Findings;
 use crate::facts::{Fact, FactKind, FactSet, Score, Similarity, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
+use crate::model::Ecosystem;
 use crate::model::Timestamp;
 use crate::reason;
+use crate::specimen::{Fixture, GOOD_VERSION, Release, Specimen, Stage};
 use crate::verdict::Effect;
 
 const RESEMBLES_POPULAR: FindingCode = FindingCode::from_static("resembles-popular");
@@ -25,6 +28,11 @@ const PLACES: u32 = 3;
 /// 2000-01-01: before every registry. An earlier date is a default somebody forgot to fill in, and
 /// makes no name established.
 const EARLIEST_PLAUSIBLE: Timestamp = Timestamp::from_millis(946_684_800_000);
+
+/// Two letters of a very popular name swapped, for the self-test; each scores more than
+/// [`LIKENESS`].
+const LOOKALIKES: [(Ecosystem, &str); 3] = [(NPM, "lodahs"), (PYPI, "reqeusts"), (CARGO, "tokoi")];
+const LIKENESS: Score = Score(980);
 
 /// How the rule is called, documented and read.
 pub const KIND: RuleKind = RuleKind {
@@ -110,6 +118,29 @@ impl Rule for Typosquat {
                 out.report_unavailable(LIKENESS_UNAVAILABLE, FactKind::Similarity, reason);
             }
         }
+    }
+
+    fn specimen(&self, stage: &Stage<'_>) -> Specimen {
+        if self.threshold > LIKENESS {
+            return Specimen::Nothing(
+                "its threshold is above what a plain slip of the hand scores",
+            );
+        }
+        let lookalike = LOOKALIKES
+            .into_iter()
+            .find(|(ecosystem, _)| ecosystem == stage.ecosystem())
+            .and_then(|(ecosystem, name)| scheme_for(&ecosystem)?.package(name).ok());
+        let Some(name) = lookalike else {
+            return Specimen::CannotWork("there is no list of popular names for this ecosystem");
+        };
+        if !stage.is_in_scope(&name) {
+            return Specimen::Nothing("its scope holds no popular name to look like");
+        }
+        let bad = Fixture {
+            releases: vec![Release::at(GOOD_VERSION, stage.yesterday())],
+            ..stage.plain(Some(name), GOOD_VERSION)
+        };
+        stage.whole(bad, None)
     }
 
     fn write_parameters(&self, out: &mut PolicyText) {

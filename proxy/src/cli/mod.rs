@@ -208,7 +208,11 @@ mod tests {
             let needed = command.get_arguments().filter(|it| it.is_required_set());
             let values = needed.flat_map(|it| {
                 let choices = it.get_possible_values();
-                let value = choices.first().map_or("x", |it| it.get_name()).to_owned();
+                let any = match it.get_id() == "ecosystem" {
+                    true => "npm",
+                    false => "x",
+                };
+                let value = choices.first().map_or(any, |it| it.get_name()).to_owned();
                 let option = it.get_long().map(|long| format!("--{long}"));
                 option.into_iter().chain([value])
             });
