@@ -45,7 +45,7 @@ pub fn observing_engine(
         public_url,
         ruleset,
         advisories,
-        names: Arc::new(crate::names::Names::built_in()),
+        names: crate::names::Names::built_in(),
         stores,
         upstreams,
         clock: Arc::new(SystemClock),

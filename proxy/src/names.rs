@@ -1,7 +1,7 @@
 //! The popular names, and what is made to be taken for them.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use cordon_policy::ecosystem::{scheme_for, schemes};
 use cordon_policy::facts::{Fact, Popularity, Similarity};
@@ -28,10 +28,13 @@ impl fmt::Debug for Names {
 }
 
 impl Names {
-    /// The lists Cordon comes with.
-    pub fn built_in() -> Self {
-        let lists = schemes().into_iter().filter_map(PopularNames::built_in);
-        Self::new(lists)
+    /// The lists Cordon comes with: read, and compared with, once in a process.
+    pub fn built_in() -> Arc<Self> {
+        static BUILT_IN: LazyLock<Arc<Names>> = LazyLock::new(|| {
+            let lists = schemes().into_iter().filter_map(PopularNames::built_in);
+            Arc::new(Names::new(lists))
+        });
+        Arc::clone(&BUILT_IN)
     }
 
     /// Some lists; the last of an ecosystem counts.

@@ -311,7 +311,7 @@ fn engine(
         public_url,
         ruleset: Arc::clone(&judging.policy.ruleset),
         advisories: judging.advisories,
-        names: Arc::new(crate::names::Names::built_in()),
+        names: crate::names::Names::built_in(),
         stores: open.stores.clone(),
         upstreams: Upstreams::new(&config.upstreams, &config.limits)?,
         clock: Arc::new(SystemClock),

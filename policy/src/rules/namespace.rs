@@ -134,7 +134,7 @@ fn read_owned(mut table: TableReader<'_, '_>) -> Option<Owned> {
     written.dedup();
     Some(Owned {
         ecosystem: scheme.ecosystem().clone(),
-        marks: read.iter().filter_map(|name| mark(name)).collect(),
+        marks: read.iter().filter_map(mark).collect(),
         written,
         names: index,
         upstreams: upstreams.into_iter().map(|id| id.value.into()).collect(),

@@ -188,7 +188,7 @@ async fn play(
         public_url: ask::public_url(),
         ruleset: Arc::clone(ruleset),
         advisories: Arc::new(advisories(&cases, now)?),
-        names: Arc::new(crate::names::Names::built_in()),
+        names: crate::names::Names::built_in(),
         stores,
         upstreams: Upstreams::new(&config.upstreams, &config.limits)?,
         clock: Arc::new(Standing(now)),

@@ -254,7 +254,7 @@ fn engine_of(
         public_url: "http://cordon.example/".parse().expect("an address"),
         ruleset,
         advisories: Arc::new(crate::feeds::AdvisoryData::off()),
-        names: Arc::new(crate::names::Names::built_in()),
+        names: crate::names::Names::built_in(),
         stores: stores.clone(),
         upstreams,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
