@@ -47,7 +47,7 @@ fn dependency(standing: Fact<Standing>) -> AddedDependency {
         "pkg:npm/plain-crypto-js",
         &cordon_policy::ecosystem::schemes(),
     )
-    .unwrap();
+    .expect("a valid purl");
     AddedDependency {
         package: name,
         kind: DependencyKind::Normal,

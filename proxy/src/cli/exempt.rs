@@ -26,7 +26,7 @@ enum Action {
     /// List the exemptions of the policy in force, with when each ends and was last used
     List(List),
     /// Grant an exemption on the running Cordon, without touching a policy file
-    Add(Add),
+    Add(Box<Add>),
     /// End an exemption that was granted
     End(End),
 }

@@ -16,7 +16,10 @@ fn dump(files: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-fn read(bytes: &[u8]) -> Result<(Vec<(String, Vec<u8>)>, DumpReport), DumpError> {
+/// Records by their names, with what was made of them.
+type Records = (Vec<(String, Vec<u8>)>, DumpReport);
+
+fn read(bytes: &[u8]) -> Result<Records, DumpError> {
     let mut found = Vec::new();
     let report = read_dump(Cursor::new(bytes), |name, json| {
         found.push((name.to_owned(), json.to_vec()));
