@@ -3,8 +3,8 @@ versions, by the evaluation the OSV schema writes down and `packaging`'s order o
 `cargo test` checks that Cordon says the same (tests/advisory.rs).
 
     python3 pypi_affected.py > pypi_affected.tsv           the committed table (2,000 rows)
-    python3 pypi_affected.py 100000 7 > /tmp/pypi.tsv      more rows, another seed
-    CORDON_AFFECTED_TABLE=/tmp/pypi.tsv cargo test -p cordon-policy --test advisory
+    python3 pypi_affected.py 100000 7 > pypi.tsv      more rows, another seed
+    CORDON_AFFECTED_TABLE=pypi.tsv cargo test -p cordon-policy --test advisory
 
 Rows: `<entry as JSON> <version> <1|0>`
 """

@@ -2,8 +2,8 @@
 specifier sets. `cargo test` checks that Cordon says the same (tests/differential.rs). The `packaging` is pip's own.
 
     python3 pypi_versions.py > pypi_versions.tsv          the committed table (5,000 rows)
-    python3 pypi_versions.py 100000 7 > /tmp/pypi.tsv     more rows, another seed
-    CORDON_DIFFERENTIAL_TABLE=/tmp/pypi.tsv cargo test -p cordon-policy --test differential
+    python3 pypi_versions.py 100000 7 > pypi.tsv     more rows, another seed
+    CORDON_DIFFERENTIAL_TABLE=pypi.tsv cargo test -p cordon-policy --test differential
 
 Rows: `v <text> <1|0>`               is it a version
       `c <a> <b> <-1|0|1|x>`         order of two versions; x: one is none
