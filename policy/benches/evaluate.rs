@@ -105,8 +105,32 @@ fn evaluate(criterion: &mut Criterion) {
     group.bench_function("npm-built-in-policy", |bencher| {
         bencher.iter(|| judge(&ruleset, &facts));
     });
+    let ruleset = load(&[PolicySource {
+        name: "conditions.toml".to_owned(),
+        text: CONDITIONS.to_owned(),
+    }])
+    .expect("the policy is valid")
+    .ruleset;
+    let mut facts = versions(&Npm);
+    for facts in &mut facts {
+        facts.size_bytes = Fact::Known(40_000);
+        facts.install_hooks = Fact::Known(vec!["postinstall".into(), "install".into()]);
+    }
+    group.bench_function("npm-two-conditions", |bencher| {
+        bencher.iter(|| judge(&ruleset, &facts));
+    });
     group.finish();
 }
+
+/// A comparison, and a walk over a list.
+const CONDITIONS: &str = "\
+[[rules.condition.when]]
+name = 'giant'
+expression = 'has(facts.size_bytes) && facts.size_bytes > 50000000'
+[[rules.condition.when]]
+name = 'hook'
+expression = '''facts.name.startsWith(\"@acme/\") || facts.install_hooks.exists(hook, hook == \"preinstall\")'''
+";
 
 fn judge(ruleset: &Ruleset, facts: &[VersionFacts]) {
     for facts in facts {
