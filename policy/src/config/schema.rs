@@ -30,7 +30,8 @@ pub fn policy_schema() -> Value {
     schema
 }
 
-/// Keys a rule reads that neither its page nor [`SHARED`] describes; empty as it should be.
+/// Keys a rule reads that neither its page nor the keys all rules share describe; empty as it
+/// should be.
 pub fn undescribed(kind: &RuleKind) -> Vec<String> {
     probe_rule(kind)
         .into_iter()
@@ -268,7 +269,7 @@ fn defaults_of(kind: &RuleKind) -> Option<Value> {
     Some(Value::Object(defaults))
 }
 
-/// The keys of everything but rules that [`SHARED`] does not describe; empty as it should be.
+/// The keys of everything but rules that the shared list does not describe; empty as it should be.
 pub fn undescribed_elsewhere() -> Vec<String> {
     probe_root()
         .into_iter()

@@ -1,6 +1,6 @@
 //! Importers: what other tools are told, as a policy of Cordon.
 //!
-//! Each importer reads one format and says, line by line, what it found ([`draft::Item`]) and what
+//! Each importer reads one format and says, line by line, what it found (`draft::Item`) and what
 //! has no counterpart. Nothing is dropped silently: what cannot be expressed is a remark, and so is
 //! what the policy reader would refuse. The result is a policy whose every part names the line it
 //! comes from. Text in, text out; no file is opened and no clock read here.

@@ -61,7 +61,7 @@ struct Side {
     decisions: u64,
     groups: Vec<Group>,
     by_package: HashMap<PackageName, usize>,
-    /// Decisions about packages beyond [`MAX_PACKAGES`].
+    /// Decisions about packages beyond `MAX_PACKAGES`.
     omitted: u64,
 }
 
@@ -91,7 +91,7 @@ pub struct Group {
     pub clients: Tally,
 }
 
-/// Names with how often each came up; at most [`MAX_NAMED`] of them.
+/// Names with how often each came up; at most `MAX_NAMED` of them.
 #[derive(Debug, Default, Serialize)]
 pub struct Tally {
     /// The names.
@@ -143,7 +143,7 @@ impl Difference {
         groups
     }
 
-    /// Decisions of a direction about packages that are not kept: beyond [`MAX_PACKAGES`].
+    /// Decisions of a direction about packages that are not kept: beyond `MAX_PACKAGES`.
     pub fn omitted(&self, direction: Direction) -> u64 {
         self.side(direction).omitted
     }
