@@ -9,6 +9,7 @@ mod legacy;
 mod pattern;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use spdx::expression::{ExprNode, Operator};
 use spdx::{Expression, LicenseItem, LicenseReq, ParseMode};
@@ -121,49 +122,84 @@ impl Terms {
         self.0.evaluate(|required| accepts(&Term(required)))
     }
 
-    /// One spelling for the same terms: ids in full, choices and sums in order.
-    fn canonical(&self) -> String {
-        let mut stack: Vec<(Option<Operator>, Vec<String>)> = Vec::new();
+    /// One form for the same terms: ids in full, choices and sums in order and without repetition.
+    fn canonical(&self) -> Joined {
+        let mut stack = Vec::new();
         for node in self.0.iter() {
             match node {
                 ExprNode::Req(required) => {
-                    stack.push((None, vec![Term(&required.req).to_string()]));
+                    stack.push(Joined::One(Term(&required.req).to_string()));
                 }
                 ExprNode::Op(operator) => {
                     let (Some(b), Some(a)) = (stack.pop(), stack.pop()) else {
                         break;
                     };
-                    let mut parts = parts(a, *operator);
-                    parts.extend(self::parts(b, *operator));
-                    parts.sort();
-                    parts.dedup();
-                    stack.push((Some(*operator), parts));
+                    stack.push(a.with(*operator, b));
                 }
             }
         }
-        stack.pop().map(joined).unwrap_or_default()
+        stack.pop().unwrap_or_else(|| Joined::Any(BTreeSet::new()))
     }
 }
 
-/// The parts of a term that is to be joined with others by `operator`.
-fn parts(term: (Option<Operator>, Vec<String>), operator: Operator) -> Vec<String> {
-    match term.0 {
-        None => term.1,
-        Some(inner) if inner == operator => term.1,
-        Some(_) => vec![format!("({})", joined(term))],
+/// Terms in an order that does not depend on how they were written. A group has at least two
+/// members, none of its own kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Joined {
+    One(String),
+    All(BTreeSet<Joined>),
+    Any(BTreeSet<Joined>),
+}
+
+impl Joined {
+    fn with(self, operator: Operator, other: Self) -> Self {
+        let mut members = BTreeSet::new();
+        for side in [self, other] {
+            match (operator, side) {
+                (Operator::And, Self::All(inner)) | (Operator::Or, Self::Any(inner)) => {
+                    members.extend(inner);
+                }
+                (_, side) => {
+                    members.insert(side);
+                }
+            }
+        }
+        // The same twice is that once: `MIT AND MIT` is no group.
+        if members.len() == 1
+            && let Some(only) = members.pop_first()
+        {
+            return only;
+        }
+        match operator {
+            Operator::And => Self::All(members),
+            Operator::Or => Self::Any(members),
+        }
     }
 }
 
-fn joined((operator, parts): (Option<Operator>, Vec<String>)) -> String {
-    parts.join(match operator {
-        Some(Operator::And) => " AND ",
-        Some(Operator::Or) | None => " OR ",
-    })
+impl std::fmt::Display for Joined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (members, word) = match self {
+            Self::One(term) => return f.write_str(term),
+            Self::All(members) => (members, " AND "),
+            Self::Any(members) => (members, " OR "),
+        };
+        for (index, member) in members.iter().enumerate() {
+            if index > 0 {
+                f.write_str(word)?;
+            }
+            match member {
+                Self::One(term) => f.write_str(term)?,
+                group => write!(f, "({group})")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 impl std::fmt::Display for Terms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.canonical())
+        self.canonical().fmt(f)
     }
 }
 

@@ -20,7 +20,7 @@ fn texts_of_every_age_are_read() {
         (" mit ", "MIT"),
         ("The MIT License", "MIT"),
         ("MIT/Apache-2.0", "Apache-2.0 OR MIT"),
-        ("(MIT OR apache-2.0) and isc", "(Apache-2.0 OR MIT) AND ISC"),
+        ("(MIT OR apache-2.0) and isc", "ISC AND (Apache-2.0 OR MIT)"),
         ("MIT OR ISC OR MIT", "ISC OR MIT"),
         ("GPL-3.0", "GPL-3.0-only"),
         ("GPL-3.0+", "GPL-3.0-or-later"),
@@ -40,7 +40,7 @@ fn texts_of_every_age_are_read() {
         ),
         (
             r#"["MIT AND ISC","BSD-2"]"#,
-            "(ISC AND MIT) OR BSD-2-Clause",
+            "BSD-2-Clause OR (ISC AND MIT)",
         ),
         (r#"[{"url":"https://licences.example"}]"#, "unreadable"),
         ("[]", "unreadable"),
@@ -120,6 +120,25 @@ fn patterns_mean_ids_beginnings_and_exceptions() {
         let pattern = LicensePattern::parse(text).unwrap();
         assert_eq!(pattern.to_string(), text);
         assert_eq!(LicensePattern::parse(&pattern.to_string()), Ok(pattern));
+    }
+}
+
+#[test]
+fn the_same_terms_twice_are_those_terms_once() {
+    for (text, means) in [
+        ("MIT AND MIT", "MIT"),
+        ("mit AND MIT or MIT", "MIT"),
+        ("(MIT AND MIT / MIT)", "MIT"),
+        ("(MIT AND ISC) OR (ISC AND MIT)", "ISC AND MIT"),
+        (
+            "ISC AND (MIT OR (ISC AND MIT) OR MIT)",
+            "ISC AND (MIT OR (ISC AND MIT))",
+        ),
+    ] {
+        let Some(License::Expression(terms)) = License::read(text) else {
+            panic!("{text}");
+        };
+        assert_eq!(terms.to_string(), means, "{text}");
     }
 }
 
