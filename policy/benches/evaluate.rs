@@ -1,12 +1,15 @@
 //! What judging one version costs: age, a deny list of 200,000 names, and four version ranges on
-//! the very package judged; and what loading a million names costs.
+//! the very package judged; the rules about changes, licences and stages of life; and what loading
+//! a million names costs.
 //!
 //! `cargo bench -p cordon-policy --bench evaluate`; the time of an element is that of one version.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
+use cordon_policy::change::compare;
 use cordon_policy::config::{PolicySource, load};
 use cordon_policy::ecosystem::{Cargo, Npm, PyPi};
 use cordon_policy::evaluate::Ruleset;
@@ -119,6 +122,25 @@ fn evaluate(criterion: &mut Criterion) {
     group.bench_function("npm-two-conditions", |bencher| {
         bencher.iter(|| judge(&ruleset, &facts));
     });
+    let ruleset = changes_policy();
+    let mut facts = versions(&Npm);
+    compare(&Npm, &mut facts, &[]);
+    for facts in &mut facts {
+        facts.license = Fact::Known("MIT".into());
+        facts.is_yanked = Fact::Absent;
+        facts.deprecated = Fact::Absent;
+    }
+    group.bench_function("npm-rules-about-changes-settled", |bencher| {
+        bencher.iter(|| judge(&ruleset, &facts));
+    });
+    // All at an age where changes still count.
+    for facts in &mut facts {
+        facts.published_at = Fact::Known(NOW.saturating_sub(Duration::from_secs(10 * 24 * 3_600)));
+        facts.burst = Fact::Absent;
+    }
+    group.bench_function("npm-rules-about-changes-fresh", |bencher| {
+        bencher.iter(|| judge(&ruleset, &facts));
+    });
     group.finish();
 }
 
@@ -131,6 +153,30 @@ expression = 'has(facts.size_bytes) && facts.size_bytes > 50000000'
 name = 'hook'
 expression = '''facts.name.startsWith(\"@acme/\") || facts.install_hooks.exists(hook, hook == \"preinstall\")'''
 ";
+
+/// Every rule about changes, licences and stages of life, enforced.
+fn changes_policy() -> Ruleset {
+    let mut text = String::from(
+        "[rules.license]\necosystem = \"npm\"\nallow = [\"ISC\", \"MIT\"]\ndeny = [\"AGPL-*\"]\n\
+         change = \"quarantine\"\n[rules.lifecycle]\nyanked = \"hide\"\ndeprecated = \"hide\"\n\
+         archived = \"hide\"\n",
+    );
+    for rule in [
+        "new-dependency",
+        "install-code",
+        "exotic-dependency",
+        "publisher-change",
+        "provenance",
+        "publish-burst",
+        "size-jump",
+    ] {
+        writeln!(text, "[rules.{rule}]").expect("memory");
+    }
+    let name = "changes.toml".to_owned();
+    load(&[PolicySource { name, text }])
+        .expect("the policy is valid")
+        .ruleset
+}
 
 fn judge(ruleset: &Ruleset, facts: &[VersionFacts]) {
     for facts in facts {
