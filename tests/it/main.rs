@@ -34,6 +34,7 @@ mod restart;
 mod smoke;
 mod space;
 mod tokens;
+mod typosquat_sets;
 mod verdicts;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

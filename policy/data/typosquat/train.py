@@ -81,6 +81,7 @@ class Pairs:
         return model.coef_[0]
 
     def report(self, scores: numpy.ndarray, what: str) -> None:
+        """Recall with one honest name in a thousand flagged, and how it differs between parts."""
         best = {}
         for row, score in zip(self.rows, scores):
             best[row[:3]] = max(score, best.get(row[:3], -99))
@@ -88,14 +89,23 @@ class Pairs:
             honest = sorted(
                 (best.get(key, -99) for key, squat in self.names.items()
                  if key[0] == file and not squat), reverse=True)
-            squats = [best.get(key, -99) for key, squat in self.names.items()
+            squats = [(key, best.get(key, -99)) for key, squat in self.names.items()
                       if key[0] == file and squat]
             if not honest or not squats:
                 continue
             threshold = honest[len(honest) // 1000]
-            recall = sum(score > threshold for score in squats) / len(squats)
-            print(f"{file}: recall {recall:.3f} of {len(squats)} {what}, above {threshold:.2f}",
-                  file=sys.stderr)
+            found = [(part_of(key[2]), key[2], score > threshold) for key, score in squats]
+            recall = numpy.mean([hit for _, _, hit in found])
+            parts = [numpy.mean([hit for at, _, hit in found if at == part])
+                     for part in range(PARTS)]
+            targets = collections.defaultdict(list)
+            for _, target, hit in found:
+                targets[target].append(hit)
+            mean = numpy.mean([numpy.mean(hits) for hits in targets.values()])
+            print(f"{pathlib.Path(file).name}: recall {recall:.3f} of {len(squats)} {what}, above "
+                  f"{threshold:.2f}; mean over targets {mean:.3f}; parts "
+                  f"{' '.join(f'{part:.3f}' for part in parts)} "
+                  f"(standard deviation {numpy.std(parts, ddof=1):.3f})", file=sys.stderr)
 
 
 def fitted(files: list[str]) -> numpy.ndarray:

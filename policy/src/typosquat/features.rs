@@ -76,7 +76,7 @@ features! {
     Order, OrderLength, OrderWords, OrderRank, OrderUses, OrderNpm, OrderPypi,  OrderRank11,
     // Scopes.
     ScopeDropped, ScopeAdded, ScopeOther, ScopeLength, ScopeWords, ScopeRank, ScopeUses,
-    ScopeDroppedWords, ScopeDroppedLength, ScopeAddedRank, Family, FamilyScope,
+    ScopeDroppedWords, ScopeDroppedLength, ScopeAddedRank, Family, FamilyScope, FamilyWords, FamilyUnknown,
 }
 
 /// Moves the weighed sum, in thousandths, so that a score of 0.8 flags one honest name in a thousand
@@ -166,7 +166,12 @@ pub(super) fn measure(setting: &Setting<'_>) -> Features {
         Relation::Order => order(setting, &mut out),
         Relation::ScopeFamily => {
             let scope = &setting.target.letters[..setting.target.scope];
+            let rest = setting.name.words().skip(1);
+            let unknown = rest.filter(|word| Language::built_in().uses(word) == 0).count();
             out.is(Feature::Family);
+            // A name of several known words says by itself what it is.
+            out.add(Feature::FamilyWords, sixteenths(setting.name.word_count().min(5)));
+            out.add(Feature::FamilyUnknown, sixteenths(unknown.min(2)));
             out.add(
                 Feature::FamilyScope,
                 log2(setting.catalogue.packages_of(scope)),
