@@ -49,11 +49,20 @@ type Scored = Vec<(String, String, u32)>;
 
 fn scored(ecosystem: &str, file: &Path) -> Scored {
     let text = fs::read_to_string(file).expect("the set can be read");
-    let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|it| it.split('\t').collect()).collect();
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .skip(1)
+        .map(|it| it.split('\t').collect())
+        .collect();
     let names: Vec<&str> = rows.iter().map(|row| row[0]).collect();
     let scores = scores(ecosystem, &names);
-    let labelled = rows.iter().map(|row| (row[1].to_owned(), row[3].to_owned()));
-    labelled.zip(scores).map(|((label, technique), score)| (label, technique, score)).collect()
+    let labelled = rows
+        .iter()
+        .map(|row| (row[1].to_owned(), row[3].to_owned()));
+    labelled
+        .zip(scores)
+        .map(|((label, technique), score)| (label, technique, score))
+        .collect()
 }
 
 /// The threshold above which at most one honest name in a thousand scores.
@@ -96,11 +105,17 @@ fn squats_are_told_from_honest_names_as_well_as_promised() {
         let hard_flagged = share(hard.iter().filter(|it| is_flagged(it)).count(), hard.len());
         println!("{set}: recall {recall:.3} above {threshold}, hard {hard_flagged:.4}");
         assert!(recall >= least, "{set}: recall {recall:.3}");
-        assert!(hard_flagged <= 0.02, "{set}: {hard_flagged:.4} of the hard ones");
+        assert!(
+            hard_flagged <= 0.02,
+            "{set}: {hard_flagged:.4} of the hard ones"
+        );
         // One threshold serves every ecosystem: the default flags few honest names, yet finds
         // nearly as much.
         let at_default = others.iter().filter(|(_, _, score)| *score >= 800).count();
-        assert!(share(at_default, others.len()) <= 0.001, "{set}: {at_default}");
+        assert!(
+            share(at_default, others.len()) <= 0.001,
+            "{set}: {at_default}"
+        );
     }
 }
 
@@ -112,7 +127,10 @@ fn the_lists_of_popular_names_are_what_the_script_makes_of_the_tables() {
     let lists = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policy/data/popular");
     let made = TempDir::new().expect("a folder");
     let mut script = Command::new("python3");
-    script.arg(lists.join("make.py")).arg(tables).arg(made.path());
+    script
+        .arg(lists.join("make.py"))
+        .arg(tables)
+        .arg(made.path());
     let status = script.status().expect("python3 runs");
     assert!(status.success());
     for list in ["npm.txt", "pypi.txt", "cargo.txt"] {

@@ -15,13 +15,42 @@ const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
 
 /// Keys beside each other and letters that look alike, as typogard lists them.
 const TYPOS: [(char, &str); 36] = [
-    ('0', "19o"), ('1', "02liq"), ('2', "13qw"), ('3', "24we"), ('4', "35er"), ('5', "46rts"),
-    ('6', "57ty"), ('7', "68yu"), ('8', "79ui"), ('9', "80io"), ('a', "qwsz"), ('b', "vghnd"),
-    ('c', "xdfv"), ('d', "serfcxb"), ('e', "wsdr"), ('f', "drtgvc"), ('g', "ftyhbv"),
-    ('h', "gyujnb"), ('i', "ujko1l"), ('j', "huikmn"), ('k', "jiolm"), ('l', "kop1i"),
-    ('m', "njkn"), ('n', "bhjmm"), ('o', "iklp0"), ('p', "ol"), ('q', "wa12"), ('r', "edft"),
-    ('s', "awedxz5"), ('t', "rfgy"), ('u', "yhjiv"), ('v', "cfgbu"), ('w', "qase23"),
-    ('x', "zsdc"), ('y', "tghu"), ('z', "asx"),
+    ('0', "19o"),
+    ('1', "02liq"),
+    ('2', "13qw"),
+    ('3', "24we"),
+    ('4', "35er"),
+    ('5', "46rts"),
+    ('6', "57ty"),
+    ('7', "68yu"),
+    ('8', "79ui"),
+    ('9', "80io"),
+    ('a', "qwsz"),
+    ('b', "vghnd"),
+    ('c', "xdfv"),
+    ('d', "serfcxb"),
+    ('e', "wsdr"),
+    ('f', "drtgvc"),
+    ('g', "ftyhbv"),
+    ('h', "gyujnb"),
+    ('i', "ujko1l"),
+    ('j', "huikmn"),
+    ('k', "jiolm"),
+    ('l', "kop1i"),
+    ('m', "njkn"),
+    ('n', "bhjmm"),
+    ('o', "iklp0"),
+    ('p', "ol"),
+    ('q', "wa12"),
+    ('r', "edft"),
+    ('s', "awedxz5"),
+    ('t', "rfgy"),
+    ('u', "yhjiv"),
+    ('v', "cfgbu"),
+    ('w', "qase23"),
+    ('x', "zsdc"),
+    ('y', "tghu"),
+    ('z', "asx"),
 ];
 
 /// The more popular the target, the more, between a half and one.
@@ -50,7 +79,9 @@ impl DamerauLevenshtein {
     pub(crate) fn new(popular: &PopularNames) -> Self {
         let names = popular.names().iter();
         Self {
-            names: names.map(|name| (name.to_string(), letters(name))).collect(),
+            names: names
+                .map(|name| (name.to_string(), letters(name)))
+                .collect(),
             ranks: ranks(popular),
         }
     }
@@ -90,24 +121,24 @@ impl Scorer for DamerauLevenshtein {
 
 /// The checks of the typomania crate, with its default ones and those that take an alphabet.
 pub(crate) struct Typomania {
-    harness: Harness<BTreeMap<String, Nobody>>,
+    harness: Harness<Corpus>,
     ranks: BTreeMap<String, usize>,
 }
 
 impl Typomania {
     pub(crate) fn new(popular: &PopularNames) -> Self {
         let names = || popular.names().iter().map(|name| name.as_str());
-        let typos = TYPOS.map(|(key, others)| {
-            (key, others.chars().map(String::from).collect::<Vec<_>>())
-        });
+        let typos =
+            TYPOS.map(|(key, others)| (key, others.chars().map(String::from).collect::<Vec<_>>()));
         let harness = Harness::builder()
             .with_check(Bitflips::new(ALPHABET, names()))
             .with_check(Omitted::new(ALPHABET))
-            // Of longer names the permutations never end.
-            .with_check(SwappedWords::new("-_.", 4))
+            .with_check(SwappedWords::new("-_."))
             .with_check(Typos::new(typos.into_iter()));
         Self {
-            harness: harness.build(names().map(|name| (name.to_owned(), Nobody)).collect()),
+            harness: harness.build(Corpus(
+                names().map(|name| (name.to_owned(), Nobody)).collect(),
+            )),
             ranks: ranks(popular),
         }
     }
@@ -120,7 +151,23 @@ impl Scorer for Typomania {
 
     fn guess(&self, name: &str) -> Option<Guess> {
         let squats = self.harness.check_package(name, Box::new(Nobody)).ok()?;
-        best(&self.ranks, squats.iter().map(|squat| squat.package().to_owned()))
+        best(
+            &self.ranks,
+            squats.iter().map(|squat| squat.package().to_owned()),
+        )
+    }
+}
+
+/// The popular names, with nobody's packages.
+struct Corpus(BTreeMap<String, Nobody>);
+
+impl typomania::Corpus for Corpus {
+    fn contains_name(&self, name: &str) -> typomania::Result<bool> {
+        Ok(self.0.contains_key(name))
+    }
+
+    fn get(&self, name: &str) -> typomania::Result<Option<&dyn Package>> {
+        Ok(self.0.get(name).map(|package| package as &dyn Package))
     }
 }
 
@@ -219,6 +266,8 @@ fn reordered(name: &str) -> Vec<String> {
         orders = longer.collect();
     }
     let separators = ["-", "_", ".", ""];
-    let joined = orders.iter().flat_map(|order| separators.map(|it| order.join(it)));
+    let joined = orders
+        .iter()
+        .flat_map(|order| separators.map(|it| order.join(it)));
     joined.collect()
 }

@@ -15,7 +15,10 @@
     clippy::disallowed_types,
     reason = "a program of its own, which reads files and the clock"
 )]
-#![expect(clippy::print_stdout, reason = "a program of its own, whose answer it is")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a program of its own, whose answer it is"
+)]
 
 mod baselines;
 mod sets;
@@ -71,7 +74,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             set.targets(),
             set.honest.len()
         );
-        println!("| | threshold | flagged | recall | mean over targets | by tier | target right | hard flagged |");
+        println!(
+            "| | threshold | flagged | recall | mean over targets | by tier | target right | hard flagged |"
+        );
         println!("|---|---|---|---|---|---|---|---|");
         for scorer in &scorers {
             let judged = Judged::new(set, scorer.as_ref());
@@ -142,7 +147,9 @@ impl<'s> Judged<'s> {
         for (row, guess) in &self.squats {
             let hit = usize::from(is_flagged(guess));
             found += hit;
-            let is_right = guess.as_ref().is_some_and(|(_, target)| *target == row.target);
+            let is_right = guess
+                .as_ref()
+                .is_some_and(|(_, target)| *target == row.target);
             right += usize::from(hit == 1 && is_right);
             for (hits, all) in [
                 tiers.entry(&row.tier).or_default(),
@@ -158,8 +165,15 @@ impl<'s> Judged<'s> {
             .iter()
             .map(|(tier, (hits, all))| format!("{tier} {:.3} of {all}", share(*hits, *all)))
             .collect();
-        let flagged = self.honest.iter().filter(|(_, guess)| is_flagged(guess)).count();
-        let hard = self.honest.iter().filter(|(row, _)| row.label == Label::Hard);
+        let flagged = self
+            .honest
+            .iter()
+            .filter(|(_, guess)| is_flagged(guess))
+            .count();
+        let hard = self
+            .honest
+            .iter()
+            .filter(|(row, _)| row.label == Label::Hard);
         let (hard_flagged, hard) = hard.fold((0, 0), |(hits, all), (_, guess)| {
             (hits + usize::from(is_flagged(guess)), all + 1)
         });
@@ -179,7 +193,11 @@ fn score(guess: &Option<Guess>) -> f64 {
 }
 
 fn share(part: usize, all: usize) -> f64 {
-    if all == 0 { 0.0 } else { part as f64 / all as f64 }
+    if all == 0 {
+        0.0
+    } else {
+        part as f64 / all as f64
+    }
 }
 
 /// Names a second on one core, by the time the thread ran (which other work does not lengthen) and
@@ -191,7 +209,10 @@ fn speed(set: &Set) -> Result<(), Box<dyn Error>> {
     let (began, ran) = (Instant::now(), ran());
     let (mut scored, mut likenesses) = (0_usize, 0_usize);
     while began.elapsed() < LEAST {
-        likenesses += names.iter().filter_map(|name| detector.score_text(name)).count();
+        likenesses += names
+            .iter()
+            .filter_map(|name| detector.score_text(name))
+            .count();
         scored += names.len();
     }
     let per_second = |time: Duration| scored as f64 / time.as_secs_f64().max(1e-9);

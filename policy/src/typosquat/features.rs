@@ -167,10 +167,15 @@ pub(super) fn measure(setting: &Setting<'_>) -> Features {
         Relation::ScopeFamily => {
             let scope = &setting.target.letters[..setting.target.scope];
             let rest = setting.name.words().skip(1);
-            let unknown = rest.filter(|word| Language::built_in().uses(word) == 0).count();
+            let unknown = rest
+                .filter(|word| Language::built_in().uses(word) == 0)
+                .count();
             out.is(Feature::Family);
             // A name of several known words says by itself what it is.
-            out.add(Feature::FamilyWords, sixteenths(setting.name.word_count().min(5)));
+            out.add(
+                Feature::FamilyWords,
+                sixteenths(setting.name.word_count().min(5)),
+            );
             out.add(Feature::FamilyUnknown, sixteenths(unknown.min(2)));
             out.add(
                 Feature::FamilyScope,

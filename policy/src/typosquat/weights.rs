@@ -167,6 +167,8 @@ pub(super) const WEIGHTS: [i32; Feature::ALL.len()] = [
     312, // ScopeDroppedWords
     29, // ScopeDroppedLength
     183, // ScopeAddedRank
-    269, // Family
-    306, // FamilyScope
+    601, // Family
+    569, // FamilyScope
+    -887, // FamilyWords
+    469, // FamilyUnknown
 ];
