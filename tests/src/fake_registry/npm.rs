@@ -99,7 +99,9 @@ fn manifest(package: &Package, stored: &Stored, origins: &Origins) -> Value {
     let version = &stored.release.version;
     manifest["_id"] = format!("{}@{version}", package.name).into();
     manifest["maintainers"] = json!([{"name": "tester", "email": "tester@example.invalid"}]);
-    manifest["_npmUser"] = json!({"name": "tester", "email": "tester@example.invalid"});
+    if !stored.release.fields.contains_key("_npmUser") {
+        manifest["_npmUser"] = json!({"name": "tester", "email": "tester@example.invalid"});
+    }
     if let Some(message) = &stored.deprecated {
         manifest["deprecated"] = message.clone().into();
     }
