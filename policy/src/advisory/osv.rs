@@ -97,12 +97,12 @@ struct RawRecord<'a> {
     published: Option<&'a RawValue>,
     #[serde(borrow, default)]
     withdrawn: Option<&'a RawValue>,
-    #[serde(default, deserialize_with = "lenient")]
-    aliases: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient_list")]
+    aliases: Vec<String>,
     #[serde(default, deserialize_with = "lenient")]
     summary: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    severity: Option<Vec<RawSeverity>>,
+    #[serde(default, deserialize_with = "lenient_list")]
+    severity: Vec<RawSeverity>,
     #[serde(borrow, default)]
     affected: Option<Vec<RawAffected<'a>>>,
     #[serde(default, deserialize_with = "lenient")]
@@ -121,8 +121,8 @@ pub(super) struct RawSeverity {
 struct RawSpecific {
     #[serde(default, deserialize_with = "lenient")]
     github_reviewed: Option<bool>,
-    #[serde(default, deserialize_with = "lenient")]
-    cwe_ids: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient_list")]
+    cwe_ids: Vec<String>,
     #[serde(default, deserialize_with = "lenient")]
     severity: Option<String>,
 }
@@ -136,8 +136,8 @@ pub(super) struct RawAffected<'a> {
     pub(super) ranges: Option<Vec<RawRange<'a>>>,
     #[serde(borrow, default)]
     pub(super) versions: Option<Vec<Cow<'a, str>>>,
-    #[serde(default, deserialize_with = "lenient")]
-    severity: Option<Vec<RawSeverity>>,
+    #[serde(default, deserialize_with = "lenient_list")]
+    severity: Vec<RawSeverity>,
     #[serde(default, deserialize_with = "lenient")]
     database_specific: Option<RawAffectedSpecific>,
 }
@@ -180,11 +180,11 @@ struct RawAffectedSpecific {
     #[serde(default, deserialize_with = "lenient")]
     informational: Option<String>,
     /// RustSec: `malicious` among others.
-    #[serde(default, deserialize_with = "lenient")]
-    categories: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient_list")]
+    categories: Vec<String>,
     /// OpenSSF and Leitwacht.
-    #[serde(default, deserialize_with = "lenient")]
-    cwes: Option<Vec<RawCwe>>,
+    #[serde(default, deserialize_with = "lenient_list")]
+    cwes: Vec<RawCwe>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -197,6 +197,19 @@ struct RawCwe {
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
     let raw = <Option<&'de RawValue>>::deserialize(from)?;
     Ok(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()))
+}
+
+/// Reads a list element by element: one of the wrong form is as if it were not there, and must not
+/// take the others with it. What is no list is an empty one.
+fn lenient_list<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    let raw = <Option<&'de RawValue>>::deserialize(from)?;
+    let elements = raw.and_then(|raw| serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok());
+    let elements = elements.into_iter().flatten();
+    Ok(elements
+        .filter_map(|element| serde_json::from_str(element.get()).ok())
+        .collect())
 }
 
 impl<'a> Record<'a> {
@@ -232,9 +245,9 @@ impl<'a> Record<'a> {
         let affected = raw.affected.unwrap_or_default();
         let kind = kind_of(&raw.id, &specific, &affected);
         let of_packages = affected.iter().flat_map(|affected| &affected.severity);
-        let vectors = raw.severity.iter().chain(of_packages).flatten();
+        let vectors = raw.severity.iter().chain(of_packages);
         let cvss_tenths = severity::highest(vectors, specific.severity.as_deref());
-        let aliases = raw.aliases.unwrap_or_default().into_iter();
+        let aliases = raw.aliases.into_iter();
         let summary = raw.summary.unwrap_or_default();
         let is_reviewed = raw.id.starts_with("PYSEC-")
             || raw.id.starts_with("RUSTSEC-")
@@ -314,14 +327,10 @@ fn kind_of(id: &str, specific: &RawSpecific, affected: &[RawAffected<'_>]) -> Ad
     };
     let is_malware = id.starts_with("MAL-")
         || id.starts_with("LWA-")
-        || specific
-            .cwe_ids
-            .iter()
-            .flatten()
-            .any(|cwe| cwe == MALICIOUS_CODE)
+        || specific.cwe_ids.iter().any(|cwe| cwe == MALICIOUS_CODE)
         || of_packages().any(|specific| {
-            let mut categories = specific.categories.iter().flatten();
-            let mut cwes = specific.cwes.iter().flatten();
+            let mut categories = specific.categories.iter();
+            let mut cwes = specific.cwes.iter();
             categories.any(|category| category == "malicious")
                 || cwes.any(|cwe| cwe.id.as_deref() == Some(MALICIOUS_CODE))
         });

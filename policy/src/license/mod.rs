@@ -36,7 +36,8 @@ pub fn ids() -> impl Iterator<Item = &'static str> + Clone {
 
 /// Whether the text is the one spelling of a licence that has no other: reading it is not needed.
 pub fn is_plain_id(text: &str) -> bool {
-    spdx::license_id(text).is_some_and(|id| id.name == text && !id.is_gnu())
+    spdx::license_id(text)
+        .is_some_and(|id| id.name == text && !id.is_gnu() && !pattern::is_no_license(text))
 }
 
 /// What a text says about a licence.
@@ -99,7 +100,15 @@ impl License {
 
     fn expression(text: &str) -> Self {
         let read = |text: &str| Expression::parse_mode(text, MODE).ok();
+        let names_all = |expression: &Expression| {
+            let mut terms = expression.requirements();
+            terms.all(|term| {
+                let id = term.req.license.id();
+                !id.is_some_and(|id| pattern::is_no_license(id.name))
+            })
+        };
         match read(text).or_else(|| read(&legacy::in_proper_case(text))) {
+            Some(expression) if !names_all(&expression) => Self::Unreadable,
             Some(expression) => Self::Expression(Terms(Box::new(expression))),
             None => Self::Unreadable,
         }

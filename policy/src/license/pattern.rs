@@ -72,13 +72,10 @@ impl LicensePattern {
         })
     }
 
-    /// Whether the licence is meant. Without an exception, whatever exception goes with it.
+    /// Whether the licence is meant. Without an exception, whatever exception goes with it; a GNU
+    /// licence of one version also where later versions may be chosen instead.
     pub fn holds(&self, term: &Term<'_>) -> bool {
-        let id = term.id();
-        let is_meant = match self.is_start {
-            true => id.starts_with(self.id.as_str()),
-            false => *id == *self.id,
-        };
+        let is_meant = self.may_hold(&term.id());
         let has_exception = || match &self.exception {
             None => true,
             Some(exception) => term.exception().is_some_and(|found| found == *exception),
@@ -95,8 +92,21 @@ impl LicensePattern {
     pub fn may_hold(&self, id: &str) -> bool {
         match self.is_start {
             true => id.starts_with(self.id.as_str()),
-            false => self.id == id,
+            false => self.id == id || self.is_version_of(id),
         }
+    }
+
+    /// Whether it is a GNU licence of one version (`GPL-3.0-only`) and the id the same with a choice
+    /// of later ones (`GPL-3.0-or-later`) or with an exception in its name, as ids were once written
+    /// (`GPL-3.0-with-GCC-exception`).
+    fn is_version_of(&self, id: &str) -> bool {
+        let rest = self
+            .id
+            .strip_suffix("-only")
+            .and_then(|it| id.strip_prefix(it));
+        rest.is_some_and(|rest| {
+            rest == "-or-later" || self.exception.is_none() && rest.starts_with("-with-")
+        })
     }
 
     /// Whether it names an exception, which makes it narrower than one that does not.
@@ -123,6 +133,13 @@ pub(super) fn licenses() -> impl Iterator<Item = &'static str> + Clone {
     spdx::identifiers::LICENSES
         .iter()
         .map(|license| license.name)
+        .filter(|name| !is_no_license(name))
+}
+
+/// Whether the word says that no licence is known or given: SPDX documents have these where an
+/// expression goes, and the crate lists them beside the licences.
+pub(super) fn is_no_license(word: &str) -> bool {
+    matches!(word, "NOASSERTION" | "NONE")
 }
 
 /// An id as it is in the list, and of the GNU licences with what says whether later ones are meant.

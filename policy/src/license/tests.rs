@@ -60,6 +60,11 @@ fn texts_of_every_age_are_read() {
         ("mitten", "unreadable"),
         ("MIT AND", "unreadable"),
         ("é", "unreadable"),
+        ("NOASSERTION", "unreadable"),
+        ("NONE", "unreadable"),
+        ("none", "unreadable"),
+        ("MIT AND NOASSERTION", "unreadable"),
+        ("MIT OR NONE", "unreadable"),
         ("  ", "nothing"),
         ("", "nothing"),
     ] {
@@ -99,7 +104,7 @@ fn patterns_mean_ids_beginnings_and_exceptions() {
     assert!(!holds("GPL-*", "LGPL-3.0-only"));
     assert!(holds("GPL-3.0", "GPL-3.0-only"));
     assert!(holds("GPL-3.0+", "GPL-3.0-or-later"));
-    assert!(!holds("GPL-3.0", "GPL-3.0-or-later"));
+    assert!(!holds("GPL-3.0-or-later", "GPL-3.0-only"));
     let with = "GPL-2.0-only WITH Classpath-exception-2.0";
     assert!(holds("GPL-2.0-only", with));
     assert!(holds(with, with));
@@ -113,6 +118,8 @@ fn patterns_mean_ids_beginnings_and_exceptions() {
         "GPL-2.0-only WITH nothing",
         "MIT OR ISC",
         "A* WITH x",
+        "NOASSERTION",
+        "none",
     ] {
         assert!(LicensePattern::parse(wrong).is_err(), "{wrong}");
     }
@@ -120,6 +127,37 @@ fn patterns_mean_ids_beginnings_and_exceptions() {
         let pattern = LicensePattern::parse(text).unwrap();
         assert_eq!(pattern.to_string(), text);
         assert_eq!(LicensePattern::parse(&pattern.to_string()), Ok(pattern));
+    }
+}
+
+#[test]
+fn a_version_of_a_gnu_licence_is_meant_where_later_ones_may_be_chosen_too() {
+    for (pattern, text, expected) in [
+        ("AGPL-3.0", "AGPL-3.0-or-later", true),
+        ("AGPL-3.0-only", "AGPL-3.0+", true),
+        ("GPL-2.0", "GPL-2.0-or-later", true),
+        ("GFDL-1.3", "GFDL-1.3-or-later", true),
+        ("GPL-2.0-or-later", "GPL-2.0-only", false),
+        ("GPL-2.0", "GPL-3.0-or-later", false),
+        ("GPL-3.0", "LGPL-3.0-or-later", false),
+        ("GPL-2.0", "GPL-2.0-with-classpath-exception", true),
+        (
+            "GPL-2.0 WITH Classpath-exception-2.0",
+            "GPL-2.0-or-later",
+            false,
+        ),
+        (
+            "GPL-2.0 WITH Classpath-exception-2.0",
+            "GPL-2.0-or-later WITH Classpath-exception-2.0",
+            true,
+        ),
+    ] {
+        let pattern = LicensePattern::parse(pattern).unwrap();
+        let Some(License::Expression(terms)) = License::read(text) else {
+            panic!("{text}");
+        };
+        let holds = terms.can_be_met(|term| pattern.holds(term));
+        assert_eq!(holds, expected, "{pattern} of {text}");
     }
 }
 

@@ -210,3 +210,36 @@ fn kinds_and_reviews_go_by_the_words_of_each_database() {
         assert!(found.is_reviewed);
     }
 }
+
+#[test]
+fn an_odd_element_of_a_list_does_not_take_the_others_with_it() {
+    let malware = [
+        with(
+            everything("GHSA-1"),
+            "database_specific",
+            json!({"cwe_ids": ["CWE-506", null]}),
+        ),
+        with_specific(json!({"cwes": [7, {"cweId": "CWE-506"}, {"cweId": {}}]})),
+        with_specific(json!({"categories": [{}, "malicious"]})),
+    ];
+    for record in malware {
+        let all = found(&npm(std::slice::from_ref(&record)), "left-pad", "1.0.0");
+        assert_eq!(all[0].kind, AdvisoryKind::Malware, "{record}");
+    }
+    let scores = json!([
+        {"type": "X", "score": 9.8},
+        null,
+        {"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"},
+    ]);
+    let record = with(everything("GHSA-1"), "severity", scores);
+    let record = with(record, "aliases", json!([null, "CVE-2026-1", 5]));
+    let all = found(&npm(&[record]), "left-pad", "1.0.0");
+    assert_eq!(all[0].cvss_tenths, Some(98));
+    assert_eq!(all[0].aliases.len(), 1);
+}
+
+fn with_specific(specific: Value) -> Value {
+    let mut record = everything("RUSTSEC-1");
+    record["affected"][0]["database_specific"] = specific;
+    record
+}
