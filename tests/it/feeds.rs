@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// INV-19, INV-34: from the moment new data is there to its effect.
 const EFFECT_WITHIN: Duration = Duration::from_secs(5);
 
-fn osv_name(protocol: Protocol) -> &'static str {
+pub(super) fn osv_name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Npm => "npm",
         Protocol::Pypi => "PyPI",
@@ -30,7 +30,7 @@ fn dump_path(protocol: Protocol) -> String {
 }
 
 /// A feed of the fake registry for each protocol, and more lines of `[feeds]`.
-fn feeds(registry: &FakeRegistry, more: &str) -> String {
+pub(super) fn feeds(registry: &FakeRegistry, more: &str) -> String {
     let mut text = format!("[feeds]\n{more}\n");
     for protocol in Protocol::ALL {
         let (origin, path) = (registry.files_origin(), dump_path(protocol));
@@ -70,7 +70,7 @@ fn zip(records: &[Value]) -> bytes::Bytes {
 }
 
 /// Publishes a dump: records about other packages, and these.
-fn publish(registry: &FakeRegistry, protocol: Protocol, records: &[Value]) {
+pub(super) fn publish(registry: &FakeRegistry, protocol: Protocol, records: &[Value]) {
     let mut all: Vec<Value> = (0..20)
         .map(|n| {
             let (id, package) = (format!("MAL-2020-{n}"), format!("bad-package-{n}"));
@@ -168,13 +168,13 @@ impl Scene {
     }
 }
 
-fn metric(cordon: &Cordon, line_start: &str) -> Option<i64> {
+pub(super) fn metric(cordon: &Cordon, line_start: &str) -> Option<i64> {
     let text = http::get(&format!("{}metrics", cordon.admin())).text();
     let line = text.lines().find(|line| line.starts_with(line_start))?;
     line.rsplit(' ').next()?.parse().ok()
 }
 
-fn lines(cordon: &Cordon, arguments: &[&str]) -> Vec<Value> {
+pub(super) fn lines(cordon: &Cordon, arguments: &[&str]) -> Vec<Value> {
     let output = cordon.command(arguments);
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout)

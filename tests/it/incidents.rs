@@ -4,8 +4,12 @@
 //! the versions from before stay installable; and what was honest is not refused.
 //! `tests/incidents.md` tells what each needs and gets.
 
+mod archives;
+mod fixes;
 mod fresh_names;
 mod hijacks;
+mod must_not_block;
+mod reports;
 
 use std::time::Duration;
 
@@ -90,18 +94,25 @@ fn offered(cordon: &Cordon, protocol: Protocol, package: &str) -> Vec<String> {
     let base = cordon.url(protocol);
     let document = listing::document(protocol, &base, package);
     match document.status {
-        403 => Vec::new(),
+        403 | 451 => Vec::new(),
         _ => listing::choices(protocol, &base, package),
     }
 }
 
-/// What was found about a version and counts: rule and code, `minimum-age/too-young`.
+/// What was found about a version and counts: rule and code, `minimum-age/too-young`. The findings of
+/// every decision about it.
 fn findings_against(
     cordon: &Cordon,
     protocol: Protocol,
     package: &str,
     version: &str,
 ) -> Vec<String> {
+    let all = decisions(cordon, protocol, package, version);
+    all.iter().flat_map(findings).collect()
+}
+
+/// Every decision about a version, in the order they were made.
+fn decisions(cordon: &Cordon, protocol: Protocol, package: &str, version: &str) -> Vec<Value> {
     let purl = format!(
         "pkg:{}/{}",
         protocol.purl_type(),
@@ -109,22 +120,29 @@ fn findings_against(
     );
     let output = cordon.command(&["log", "--json", "--package", &purl, "-n", "1000"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut found = Vec::new();
-    for line in text.lines() {
-        let logged: Value = serde_json::from_str(line).expect("a line of JSON");
-        let evaluation = &logged["decision"]["evaluation"];
-        if evaluation["artifact"]["subject"]["version"] != version {
-            continue;
-        }
-        for finding in evaluation["findings"].as_array().into_iter().flatten() {
-            if finding["mode"] == "enforce" {
-                let part = |key: &str| finding[key].as_str().expect("a name").to_owned();
-                found.push(format!("{}/{}", part("rule"), part("code")));
-            }
-        }
-    }
     assert!(!text.is_empty(), "nothing is on record about {purl}");
-    found
+    let logged = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+    logged
+        .map(|mut line| line["decision"].take())
+        .filter(|decision| decision["evaluation"]["artifact"]["subject"]["version"] == version)
+        .collect()
+}
+
+/// The findings of a decision that count.
+fn findings(decision: &Value) -> Vec<String> {
+    let all = decision["evaluation"]["findings"].as_array();
+    let counting = all
+        .into_iter()
+        .flatten()
+        .filter(|it| it["mode"] == "enforce");
+    counting
+        .map(|finding| {
+            let part = |key: &str| finding[key].as_str().expect("a name").to_owned();
+            format!("{}/{}", part("rule"), part("code"))
+        })
+        .collect()
 }
 
 /// Whether a rule, or one finding of it (`minimum-age/too-young`), is among the findings.

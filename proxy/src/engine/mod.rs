@@ -36,6 +36,7 @@ mod sightings;
 mod snapshot;
 mod space;
 mod stored;
+mod suspected;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -145,6 +146,11 @@ pub struct Engine {
     recent_catalog_failures: moka::sync::Cache<ReadyKey, Failure>,
     /// Owned names that were told of as taken elsewhere.
     told: moka::sync::Cache<cordon_policy::model::PackageName, ()>,
+    /// Reports a person was told of because they sweep over versions in use, by package.
+    told_reports: moka::sync::Cache<
+        cordon_policy::model::PackageName,
+        Arc<std::collections::BTreeSet<smol_str::SmolStr>>,
+    >,
     missed: Arc<MissedNames>,
     package_flights: Flights<PackageKey, Flown<Arc<Package>>>,
     render_flights: Flights<(ReadyKey, u64), Flown<Arc<Ready>>>,
@@ -213,6 +219,7 @@ impl Engine {
             recent_outcomes: short_memory(),
             recent_catalog_failures: short_memory(),
             told: moka::sync::Cache::new(FAILURES),
+            told_reports: moka::sync::Cache::new(FAILURES),
             missed: Arc::new(MissedNames::new()),
             package_flights: Flights::new(limits.connections),
             render_flights: Flights::new(limits.connections),

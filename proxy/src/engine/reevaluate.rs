@@ -21,6 +21,7 @@ use smol_str::SmolStr;
 
 use super::Engine;
 use super::snapshot::Snapshot;
+use super::suspected::Suspected;
 use crate::feeds::AdvisoryData;
 
 /// Most advisory ids named in one exposure.
@@ -74,11 +75,15 @@ impl Engine {
         let now = self.clock.now();
         let mut log = Vec::new();
         let mut exposures = Vec::new();
+        let mut suspected = Suspected::default();
         for decision in ordered(standing) {
             let facts = recorded_facts(&decision, &remembered, &snapshot.advisories, now);
             let was_allowed = facts.history.first_allowed_at.is_some();
             let evaluation = snapshot.ruleset.evaluate(&facts, now);
             done.judged += 1;
+            if was_allowed {
+                suspected.add(&evaluation);
+            }
             let standing = match change(&decision, &evaluation, now) {
                 Change::None => decision,
                 change => {
@@ -98,11 +103,14 @@ impl Engine {
                 exposures.push(exposure);
             }
         }
+        let notice = self.suspicion(package, &suspected, now);
+        log.extend(notice.map(LogEntry::Notice));
         while !log.is_empty() {
             let rest = log.split_off(log.len().min(APPEND_LIMIT));
             evidence.append(log).await?;
             log = rest;
         }
+        self.has_told(package, suspected);
         for exposure in &exposures {
             self.metrics.exposed(package.ecosystem().as_str());
             report(exposure);
