@@ -63,6 +63,8 @@ pub enum Cause {
     AdminDeny,
     /// Time passed.
     Expiry,
+    /// Upstream removed it, or lists it again.
+    UpstreamRemoval,
 }
 
 /// An evaluation with everything needed to take it again: append-only.

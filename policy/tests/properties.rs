@@ -9,8 +9,8 @@ use cordon_policy::evaluate::{Findings, Ruleset};
 use cordon_policy::exemption::{Exemption, ExemptionId, Scope, Waives};
 use cordon_policy::facts::{
     AddedDependency, Burst, ByteFacts, Change, DependencyKind, DigestMismatch, ExoticDependency,
-    ExoticSource, Fact, FactKind, FactSet, History, LicenseChange, Standing, Trust, TrustLost,
-    VersionFacts,
+    ExoticSource, Fact, FactKind, FactSet, History, LicenseChange, Removal, RemovalScope, Standing,
+    Trust, TrustLost, VersionFacts,
 };
 use cordon_policy::finding::{ConfigSpan, FindingCode, Mode, RuleId};
 use cordon_policy::matching::{PackageScope, VersionSet};
@@ -524,6 +524,11 @@ fn traits() -> impl Strategy<Value = Traits> {
         )
 }
 
+fn removals() -> impl Strategy<Value = Removal> {
+    let scopes = select(vec![RemovalScope::Project, RemovalScope::Version]);
+    (times(), scopes).prop_map(|(at, scope)| Removal { at, scope })
+}
+
 fn facts() -> impl Strategy<Value = VersionFacts> {
     let purls = select(vec![
         "pkg:npm/left-pad@1.3.0",
@@ -536,15 +541,16 @@ fn facts() -> impl Strategy<Value = VersionFacts> {
         option::of(times()),
         option::of(times()),
         option::weighted(0.3, digests()),
+        option::weighted(0.2, times()),
+        option::weighted(0.3, removals()),
     )
-        .prop_map(
-            |(first_seen_at, published_at_first_sight, pinned)| History {
-                first_seen_at,
-                published_at_first_sight,
-                first_allowed_at: None,
-                pinned,
-            },
-        );
+        .prop_map(|(seen, published, pinned, allowed, removal)| History {
+            first_seen_at: seen,
+            published_at_first_sight: published,
+            first_allowed_at: allowed,
+            pinned,
+            removal,
+        });
     let declared = fact(vec(digests(), 0..2).prop_map(Digests::from_iter));
     (
         purls,
@@ -665,6 +671,7 @@ fn change_policies() -> impl Strategy<Value = String> {
         "[rules.license]\necosystem = 'npm'\nallow = ['MIT']\nunknown = 'ignore'\n",
         "[rules.lifecycle]\nyanked = 'hide'\ndeprecated = 'block'\narchived = 'hide'\nprerelease = 'hide'\n",
         "[rules.lifecycle]\nquarantined = 'ignore'\n",
+        "[rules.lifecycle]\nremoved = 'hide'\nproject_removed = 'quarantine'\n",
     ]);
     let one = (rules, settings).prop_map(|(rule, settings)| match rule {
         "" => String::new(),

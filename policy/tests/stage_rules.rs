@@ -3,7 +3,9 @@
 mod support;
 
 use cordon_policy::config::{PolicySource, load};
-use cordon_policy::facts::{Change, Fact, FactKind, LicenseChange, VersionFacts};
+use cordon_policy::facts::{
+    Change, Fact, FactKind, LicenseChange, Removal, RemovalScope, VersionFacts,
+};
 use cordon_policy::model::Version;
 use cordon_policy::verdict::{Effect, Evaluation};
 use support::*;
@@ -173,6 +175,56 @@ fn each_stage_has_its_own_effect_and_only_quarantine_has_one_from_the_start() {
         let ignored = lifecycle(&format!("{key} = 'ignore'\n"), &facts);
         assert_eq!(ignored.effect(), Effect::Allow, "{key}");
     }
+}
+
+#[test]
+fn what_upstream_removed_is_blocked_and_a_whole_project_only_where_it_was_not_in_use() {
+    let removed = |scope, was_allowed: bool| {
+        let mut facts = fetched("pkg:pypi/foo@1.0");
+        facts.history.removal = Some(Removal {
+            at: at(-DAY),
+            scope,
+        });
+        facts.history.first_allowed_at = was_allowed.then(|| at(-2 * DAY));
+        facts
+    };
+    let (version, project) = (RemovalScope::Version, RemovalScope::Project);
+    for (text, scope, was_allowed, expected) in [
+        ("", version, true, Effect::Block),
+        ("", version, false, Effect::Block),
+        ("", project, true, Effect::Allow),
+        ("", project, false, Effect::Block),
+        ("removed = 'hide'", version, true, Effect::Hide),
+        ("removed = 'ignore'", version, true, Effect::Allow),
+        ("removed = 'ignore'", project, false, Effect::Allow),
+        (
+            "project_removed = 'quarantine'",
+            project,
+            true,
+            Effect::Quarantine,
+        ),
+        (
+            "project_removed = 'quarantine'",
+            project,
+            false,
+            Effect::Block,
+        ),
+        ("project_removed = 'block'", version, true, Effect::Block),
+    ] {
+        let evaluation = lifecycle(&format!("{text}\n"), &removed(scope, was_allowed));
+        assert_eq!(
+            evaluation.effect(),
+            expected,
+            "{text} {scope:?} {was_allowed}"
+        );
+    }
+    let evaluation = lifecycle("", &removed(version, true));
+    let expected = "the registry removed foo 1.0 (found out 2026-11-20T10:00Z)";
+    assert_eq!(
+        told(&evaluation),
+        ("removed-upstream".into(), expected.into())
+    );
+    assert_eq!(evaluation.clears_at(), None);
 }
 
 #[test]

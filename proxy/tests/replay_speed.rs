@@ -104,6 +104,7 @@ fn facts(numbers: &mut Numbers, at: Timestamp) -> VersionFacts {
         published_at_first_sight: Some(published),
         first_allowed_at: None,
         pinned: Some(digest),
+        removal: None,
     };
     facts
 }

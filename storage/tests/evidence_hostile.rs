@@ -8,8 +8,11 @@ use std::fs;
 use std::path::Path;
 
 use cordon_policy::decision::DecisionId;
+use cordon_policy::facts::RemovalScope;
 use cordon_policy::model::{Digest, FileName, Version};
-use cordon_storage::conformance::sample::{Sample, artifact, at, notice, package, served};
+use cordon_storage::conformance::sample::{
+    Sample, artifact, at, exposure, missed, notice, package, removal, served,
+};
 use cordon_storage::evidence::log::verify::verify;
 use cordon_storage::evidence::{
     Entry, Evidence, LogFilter, Outcome, Pin, Sighted, Sighting, SqliteEvidence, SqliteOptions,
@@ -253,11 +256,17 @@ async fn s_07_entries_cut_off_the_end_before_any_checkpoint_are_noted_in_the_log
         sha256: Digest::of(b"x"),
         at: at(0),
     };
-    let entries = vec![Sample::allow(1, pinned.clone()).entry(), Entry::Pin(pin)];
+    let entries = vec![
+        Sample::allow(1, pinned.clone()).entry(),
+        Entry::Pin(pin),
+        removal(pinned.clone(), Some(RemovalScope::Version), 2),
+        exposure(1, pinned.clone(), 3),
+        missed("never-there", 4),
+    ];
     store.append(entries).await.unwrap();
     store.append((0..300).map(notice).collect()).await.unwrap();
     store.close().await;
-    // As if nothing of it had been published, and the last 301 entries were lost.
+    // As if nothing of it had been published, and the last 304 entries were lost.
     for name in ["log/checkpoint", "keys/log.last"] {
         fs::write(folder.path().join(name), &signed).unwrap();
     }
@@ -272,7 +281,7 @@ async fn s_07_entries_cut_off_the_end_before_any_checkpoint_are_noted_in_the_log
     };
     assert_eq!(gap.code, "log-gap");
     assert!(
-        gap.text.starts_with("301 entries from 301 on were missing"),
+        gap.text.starts_with("304 entries from 301 on were missing"),
         "{}",
         gap.text
     );
@@ -281,6 +290,7 @@ async fn s_07_entries_cut_off_the_end_before_any_checkpoint_are_noted_in_the_log
         store.latest(&pinned).await.unwrap().is_some(),
         "its entry is there"
     );
+    store.audit().await.unwrap();
     store.close().await;
     goes_on(folder.path(), &signed).await;
 }
@@ -384,10 +394,11 @@ async fn s_04_audit_finds_every_edited_or_deleted_row() {
             candidates,
             count: 1,
         }),
+        removal(pinned.clone(), Some(RemovalScope::Version), 2),
     ];
     store.append(entries).await.unwrap();
     store.append((0..300).map(notice).collect()).await.unwrap();
-    assert_eq!(store.audit().await.unwrap(), 307);
+    assert_eq!(store.audit().await.unwrap(), 308);
     store.close().await;
     drop(store);
     for damage in [
@@ -408,6 +419,9 @@ async fn s_04_audit_finds_every_edited_or_deleted_row() {
         "UPDATE sightings SET first_seen_at = 0",
         "UPDATE sightings SET published_at = 0",
         "DELETE FROM sightings",
+        "UPDATE removals SET scope = NULL",
+        "UPDATE removals SET at = 0",
+        "DELETE FROM removals",
         "DELETE FROM texts",
         "DELETE FROM nodes",
         "DELETE FROM decision_rules",
@@ -500,7 +514,7 @@ async fn s_15_store_of_a_newer_version_and_a_foreign_database_are_refused() {
 async fn store_of_an_older_version_is_brought_up_to_date() {
     let folder = closed(3).await;
     let old = database(folder.path());
-    old.execute_batch("DROP INDEX entries_notices; DROP TABLE exposures; DROP TABLE missed; DROP TABLE exemptions; PRAGMA user_version = 1;")
+    old.execute_batch("DROP INDEX entries_notices; DROP TABLE exposures; DROP TABLE missed; DROP TABLE exemptions; DROP TABLE removals; PRAGMA user_version = 1;")
         .unwrap();
     drop(old);
     let store = open(folder.path()).unwrap();

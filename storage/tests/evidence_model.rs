@@ -4,10 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a failure is to stop the test")]
 
 use cordon_policy::decision::DecisionId;
+use cordon_policy::facts::RemovalScope;
 use cordon_policy::finding::RuleId;
 use cordon_policy::model::{ArtifactId, ArtifactKind, Digest};
 use cordon_policy::verdict::Effect;
-use cordon_storage::conformance::sample::{Sample, artifact, at, notice, package, served};
+use cordon_storage::conformance::sample::{Sample, artifact, at, notice, package, removal, served};
 use cordon_storage::evidence::{
     Entry, Evidence, LogFilter, MemoryEvidence, Outcome, Pin, ServingFilter, Sighted, Sighting,
     SqliteEvidence, SqliteOptions, sighted_to_text,
@@ -83,7 +84,21 @@ fn entries() -> impl Strategy<Value = Entry> {
             count: 1,
         })
     });
-    prop_oneof![4 => decision, 2 => serving, 2 => pin, 1 => sighting, 1 => (0..9u64).prop_map(notice)]
+    let scopes = prop_oneof![
+        Just(None),
+        Just(Some(RemovalScope::Version)),
+        Just(Some(RemovalScope::Project)),
+    ];
+    let removed = (artifacts(), scopes, 0..50i64)
+        .prop_map(|(artifact, scope, n)| removal(artifact, scope, n));
+    prop_oneof![
+        4 => decision,
+        2 => serving,
+        2 => pin,
+        1 => sighting,
+        1 => removed,
+        1 => (0..9u64).prop_map(notice),
+    ]
 }
 
 /// The candidate lists sightings name.

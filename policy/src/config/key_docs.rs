@@ -103,6 +103,10 @@ pub(super) const SHARED: &[(&str, &str)] = &[
         "When Cordon first allowed its bytes.",
     ),
     (
+        "test.facts.removed",
+        "What upstream removed: this `version`, or the whole `project`.",
+    ),
+    (
         "test.facts.bytes",
         "The bytes are as `declared`, a `mismatch`, `replaced` since first seen, or `undeclared`.",
     ),

@@ -3,6 +3,7 @@
 mod advisory;
 mod change;
 mod names;
+mod removal;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub use change::{
     Sibling, Standing, Trust, TrustLost,
 };
 pub use names::{AskedInVain, Audience, Popularity, Score, Similarity};
+pub use removal::{Removal, RemovalScope};
 
 use crate::model::{
     ArtifactId, Digest, DigestAlgorithm, Digests, PackageName, PackageVersion, Timestamp,
@@ -380,4 +382,7 @@ pub struct History {
     pub first_allowed_at: Option<Timestamp>,
     /// SHA-256 of the bytes first seen under this name: written once, never changed.
     pub pinned: Option<Digest>,
+    /// That upstream lists it no longer, although Cordon had it from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
 }

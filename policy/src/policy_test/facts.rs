@@ -16,7 +16,8 @@ use crate::config::reader::{Spanned, TableReader};
 use crate::config::text::help_for;
 use crate::facts::{
     AskedInVain, Audience, Burst, ByteFacts, Change, DigestMismatch, Fact, FactKind, FactSet,
-    History, LicenseChange, PackageFacts, Popularity, Similarity, Trust, TrustLost, VersionFacts,
+    History, LicenseChange, PackageFacts, Popularity, Removal, RemovalScope, Similarity, Trust,
+    TrustLost, VersionFacts,
 };
 use crate::model::{
     ArtifactId, ArtifactKind, Digest, DigestAlgorithm, Digests, FileName, PackageVersion,
@@ -52,6 +53,7 @@ pub(super) fn read_facts(
         first_seen_at: instant(&mut table, "first_seen_at"),
         published_at_first_sight: instant(&mut table, "published_at_first_sight"),
         first_allowed_at: instant(&mut table, "first_allowed_at"),
+        removed: read_removed(&mut table),
         bytes: read_bytes(&mut table),
         size_bytes: table
             .integer("size_bytes", 0..=i64::MAX)
@@ -90,6 +92,7 @@ struct Told {
     first_seen_at: Option<Timestamp>,
     published_at_first_sight: Option<Timestamp>,
     first_allowed_at: Option<Timestamp>,
+    removed: Option<RemovalScope>,
     bytes: Bytes,
     size_bytes: Option<u64>,
     yanked: Option<Option<SmolStr>>,
@@ -171,6 +174,7 @@ impl Told {
                 published_at_first_sight: self.published_at_first_sight,
                 first_allowed_at: self.first_allowed_at,
                 pinned,
+                removal: self.removed.map(|scope| Removal { at, scope }),
             },
             artifact: ArtifactId {
                 file: file.unwrap_or_else(|| file_of(&subject)),
@@ -269,6 +273,11 @@ fn read_bytes(table: &mut TableReader<'_, '_>) -> Bytes {
     table
         .choice("bytes", &choices)
         .map_or(Bytes::Declared, |read| read.value)
+}
+
+fn read_removed(table: &mut TableReader<'_, '_>) -> Option<RemovalScope> {
+    let choices = [RemovalScope::Version, RemovalScope::Project].map(|it| (it.name(), it));
+    table.choice("removed", &choices).map(|read| read.value)
 }
 
 fn read_yanked(table: &mut TableReader<'_, '_>) -> Option<Option<SmolStr>> {

@@ -9,7 +9,7 @@ use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
 use crate::ecosystem::{NPM, PYPI, scheme_for};
 use crate::evaluate::Findings;
-use crate::facts::{Fact, FactKind, FactSet, VersionFacts};
+use crate::facts::{Fact, FactKind, FactSet, RemovalScope, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
 use crate::model::Timestamp;
 use crate::reason;
@@ -21,6 +21,8 @@ const YANKED: FindingCode = FindingCode::from_static("yanked");
 const PRERELEASE: FindingCode = FindingCode::from_static("pre-release");
 const ARCHIVED: FindingCode = FindingCode::from_static("project-archived");
 const QUARANTINED: FindingCode = FindingCode::from_static("project-quarantined");
+const REMOVED: FindingCode = FindingCode::from_static("removed-upstream");
+const PROJECT_REMOVED: FindingCode = FindingCode::from_static("project-removed");
 const END_OF_LIFE: FindingCode = FindingCode::from_static("end-of-life");
 const UNKNOWN: FindingCode = FindingCode::from_static("lifecycle-unknown");
 
@@ -36,6 +38,14 @@ pub const KIND: RuleKind = RuleKind {
         (
             "project-quarantined",
             "the registry has put the whole project into quarantine",
+        ),
+        (
+            "removed-upstream",
+            "the registry lists the version no longer, although it was had from there",
+        ),
+        (
+            "project-removed",
+            "the registry has the whole project no longer",
         ),
         (
             "end-of-life",
@@ -65,6 +75,10 @@ pub struct Lifecycle {
     pub archived: Effect,
     /// What a version of a quarantined project does.
     pub quarantined: Effect,
+    /// What a version does that upstream removed while its project goes on.
+    pub removed: Effect,
+    /// What a version in use does whose whole project is gone upstream.
+    pub project_removed: Effect,
     /// Versions whose life ends, or has ended. They ask for the rule's effect.
     pub ends: Arc<[EndOfLife]>,
 }
@@ -77,6 +91,8 @@ impl Default for Lifecycle {
             prerelease: Effect::Allow,
             archived: Effect::Allow,
             quarantined: Effect::Quarantine,
+            removed: Effect::Block,
+            project_removed: Effect::Allow,
             ends: Arc::default(),
         }
     }
@@ -93,6 +109,8 @@ fn read(
         prerelease: read_effect(table, "prerelease", inherited.prerelease),
         archived: read_effect(table, "archived", inherited.archived),
         quarantined: read_effect(table, "quarantined", inherited.quarantined),
+        removed: read_effect(table, "removed", inherited.removed),
+        project_removed: read_effect(table, "project_removed", inherited.project_removed),
         ends: Arc::clone(&ends),
     };
     let base = read_one(&Lifecycle::default(), table);
@@ -119,6 +137,7 @@ impl Rule for Lifecycle {
         self.check_deprecated(facts, out);
         self.check_yanked(facts, out);
         self.check_prerelease(facts, out);
+        self.check_removal(facts, out);
         for end in self.ends.iter().filter(|end| end.holds(facts)) {
             if end.date > now {
                 out.changes_at(end.date);
@@ -159,6 +178,8 @@ impl Rule for Lifecycle {
         write_effect(out, "prerelease", self.prerelease);
         write_effect(out, "archived", self.archived);
         write_effect(out, "quarantined", self.quarantined);
+        write_effect(out, "removed", self.removed);
+        write_effect(out, "project_removed", self.project_removed);
     }
 
     fn write_tables(&self, id: &RuleId, out: &mut PolicyText) {
@@ -240,6 +261,36 @@ impl Lifecycle {
                 out,
             ),
         }
+    }
+
+    /// That a whole project is gone says nothing about what is in use of it: registries take down
+    /// projects of which one version was bad, and put them back. What was never allowed here is
+    /// not in use.
+    fn check_removal(&self, facts: &VersionFacts, out: &mut Findings<'_>) {
+        let Some(removal) = facts.history.removal else {
+            return;
+        };
+        let is_in_use = facts.history.first_allowed_at.is_some();
+        let (effect, code) = match removal.scope {
+            RemovalScope::Version => (self.removed, REMOVED),
+            RemovalScope::Project if is_in_use => (self.project_removed, PROJECT_REMOVED),
+            RemovalScope::Project => (self.project_removed.max(self.removed), PROJECT_REMOVED),
+        };
+        if effect == Effect::Allow {
+            return;
+        }
+        let found = reason::instant(removal.at);
+        let reason = match removal.scope {
+            RemovalScope::Version => format!(
+                "the registry removed {} (found out {found})",
+                subject(facts.subject())
+            ),
+            RemovalScope::Project => format!(
+                "the registry removed the whole project of {} (found out {found})",
+                subject(facts.subject())
+            ),
+        };
+        out.report_as(effect, code, reason, removal.scope.name(), None);
     }
 
     fn check_prerelease(&self, facts: &VersionFacts, out: &mut Findings<'_>) {

@@ -206,6 +206,10 @@ fn add_facts(lines: &mut Lines, facts: &VersionFacts) {
     if let Some(seen) = facts.history.first_seen_at {
         row("first seen", seen.to_string());
     }
+    if let Some(removal) = facts.history.removal {
+        let (what, at) = (removal.scope.name(), removal.at);
+        row("removed upstream", format!("{what}, found out {at}"));
+    }
     let mut told = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             row(name, value);

@@ -60,6 +60,8 @@ struct Wanted {
     facts: VersionFacts,
     source: Arc<ArtifactSource>,
     snapshot: Arc<Snapshot>,
+    /// Upstream lists it no longer: what is not kept of it cannot be had, and is not asked for.
+    is_unlisted: bool,
 }
 
 impl Engine {
@@ -162,6 +164,12 @@ impl Engine {
                 }
                 outcome => return outcome,
             }
+        }
+        if wanted.is_unlisted {
+            return Err(Failure::NotFound(format!(
+                "upstream removed {}, and its bytes are not kept here",
+                id.subject
+            )));
         }
         let ecosystem = id.subject.name.ecosystem().as_str();
         let spooled = self
@@ -370,9 +378,10 @@ fn is_current(hot: &Hot, snapshot: &Snapshot, now: Timestamp) -> bool {
 
 /// The candidate a request means. Files are found by name, cargo's by version.
 fn find(package: &Package, request: &ArtifactRequest) -> Result<usize, Failure> {
-    let candidates = package.document.candidates();
-    let is_meant = |facts: &VersionFacts| {
-        let id = &facts.artifact;
+    let is_meant = |index: &usize| {
+        let Some(VersionFacts { artifact: id, .. }) = package.candidate(*index) else {
+            return false;
+        };
         request.file.as_ref().is_none_or(|file| *file == id.file)
             && request
                 .version
@@ -382,7 +391,7 @@ fn find(package: &Package, request: &ArtifactRequest) -> Result<usize, Failure> 
     if request.file.is_none() && request.version.is_none() {
         return Err(Failure::NotFound("no file was named".to_owned()));
     }
-    candidates.iter().position(is_meant).ok_or_else(|| {
+    package.offered().find(is_meant).ok_or_else(|| {
         let wanted = request.file.as_ref().map(ToString::to_string);
         let wanted = wanted.or_else(|| request.version.as_ref().map(ToString::to_string));
         let wanted = wanted.unwrap_or_default();
@@ -399,12 +408,15 @@ fn wanted(
 ) -> Result<Wanted, Failure> {
     let missing = || Failure::NotFound(format!("{} has no such file", package.name.purl()));
     let mut facts = package.facts(index, context).ok_or_else(missing)?;
+    let is_unlisted = package.is_unlisted(index);
     let source = match request.kind {
+        ArtifactKind::Archive if is_unlisted => package.recorded_source(&facts),
         ArtifactKind::Archive => package.document.locate(index)?,
         kind @ (ArtifactKind::CoreMetadata | ArtifactKind::Provenance) => {
+            let place = package.place_of(index).ok_or_else(missing)?;
             let source = package
                 .document
-                .locate_derived(index, kind)
+                .locate_derived(place, kind)
                 .ok_or_else(missing)??;
             facts.artifact.kind = kind;
             let declared = facts.declared.known();
@@ -433,5 +445,6 @@ fn wanted(
         facts,
         source: Arc::new(source),
         snapshot,
+        is_unlisted,
     })
 }

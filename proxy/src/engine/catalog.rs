@@ -169,14 +169,13 @@ impl Engine {
             .package(registry, name, &View::plain("artifact"))
             .await?;
         let judgement = self.judge(&package, snapshot).await?;
-        let index = package
-            .document
-            .candidates()
-            .iter()
-            .position(|facts| facts.subject().version == *version)
-            .ok_or_else(|| {
-                Failure::NotFound(format!("{} has no version {version}", name.purl()))
-            })?;
+        let is_meant = |index: &usize| {
+            let facts = package.candidate(*index);
+            facts.is_some_and(|facts| facts.subject().version == *version)
+        };
+        let index = package.offered().find(is_meant).ok_or_else(|| {
+            Failure::NotFound(format!("{} has no version {version}", name.purl()))
+        })?;
         Ok(judgement.withheld.get(&index).cloned())
     }
 

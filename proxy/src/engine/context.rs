@@ -53,14 +53,7 @@ impl Context {
 
     /// Completes what the documents tell of the candidate at `index`, whose history is known.
     pub(super) fn complete(&self, index: usize, facts: &mut VersionFacts) {
-        let subject = &facts.artifact.subject;
-        let was_allowed = facts.history.first_allowed_at.is_some();
-        let AdvisoryFacts {
-            advisories, fixes, ..
-        } = self
-            .advisories
-            .facts(&subject.name, &subject.version, was_allowed, self.at);
-        (facts.advisories, facts.fixes) = (advisories, fixes);
+        self.complete_recorded(facts);
         if let Some(package) = &self.package {
             facts.package = Arc::clone(package);
         }
@@ -71,6 +64,19 @@ impl Context {
         {
             facts.change = Fact::Known(Arc::new(self.with_standings(change)));
         }
+    }
+
+    /// Completes facts that were recorded earlier, when there was a document: all that changes of
+    /// them is what is known of advisories.
+    pub(super) fn complete_recorded(&self, facts: &mut VersionFacts) {
+        let subject = &facts.artifact.subject;
+        let was_allowed = facts.history.first_allowed_at.is_some();
+        let AdvisoryFacts {
+            advisories, fixes, ..
+        } = self
+            .advisories
+            .facts(&subject.name, &subject.version, was_allowed, self.at);
+        (facts.advisories, facts.fixes) = (advisories, fixes);
     }
 
     fn with_standings(&self, change: &Change) -> Change {

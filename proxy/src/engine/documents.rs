@@ -20,7 +20,7 @@ use crate::telemetry::metrics::UpstreamOutcome;
 use crate::upstream::{DocumentAnswer, Place, Received, Turn, Upstream, UpstreamError, Validators};
 
 /// How soon a failing upstream is asked again for a document that is being stood in for.
-const STALE_RETRY: Duration = Duration::from_secs(5);
+pub(super) const STALE_RETRY: Duration = Duration::from_secs(5);
 /// Times documents are asked for when their stored bytes turn out damaged: damage is set aside, so
 /// that the second time nothing stored is relied on.
 const ATTEMPTS: usize = 3;
@@ -59,16 +59,36 @@ pub(super) struct Known {
     /// What is to be remembered of it, once it proved to be of use.
     pub(super) news: Option<DocumentRecord>,
     /// What was remembered before, if `document` is another one or gone.
-    before: Option<DocumentRecord>,
+    pub(super) before: Option<DocumentRecord>,
 }
 
 /// Which document, and how it is remembered.
+#[derive(Clone)]
 pub(super) struct Asked {
     pub(super) key: DocumentKey,
     /// Where it is asked for; what was had may have come from elsewhere.
     pub(super) url: Url,
     pub(super) files: Arc<[Url]>,
     pub(super) is_kept: bool,
+}
+
+impl Asked {
+    pub(super) fn of(wanted: Wanted<'_>, request: &DocumentRequest) -> Self {
+        let key = DocumentKey {
+            ecosystem: wanted.ecosystem.as_str().into(),
+            upstream: wanted.upstream.config().id.clone(),
+            kind: request.kind.into(),
+            name: request.name.clone(),
+        };
+        let base = &wanted.upstream.config().url;
+        Self {
+            // A path that cannot be joined is refused when it is asked for.
+            url: base.join(&request.path).unwrap_or_else(|_| base.clone()),
+            files: wanted.upstream.files(),
+            is_kept: request.is_kept,
+            key,
+        }
+    }
 }
 
 /// What is remembered of a document.
@@ -206,20 +226,7 @@ impl Engine {
         wanted: Wanted<'_>,
         request: &DocumentRequest,
     ) -> Result<Memory, Failure> {
-        let key = DocumentKey {
-            ecosystem: wanted.ecosystem.as_str().into(),
-            upstream: wanted.upstream.config().id.clone(),
-            kind: request.kind.into(),
-            name: request.name.clone(),
-        };
-        let base = &wanted.upstream.config().url;
-        let asked = Asked {
-            // A path that cannot be joined is refused when it is asked for.
-            url: base.join(&request.path).unwrap_or_else(|_| base.clone()),
-            files: wanted.upstream.files(),
-            is_kept: request.is_kept,
-            key,
-        };
+        let asked = Asked::of(wanted, request);
         let record = match asked.is_kept {
             true => self.stores.cache.document(&asked.key).await?,
             false => None,

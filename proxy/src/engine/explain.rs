@@ -57,13 +57,13 @@ impl Engine {
         let scheme = registry.scheme();
         let mut candidates = Vec::new();
         let mut best: Option<Version> = None;
-        for index in 0..package.document.candidates().len() {
+        for index in package.offered() {
             let Some(facts) = package.facts(index, &context) else {
                 break;
             };
             let evaluation = snapshot.ruleset.evaluate(&facts, at);
             let found = &facts.artifact.subject.version;
-            if evaluation.may_list() {
+            if evaluation.may_list() && package.place_of(index).is_some() {
                 let rank = |v: &Version| !scheme.is_prerelease(v);
                 let is_better = best.as_ref().is_none_or(|best| {
                     rank(found)

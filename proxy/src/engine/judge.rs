@@ -69,7 +69,7 @@ impl Engine {
             return Ok(judgement);
         }
         let context = Arc::new(self.context(package, snapshot, now).await?);
-        let evaluated = match package.document.candidates().len() {
+        let evaluated = match package.candidates() {
             0..=INLINE_CANDIDATES => evaluate_all(package, snapshot, &context, now),
             _ => {
                 let (package, snapshot) = (Arc::clone(package), Arc::clone(snapshot));
@@ -86,6 +86,7 @@ impl Engine {
             .await?;
         let judgement = Arc::new(judgement);
         package.judgement.store(Some(Arc::clone(&judgement)));
+        self.tell_of_removals(package).await;
         Ok(judgement)
     }
 
@@ -100,10 +101,10 @@ impl Engine {
     ) -> Result<Judgement, Failure> {
         let Evaluated {
             entries,
+            listed,
             not_listed,
             valid_until,
         } = evaluated;
-        let listed = entries.len() - not_listed.len();
         let ladder = if not_listed.is_empty() {
             Vec::new()
         } else {
@@ -223,7 +224,9 @@ fn current(package: &Package, snapshot: &Snapshot, now: Timestamp) -> Option<Arc
 }
 
 struct Evaluated {
+    /// One per candidate of the document.
     entries: Vec<Entry>,
+    listed: usize,
     not_listed: Vec<(usize, Evaluation)>,
     valid_until: Option<Timestamp>,
 }
@@ -234,25 +237,34 @@ fn evaluate_all(
     context: &Context,
     now: Timestamp,
 ) -> Evaluated {
-    let candidates = package.document.candidates().len();
-    let mut entries = Vec::with_capacity(candidates);
+    let mut entries = vec![Entry::Hidden; package.document.candidates().len()];
+    let mut listed = 0;
     let mut not_listed = Vec::new();
     let mut valid_until: Option<Timestamp> = None;
-    for index in 0..candidates {
+    for index in package.offered() {
         let Some(facts) = package.facts(index, context) else {
             break;
         };
         let evaluation = snapshot.ruleset.evaluate(&facts, now);
         valid_until = sooner(valid_until, evaluation.valid_until());
-        if evaluation.may_list() {
-            entries.push(Entry::Listed);
-        } else {
-            entries.push(package.registry.withheld_as(evaluation.effect()));
+        let may_list = evaluation.may_list();
+        if let Some(entry) = package
+            .place_of(index)
+            .and_then(|place| entries.get_mut(place))
+        {
+            listed += usize::from(may_list);
+            *entry = match may_list {
+                true => Entry::Listed,
+                false => package.registry.withheld_as(evaluation.effect()),
+            };
+        }
+        if !may_list {
             not_listed.push((index, evaluation));
         }
     }
     Evaluated {
         entries,
+        listed,
         not_listed,
         valid_until,
     }

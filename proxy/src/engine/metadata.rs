@@ -170,6 +170,7 @@ impl Engine {
         let document = ReadyDocument {
             withheld,
             notice: notice(package, judgement),
+            is_stale: package.is_gone(),
             ..ready(rendered, gzip, etag)
         };
         Ok(Arc::new(Ready {
@@ -220,7 +221,7 @@ fn etag(
     base: &str,
 ) -> String {
     let mut hasher = Sha256::new();
-    for digest in package.source_digests() {
+    for digest in package.source_digests().chain([package.shown_digest()]) {
         hasher.update(digest.map_or(&[0; 32][..], |digest| digest.as_bytes()));
     }
     let argument = view.argument.as_deref().unwrap_or("");
@@ -260,6 +261,12 @@ pub(super) fn compress(body: &Bytes) -> Option<Bytes> {
 }
 
 fn notice(package: &Package, judgement: &Judgement) -> Option<String> {
+    if package.is_gone() {
+        return Some(format!(
+            "upstream has {} no longer; Cordon serves the versions that were in use",
+            package.name.as_published()
+        ));
+    }
     let decision = judgement.spokesman.as_ref()?;
     let first = decision.evaluation.deciding()?;
     let count = judgement.withheld.len();
@@ -282,10 +289,10 @@ fn withheld_version(
     let scheme = package.registry.scheme();
     let wanted = scheme.version(view.argument.as_deref()?).ok()?;
     package
-        .document
-        .candidates()
-        .iter()
-        .enumerate()
-        .filter(|(_, facts)| scheme.compare(&facts.subject().version, &wanted).is_eq())
-        .find_map(|(index, _)| judgement.withheld.get(&index).cloned())
+        .offered()
+        .filter(|index| {
+            let facts = package.candidate(*index);
+            facts.is_some_and(|facts| scheme.compare(&facts.subject().version, &wanted).is_eq())
+        })
+        .find_map(|index| judgement.withheld.get(&index).cloned())
 }

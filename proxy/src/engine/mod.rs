@@ -19,6 +19,7 @@ mod explain;
 mod failure;
 mod fetch;
 pub mod gate;
+mod gone;
 mod hash;
 mod home;
 mod inflight;
@@ -31,6 +32,7 @@ mod package;
 mod passes;
 mod record;
 mod reevaluate;
+mod removals;
 mod service;
 mod sightings;
 mod snapshot;
@@ -40,6 +42,7 @@ mod suspected;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod unlisted;
 mod uses;
 
 use std::sync::{Arc, Weak};
@@ -47,7 +50,7 @@ use std::time::Duration;
 
 use cordon_policy::decision::Decision;
 use cordon_policy::evaluate::Ruleset;
-use cordon_policy::model::{ArtifactId, Ecosystem};
+use cordon_policy::model::{ArtifactId, Ecosystem, Timestamp};
 use cordon_storage::Chain;
 use cordon_storage::blob::BlobStore;
 use cordon_storage::cache::CacheIndex;
@@ -152,6 +155,8 @@ pub struct Engine {
         Arc<std::collections::BTreeSet<smol_str::SmolStr>>,
     >,
     missed: Arc<MissedNames>,
+    /// Packages in use that were not found upstream, since when.
+    suspects: moka::sync::Cache<cordon_policy::model::PackageName, Timestamp>,
     package_flights: Flights<PackageKey, Flown<Arc<Package>>>,
     render_flights: Flights<(ReadyKey, u64), Flown<Arc<Ready>>>,
     artifact_flights: Flights<(ArtifactId, u64), Flown<Outcome>>,
@@ -221,6 +226,7 @@ impl Engine {
             told: moka::sync::Cache::new(FAILURES),
             told_reports: moka::sync::Cache::new(FAILURES),
             missed: Arc::new(MissedNames::new()),
+            suspects: moka::sync::Cache::new(FAILURES),
             package_flights: Flights::new(limits.connections),
             render_flights: Flights::new(limits.connections),
             artifact_flights: Flights::new(limits.connections),

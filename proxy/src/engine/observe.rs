@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cordon_policy::decision::Decision;
+use cordon_policy::facts::RemovalScope;
 use cordon_storage::StorageError;
 use prometheus_client::metrics::counter::Counter;
 
@@ -106,6 +107,11 @@ impl Meters {
     /// What was served is refused by now.
     pub(super) fn exposed(&self, ecosystem: &str) {
         self.metrics.exposed(ecosystem);
+    }
+
+    /// Upstream lists so many files no longer that were had from there.
+    pub(super) fn removed(&self, ecosystem: &str, scope: RemovalScope, files: u64) {
+        self.metrics.removed(ecosystem, scope, files);
     }
 
     /// Stored bytes were found damaged.

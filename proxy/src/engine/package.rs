@@ -15,12 +15,15 @@ use smol_str::SmolStr;
 
 use super::Engine;
 use super::context::Context;
-use super::documents::{Documents, Known, Wanted};
+use super::documents::{Documents, Known, STALE_RETRY, Wanted};
 use super::failure::Failure;
+use super::gone::{Absent, has_removed_version, since_removal};
 use super::judge::Judgement;
+use super::removals::Shown;
 use super::sightings::Sightings;
-use crate::registry::{Document, Registry, UpstreamDocument, View};
-use crate::upstream::{Upstream, UpstreamError};
+use super::unlisted::Unlisted;
+use crate::registry::{ArtifactSource, Document, Registry, UpstreamDocument, View};
+use crate::upstream::{Turn, Upstream, UpstreamError};
 
 /// Which parsed documents: a package under the documents a view needs. Their names are part of it:
 /// to cargo `a-b` and `a_b` are one package, at two places upstream of which only one exists, and a
@@ -63,6 +66,24 @@ impl Freshness {
         self.is_stale.load(Ordering::Relaxed)
     }
 
+    /// What stands in for documents that cannot be asked for, for a moment.
+    pub(super) fn stale(now: Timestamp) -> Self {
+        let until = now.saturating_add(STALE_RETRY);
+        Self {
+            since: AtomicI64::new(now.as_millis()),
+            until: AtomicI64::new(until.as_millis()),
+            is_stale: AtomicBool::new(true),
+        }
+    }
+
+    /// What was confirmed is the same as `other`.
+    pub(super) fn adopt(&self, other: &Self) {
+        for (ours, theirs) in [(&self.since, &other.since), (&self.until, &other.until)] {
+            ours.store(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        self.is_stale.store(other.is_stale(), Ordering::Relaxed);
+    }
+
     /// The documents were confirmed.
     pub(super) fn renew(&self, documents: &[Known]) {
         let since = documents.iter().map(|known| known.since.as_millis()).max();
@@ -88,11 +109,15 @@ pub(super) struct Package {
     pub(super) judgement: ArcSwapOption<Judgement>,
     /// Held while verdicts are made, so that each changed one is recorded once.
     pub(super) judging: tokio::sync::Mutex<()>,
-    sightings: Sightings,
+    pub(super) sightings: Sightings,
     /// As of when the documents were parsed, with what was allowed since then.
-    remembered: ArcSwap<HashMap<(Version, FileName), Remembered>>,
+    pub(super) remembered: ArcSwap<HashMap<(Version, FileName), Remembered>>,
     /// Whether it was asked for before it existed.
-    asked_in_vain: Option<AskedInVain>,
+    pub(super) asked_in_vain: Option<AskedInVain>,
+    /// What was had and is not in the document, numbered after what is.
+    pub(super) unlisted: Unlisted,
+    /// Whether it is to be told who has what was removed.
+    pub(super) owes_alarm: AtomicBool,
 }
 
 impl Package {
@@ -105,14 +130,88 @@ impl Package {
             .map(|source| source.bytes.len())
             .sum();
         let candidates = self.document.candidates().len();
-        self.document.weight_bytes().max(sources) + candidates * 128 + 1024
+        let unlisted = self.unlisted.len() * 2048;
+        self.document.weight_bytes().max(sources) + candidates * 128 + unlisted + 1024
+    }
+
+    /// How many candidates there are: those of the document, then those it does not list.
+    pub(super) fn candidates(&self) -> usize {
+        self.document.candidates().len() + self.unlisted.len()
+    }
+
+    /// The candidates that may be asked for. Of a project that is gone only those that were had.
+    pub(super) fn offered(&self) -> std::ops::Range<usize> {
+        let from = match self.is_gone() {
+            true => self.document.candidates().len(),
+            false => 0,
+        };
+        from..self.candidates()
+    }
+
+    /// What the document tells of a candidate, or told.
+    pub(super) fn candidate(&self, index: usize) -> Option<&VersionFacts> {
+        match self.number_of_unlisted(index) {
+            Some(number) => self.unlisted.facts(number),
+            None => self.document.candidates().get(index),
+        }
+    }
+
+    /// Where the document has a candidate.
+    pub(super) fn place_of(&self, index: usize) -> Option<usize> {
+        match self.number_of_unlisted(index) {
+            Some(number) => self.unlisted.place(number),
+            None => Some(index),
+        }
+    }
+
+    /// Whether upstream lists the candidate no longer.
+    pub(super) fn is_unlisted(&self, index: usize) -> bool {
+        self.number_of_unlisted(index).is_some()
+    }
+
+    fn number_of_unlisted(&self, index: usize) -> Option<usize> {
+        index.checked_sub(self.document.candidates().len())
+    }
+
+    /// Whether the whole project is gone upstream.
+    pub(super) fn is_gone(&self) -> bool {
+        self.unlisted.gone().is_some()
+    }
+
+    /// Whether that is on record, and there is no document of it.
+    pub(super) fn is_known_to_be_gone(&self) -> bool {
+        let is_believed = self.unlisted.gone().is_some_and(|gone| gone.is_believed);
+        is_believed && self.sources.iter().all(Option::is_none)
+    }
+
+    /// The last good document that is shown in the place of what is gone.
+    pub(super) fn shown_digest(&self) -> Option<&Digest> {
+        self.unlisted.gone()?.shown.as_ref()
+    }
+
+    /// Whether it is still to be told who has what was removed; only the first to ask is told so.
+    pub(super) fn takes_alarm(&self) -> bool {
+        self.owes_alarm.swap(false, Ordering::Relaxed)
+    }
+
+    /// What the bytes of a file must be that upstream lists no longer. They are not to be had from
+    /// there.
+    pub(super) fn recorded_source(&self, facts: &VersionFacts) -> ArtifactSource {
+        ArtifactSource {
+            url: self.upstream.config().url.clone(),
+            digests: facts.declared.known().cloned().unwrap_or_default(),
+            size_bytes: facts.size_bytes.known().copied(),
+        }
     }
 
     /// The facts about a candidate, with what Cordon remembers of it and what was learned of others.
     pub(super) fn facts(&self, index: usize, context: &Context) -> Option<VersionFacts> {
-        let mut facts = self.document.candidates().get(index)?.clone();
+        let mut facts = self.candidate(index)?.clone();
         facts.history = self.history(&facts);
-        context.complete(index, &mut facts);
+        match self.is_unlisted(index) {
+            true => context.complete_recorded(&mut facts),
+            false => context.complete(index, &mut facts),
+        }
         Some(facts)
     }
 
@@ -153,6 +252,9 @@ impl Package {
             published_at_first_sight: seen.and_then(|seen| seen.published_at),
             first_allowed_at: remembered.and_then(|known| known.first_allowed_at),
             pinned: remembered.and_then(|known| known.pinned.clone()),
+            removal: remembered
+                .and_then(|known| known.removal)
+                .or_else(|| self.unlisted.removal()),
         }
     }
 
@@ -256,6 +358,7 @@ impl Engine {
         previous: Option<Arc<Package>>,
     ) -> Result<Arc<Package>, Failure> {
         let requests = registry.documents(&name, view);
+        let mut absent = None;
         for upstream in self.sources_of(&name)? {
             let held = previous
                 .as_ref()
@@ -266,17 +369,42 @@ impl Engine {
                 requests: &requests,
                 held: held.map_or(&[], |package| &package.sources),
             };
-            let mut documents = self.fetch(wanted).await?;
+            let mut documents = match self.fetch(wanted).await {
+                Err(Failure::Upstream(error)) if self.is_known_to_be_gone(&name).await? => {
+                    tracing::debug!(package = %name, %error, "a project that is gone was not asked for");
+                    absent.get_or_insert((
+                        Arc::clone(&upstream),
+                        Absent::remembered(self.clock.now()),
+                    ));
+                    continue;
+                }
+                fetched => fetched?,
+            };
             if documents.is_missing(0) {
+                absent.get_or_insert((Arc::clone(&upstream), Absent::of(&documents.all)));
                 self.keep_documents(documents.all).await;
                 continue;
             }
             self.complete(wanted, &mut documents).await?;
             let (package, documents) = self
-                .assemble(registry, &name, &upstream, documents, held)
+                .assemble(registry, &name, wanted, documents, held)
                 .await?;
             self.keep_documents(documents).await;
+            self.suspects.invalidate(&name);
             return Ok(package);
+        }
+        if let Some((upstream, absent)) = absent {
+            let held = previous.filter(|p| p.upstream.id() == upstream.id());
+            let wanted = Wanted {
+                upstream: &upstream,
+                ecosystem: name.ecosystem(),
+                requests: &requests,
+                held: &[],
+            };
+            let gone = self.assemble_gone(registry, (&name, view), wanted, absent, held);
+            if let Some(package) = gone.await? {
+                return Ok(package);
+            }
         }
         self.note_missed(&name).await;
         Err(Failure::NotFound(format!(
@@ -313,15 +441,17 @@ impl Engine {
         &self,
         registry: &'static dyn Registry,
         name: &PackageName,
-        upstream: &Arc<Upstream>,
+        wanted: Wanted<'_>,
         mut documents: Documents<'a>,
         held: Option<&Arc<Package>>,
     ) -> Result<(Arc<Package>, Vec<Known>), Failure> {
-        let parsed = loop {
+        let upstream = wanted.upstream;
+        let mut parsed = loop {
             if let Some(package) = self.unchanged(&documents, held).await {
                 return Ok((package, documents.all));
             }
-            match self.parse(registry, name, &documents).await {
+            let sources = documents.sources();
+            match self.parse(registry, name, sources, &documents.large).await {
                 Err(Failure::Document(error)) => {
                     self.fall_back_all(&mut documents.all, error).await?;
                 }
@@ -332,11 +462,30 @@ impl Engine {
             tracing::warn!(package = %name, upstream = upstream.id(), remark, "upstream's document is odd");
         }
         let evidence = &self.stores.evidence;
-        let (seen, remembered, missed) = tokio::try_join!(
+        let (seen, mut remembered, missed) = tokio::try_join!(
             evidence.sightings(name),
             evidence.remembered(name),
             evidence.missed(name)
         )?;
+        let first = documents.all.first_mut().ok_or(Failure::Interrupted)?;
+        let shown = Shown {
+            candidates: parsed.candidates(),
+            is_emptied: parsed.is_emptied(),
+            since: first.since,
+            is_stale: first.is_stale,
+            only: None,
+        };
+        let has_news = self.note_removals(name, &shown, &mut remembered).await?;
+        let files = self
+            .unlisted(name, parsed.candidates(), &remembered)
+            .await?;
+        let mut unlisted = Unlisted::of(files);
+        if parsed.is_emptied() && !unlisted.is_empty() {
+            let since = since_removal(&remembered).unwrap_or(first.since);
+            let before = first.before.take();
+            let last = self.last_good(registry, name, wanted, before).await?;
+            (parsed, unlisted) = unlisted.of_gone((since, true), last, parsed);
+        }
         let before = held.map(|package| &package.sightings);
         let now = self.clock.now();
         let package = Arc::new(Package {
@@ -348,9 +497,11 @@ impl Engine {
             judging: tokio::sync::Mutex::new(()),
             sightings: Sightings::of(parsed.candidates(), seen, before, now),
             document: parsed,
+            owes_alarm: AtomicBool::new(has_news || has_removed_version(&remembered)),
             remembered: ArcSwap::from_pointee(remembered),
             asked_in_vain: missed.map(|first_at| AskedInVain { first_at }),
             name: name.clone(),
+            unlisted,
         });
         self.note_sightings(&package.name, &package.sightings).await;
         Ok((package, documents.all))
@@ -372,14 +523,14 @@ impl Engine {
         Some(Arc::clone(package))
     }
 
-    async fn parse(
+    pub(super) async fn parse(
         &self,
         registry: &'static dyn Registry,
         name: &PackageName,
-        documents: &Documents<'_>,
+        sources: Vec<Option<UpstreamDocument>>,
+        large: &Turn,
     ) -> Result<Box<dyn Document>, Failure> {
         const INLINE: usize = 64 * 1024;
-        let sources = documents.sources();
         let size: usize = sources
             .iter()
             .flatten()
@@ -388,9 +539,9 @@ impl Engine {
         if size <= INLINE {
             return Ok(registry.read(name, &sources)?);
         }
-        documents
-            .take_large_turn(self.config.limits.large_document_bytes)
-            .await;
+        if size as u64 > self.config.limits.large_document_bytes {
+            large.take().await;
+        }
         let name = name.clone();
         let parsed = tokio::task::spawn_blocking(move || registry.read(&name, &sources)).await;
         Ok(parsed.map_err(|_| Failure::Interrupted)??)

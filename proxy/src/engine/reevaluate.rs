@@ -264,6 +264,7 @@ fn recorded_facts(
         let history = &mut facts.history;
         history.first_allowed_at = remembered.first_allowed_at.or(history.first_allowed_at);
         history.pinned = remembered.pinned.clone().or_else(|| history.pinned.take());
+        history.removal = remembered.removal;
     }
     let was_allowed = facts.history.first_allowed_at.is_some();
     let subject = facts.subject();

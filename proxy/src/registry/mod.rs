@@ -136,6 +136,12 @@ pub trait Document: Send + Sync {
         Vec::new()
     }
 
+    /// Whether the project is left without any release: there is none, or only the registry's
+    /// placeholder for what it took down.
+    fn is_emptied(&self) -> bool {
+        self.candidates().is_empty()
+    }
+
     /// What the document had that no answer will have, one sentence each, for the log: entries
     /// outside the ecosystem's grammar, contradictions, unusable addresses. A few at most.
     fn remarks(&self) -> &[String] {

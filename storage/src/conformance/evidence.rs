@@ -48,6 +48,7 @@ macro_rules! evidence_conformance {
                 receivers_are_counted_over_every_decision_about_an_artifact
                 a_missed_name_is_remembered_since_the_first_time
                 exemptions_are_those_granted_and_not_ended
+                removals_are_the_newest_word_about_each_archive
                 exposures_are_listed_newest_last
                 packages_are_paged_in_order_of_their_names
                 texts_come_back_and_are_kept_once

@@ -1,6 +1,7 @@
 //! Values to fill evidence stores with: small, readable, and all different where asked to be.
 
 use cordon_policy::decision::{Cause, Decision, DecisionId};
+use cordon_policy::facts::RemovalScope;
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, Digest, Ecosystem, FileName, PackageName, PackageVersion, Timestamp,
     Version,
@@ -9,7 +10,7 @@ use cordon_policy::verdict::Effect;
 use serde_json::json;
 
 use crate::evidence::{
-    Client, Entry, ExemptionChange, Exposure, Missed, Notice, Outcome, Receiver, Served,
+    Client, Entry, ExemptionChange, Exposure, Missed, Notice, Outcome, Receiver, Removal, Served,
 };
 
 /// The ecosystem of all samples.
@@ -164,6 +165,15 @@ pub fn exposure(decision: u64, artifact: ArtifactId, n: i64) -> Entry {
         clients: 1,
         total: 2,
     }))
+}
+
+/// Upstream removed an artifact at an instant, or lists it again.
+pub fn removal(artifact: ArtifactId, scope: Option<RemovalScope>, n: i64) -> Entry {
+    Entry::Removal(Removal {
+        at: at(n),
+        artifact,
+        scope,
+    })
 }
 
 /// A short entry, different for each `n`.

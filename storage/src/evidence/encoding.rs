@@ -129,6 +129,7 @@ pub fn kind_name(entry: &Entry) -> &'static str {
         Entry::Listing(_) => "listing",
         Entry::Notice(_) => "notice",
         Entry::Exposure(_) => "exposure",
+        Entry::Removal(_) => "removal",
         Entry::Missed(_) => "missed",
         Entry::Exemption(_) => "exemption",
     }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use cordon_policy::decision::{Cause, Decision, DecisionId};
+use cordon_policy::facts::RemovalScope;
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
 use cordon_policy::verdict::Effect;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ pub enum Entry {
     Missed(Missed),
     /// An administrator granted or ended an exemption.
     Exemption(ExemptionChange),
+    /// Upstream lists a file no longer that was had from there, or lists it again.
+    Removal(Removal),
 }
 
 /// One line of "who received what".
@@ -194,6 +197,17 @@ pub struct ExemptionChange {
     pub by: SmolStr,
     /// The exemption as a policy file would have it; `None` when it was ended.
     pub text: Option<String>,
+}
+
+/// What upstream did with a file that was had from there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// When the document was had that shows it.
+    pub at: Timestamp,
+    /// The file.
+    pub artifact: ArtifactId,
+    /// How much is gone; `None`: it is listed again.
+    pub scope: Option<RemovalScope>,
 }
 
 /// The most receivers one exposure lists; who the others are is in the servings.

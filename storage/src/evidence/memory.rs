@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
+use cordon_policy::facts::Removal;
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, Digest, FileName, PackageName, Timestamp, Version,
 };
@@ -347,6 +348,11 @@ impl Evidence for MemoryEvidence {
                             .or_default();
                         row.first_allowed_at.get_or_insert(decision.at);
                     }
+                }
+                Entry::Removal(removal) if is_ours(&removal.artifact) => {
+                    let row = remembered.entry(key(&removal.artifact)).or_default();
+                    let at = removal.at;
+                    row.removal = removal.scope.map(|scope| Removal { at, scope });
                 }
                 _ => {}
             }

@@ -31,8 +31,8 @@ pub mod tree;
 
 pub use entry::{
     Client, Entry, EntryIndex, ExemptionChange, Exposure, Listing, Missed, Notice, Outcome, Pin,
-    PolicyChange, RECEIVERS_PER_EXPOSURE, Receiver, Served, Sighted, Sighting, sighted_from_text,
-    sighted_to_text,
+    PolicyChange, RECEIVERS_PER_EXPOSURE, Receiver, Removal, Served, Sighted, Sighting,
+    sighted_from_text, sighted_to_text,
 };
 #[cfg(any(test, feature = "conformance"))]
 pub use faulty::FaultyEvidence;
@@ -96,7 +96,7 @@ pub trait Evidence: Send + Sync + 'static {
     /// The write-once digest of an artifact.
     async fn pin(&self, artifact: &ArtifactId) -> Result<Option<Digest>, StorageError>;
 
-    /// Pins and first-allowed times of a package's archives. The key holds the version too,
+    /// Pins, first-allowed times and removals of a package's archives. The key holds the version too,
     /// because nothing stops a registry from listing one file name under two versions.
     async fn remembered(
         &self,

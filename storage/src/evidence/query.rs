@@ -1,6 +1,7 @@
 //! What can be asked of the store, and what it answers.
 
 use cordon_policy::decision::Decision;
+use cordon_policy::facts::Removal;
 use cordon_policy::finding::RuleId;
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
 use cordon_policy::verdict::Effect;
@@ -129,6 +130,8 @@ pub struct Remembered {
     pub pinned: Option<Digest>,
     /// When its bytes were first allowed.
     pub first_allowed_at: Option<Timestamp>,
+    /// That upstream lists it no longer: the newest word on that.
+    pub removal: Option<Removal>,
 }
 
 /// What is remembered of a candidate since first sight.

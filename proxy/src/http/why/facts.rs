@@ -1,6 +1,6 @@
 //! What was known, in words.
 
-use cordon_policy::facts::{ByteFacts, Fact, VersionFacts};
+use cordon_policy::facts::{ByteFacts, Fact, RemovalScope, VersionFacts};
 use cordon_policy::model::{Digests, Timestamp};
 use serde::Serialize;
 
@@ -51,6 +51,16 @@ fn of_version(facts: &VersionFacts, now: Timestamp) -> Vec<KnownFact> {
         (
             "First allowed here",
             history.first_allowed_at.as_ref().map(time),
+        ),
+        (
+            "Removed upstream",
+            history.removal.as_ref().map(|removal| {
+                let what = match removal.scope {
+                    RemovalScope::Version => "this version",
+                    RemovalScope::Project => "the whole project",
+                };
+                format!("{what}, found out {}", time(&removal.at))
+            }),
         ),
         (
             "Package first published",

@@ -144,9 +144,18 @@ impl Packument {
     }
 }
 
+/// The version of npm's placeholders.
+const PLACEHOLDER: &str = "0.0.1-security";
+
 impl Document for Packument {
     fn candidates(&self) -> &[VersionFacts] {
         &self.candidates
+    }
+
+    /// npm puts `0.0.1-security` in the place of a package it took down.
+    fn is_emptied(&self) -> bool {
+        let mut versions = self.candidates.iter().map(|facts| &facts.subject().version);
+        versions.all(|version| version.as_str() == PLACEHOLDER)
     }
 
     fn render(

@@ -1,5 +1,6 @@
-//! Counters of advisory data.
+//! Counters of advisory data, and of what turned out bad after it was served.
 
+use cordon_policy::facts::RemovalScope;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,6 +13,12 @@ use super::{EcosystemLabel, Metrics};
 struct RefusalLabels {
     ecosystem: String,
     cause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RemovalLabels {
+    ecosystem: String,
+    scope: &'static str,
 }
 
 /// How the data of an ecosystem stands.
@@ -41,6 +48,7 @@ pub(super) struct Feeds {
     awaiting: Family<EcosystemLabel, Gauge>,
     refusals: Family<RefusalLabels, Counter>,
     exposures: Family<EcosystemLabel, Counter>,
+    removals: Family<RemovalLabels, Counter>,
 }
 
 impl Feeds {
@@ -85,6 +93,11 @@ impl Feeds {
             "Files that were served and are refused by now",
             self.exposures.clone(),
         );
+        registry.register(
+            "removals",
+            "Files in use that upstream removed, alone or with their whole project",
+            self.removals.clone(),
+        );
     }
 }
 
@@ -123,5 +136,14 @@ impl Metrics {
             ecosystem: ecosystem.to_owned(),
         };
         self.feeds.exposures.get_or_create(&label).inc();
+    }
+
+    /// Upstream lists so many files no longer that were had from there.
+    pub fn removed(&self, ecosystem: &str, scope: RemovalScope, files: u64) {
+        let labels = RemovalLabels {
+            ecosystem: ecosystem.to_owned(),
+            scope: scope.name(),
+        };
+        self.feeds.removals.get_or_create(&labels).inc_by(files);
     }
 }

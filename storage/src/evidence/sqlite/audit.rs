@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use cordon_policy::decision::Decision;
+use cordon_policy::facts::RemovalScope;
 use cordon_policy::model::{ArtifactId, Timestamp};
 use cordon_policy::verdict::Effect;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -22,7 +23,8 @@ use crate::evidence::log::verify::Report;
 use crate::evidence::memory::rules_of;
 use crate::evidence::tree::Tree;
 use crate::evidence::{
-    Entry, EntryIndex, ExemptionChange, Exposure, Missed, Pin, Served, Sighting, sighted_from_text,
+    Entry, EntryIndex, ExemptionChange, Exposure, Missed, Pin, Removal, Served, Sighting,
+    sighted_from_text,
 };
 
 const OPERATION: &str = "auditing the evidence store";
@@ -41,6 +43,7 @@ struct Counts {
     sightings: u64,
     exposures: u64,
     missed: u64,
+    removals: u64,
 }
 
 /// Checks everything, also that the published log is the beginning of it; the number of entries
@@ -175,6 +178,7 @@ fn check(
         Entry::Exposure(exposure) => check_exposure(connection, at, exposure, counts)?,
         Entry::Missed(missed) => check_missed(connection, at, missed, counts)?,
         Entry::Exemption(change) => check_exemption(connection, at, change)?,
+        Entry::Removal(removal) => check_removal(connection, at, removal, counts)?,
         Entry::Policy(_) | Entry::Listing(_) | Entry::Notice(_) => true,
     };
     if is_right {
@@ -326,6 +330,28 @@ fn check_exposure(
     )
 }
 
+fn check_removal(
+    connection: &Connection,
+    at: i64,
+    removal: &Removal,
+    counts: &mut Counts,
+) -> Result<bool, StorageError> {
+    counts.removals += 1;
+    let artifact = artifact(connection, &removal.artifact)?;
+    exists(
+        connection,
+        "SELECT 1 FROM removals JOIN artifacts ON artifacts.id = removals.artifact
+         WHERE idx = ?1 AND at = ?2 AND artifact = ?3 AND scope IS ?4
+           AND removals.package = artifacts.package",
+        params![
+            at,
+            removal.at.as_millis(),
+            artifact,
+            removal.scope.map(RemovalScope::name),
+        ],
+    )
+}
+
 /// The first entry of a name made its row; later ones find it.
 fn check_missed(
     connection: &Connection,
@@ -405,6 +431,7 @@ fn check_counts(connection: &Connection, counts: &Counts) -> Result<(), StorageE
         sightings,
         exposures,
         missed,
+        removals,
     } = counts;
     for (statement, expected) in [
         ("SELECT count(*) FROM decisions", decisions),
@@ -418,6 +445,7 @@ fn check_counts(connection: &Connection, counts: &Counts) -> Result<(), StorageE
         ("SELECT count(*) FROM sightings", sightings),
         ("SELECT count(*) FROM exposures", exposures),
         ("SELECT count(*) FROM missed", missed),
+        ("SELECT count(*) FROM removals", removals),
     ] {
         let found: u64 = connection
             .query_row(statement, [], |row| row.get(0))

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 
 use cordon_policy::decision::Decision;
+use cordon_policy::facts::RemovalScope;
 use cordon_policy::model::{ArtifactId, ArtifactKind, PackageName};
 use cordon_policy::verdict::Effect;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::evidence::encoding::{Encoded, kind_name};
 use crate::evidence::entry::{
-    Entry, EntryIndex, ExemptionChange, Exposure, Missed, Outcome, Pin, Served, Sighted, Sighting,
+    Entry, EntryIndex, ExemptionChange, Exposure, Missed, Outcome, Pin, Removal, Served, Sighted,
+    Sighting,
 };
 use crate::evidence::memory::rules_of;
 
@@ -49,6 +51,7 @@ pub(super) fn insert(
         Entry::Exposure(exposure) => insert_exposure(connection, known, index, exposure),
         Entry::Missed(missed) => insert_missed(connection, known, index, missed),
         Entry::Exemption(change) => insert_exemption(connection, index, change),
+        Entry::Removal(removal) => insert_removal(connection, known, index, removal),
         Entry::Policy(_) | Entry::Listing(_) | Entry::Notice(_) => Ok(()),
     }
 }
@@ -232,6 +235,28 @@ fn insert_exemption(
              ON CONFLICT (id) DO UPDATE SET text = ?2, changed_by = ?3",
         )?
         .execute(params![change.id.as_str(), change.text, number(index)])?;
+    Ok(())
+}
+
+fn insert_removal(
+    connection: &Connection,
+    known: &mut KnownRows,
+    index: EntryIndex,
+    removal: &Removal,
+) -> rusqlite::Result<()> {
+    let package = package_row(connection, known, &removal.artifact.subject.name)?;
+    let artifact = artifact_row(connection, known, &removal.artifact)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO removals (idx, at, package, artifact, scope) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            number(index),
+            removal.at.as_millis(),
+            package,
+            artifact,
+            removal.scope.map(RemovalScope::name),
+        ])?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
+use cordon_policy::facts::{Removal, RemovalScope};
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, Digest, FileName, PackageName, Timestamp, Version,
 };
@@ -364,13 +365,13 @@ fn digest(operation: &'static str, text: &str) -> Answer<Digest> {
         .map_err(|_| corrupt(operation, "a stored digest is not one".to_owned()))
 }
 
-/// Pins and first-allowed times of a package's archives.
+/// Pins, first-allowed times and removals of a package's archives.
 pub(super) fn remembered(
     connection: &Connection,
     package: &PackageName,
 ) -> Answer<HashMap<(Version, FileName), Remembered>> {
     let operation = "reading what is remembered of a package";
-    let Some(row) = find_package(connection, package).map_err(sql(operation))? else {
+    let Some(package_row) = find_package(connection, package).map_err(sql(operation))? else {
         return Ok(HashMap::new());
     };
     let mut select = connection
@@ -381,7 +382,7 @@ pub(super) fn remembered(
         )
         .map_err(sql(operation))?;
     let mut rows = select
-        .query(params![row, kind_of_file(ArtifactKind::Archive)])
+        .query(params![package_row, kind_of_file(ArtifactKind::Archive)])
         .map_err(sql(operation))?;
     let mut remembered = HashMap::new();
     while let Some(row) = rows.next().map_err(sql(operation))? {
@@ -391,10 +392,47 @@ pub(super) fn remembered(
         let value = Remembered {
             pinned: pinned.map(|text| digest(operation, &text)).transpose()?,
             first_allowed_at: first_allowed_at.map(Timestamp::from_millis),
+            removal: None,
         };
         remembered.insert(key, value);
     }
+    add_removals(connection, package_row, &mut remembered)?;
     Ok(remembered)
+}
+
+/// The newest word on each file that was ever removed.
+fn add_removals(
+    connection: &Connection,
+    package: i64,
+    remembered: &mut HashMap<(Version, FileName), Remembered>,
+) -> Answer<()> {
+    let operation = "reading what was removed of a package";
+    let mut select = connection
+        .prepare_cached(
+            "SELECT version, file, at, scope FROM removals
+             JOIN artifacts ON artifacts.id = removals.artifact
+             WHERE removals.package = ?1 AND kind = ?2 ORDER BY idx",
+        )
+        .map_err(sql(operation))?;
+    let mut rows = select
+        .query(params![package, kind_of_file(ArtifactKind::Archive)])
+        .map_err(sql(operation))?;
+    while let Some(row) = rows.next().map_err(sql(operation))? {
+        let key = candidate(row, operation)?;
+        let at = Timestamp::from_millis(row.get(2).map_err(sql(operation))?);
+        let scope: Option<String> = row.get(3).map_err(sql(operation))?;
+        let scope = match scope.as_deref() {
+            None => None,
+            Some("project") => Some(RemovalScope::Project),
+            Some("version") => Some(RemovalScope::Version),
+            Some(other) => {
+                let cause = format!("`{other}` is not the scope of a removal");
+                return Err(corrupt(operation, cause));
+            }
+        };
+        remembered.entry(key).or_default().removal = scope.map(|scope| Removal { at, scope });
+    }
+    Ok(())
 }
 
 /// The columns `version` and `file`, in this order.

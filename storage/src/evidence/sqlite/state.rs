@@ -197,6 +197,9 @@ fn cut(connection: &Connection, size: u64) -> Result<(), StorageError> {
         "DELETE FROM decisions WHERE idx >= ?1",
         "DELETE FROM servings WHERE idx >= ?1",
         "DELETE FROM sightings WHERE seen_by >= ?1",
+        "DELETE FROM exposures WHERE idx >= ?1",
+        "DELETE FROM missed WHERE missed_by >= ?1",
+        "DELETE FROM removals WHERE idx >= ?1",
         "UPDATE artifacts SET pinned = NULL, pinned_by = NULL WHERE pinned_by >= ?1",
         "UPDATE artifacts SET first_allowed_at = NULL, first_allowed_by = NULL
          WHERE first_allowed_by >= ?1",
