@@ -30,6 +30,7 @@ mod no_leak;
 mod operating;
 mod policy_files;
 mod refusals;
+mod removals;
 mod restart;
 mod smoke;
 mod space;
