@@ -169,7 +169,7 @@ fn a_sweeping_report_keeps_what_is_in_use_and_tells_a_person() {
             assert_eq!(served.collect::<Vec<_>>(), [200; 3]);
             let choices = offered(&scene.cordon, NPM, "stylus");
             let is_offered = |version: &&str| choices.iter().any(|choice| choice == version);
-            assert!(versions.iter().all(|it| is_offered(it)), "{choices:?}");
+            assert!(versions.iter().all(is_offered), "{choices:?}");
         };
         all_are_served();
         let bad = sweeping("GHSA-fh4q-jc76-r59p", "stylus");
