@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cordon_tests::client::{Sandbox, Tool, http, listing};
 use cordon_tests::clock::{ago, days, hours};
-use cordon_tests::cordon::{Builder, Cordon};
+use cordon_tests::cordon::{Builder, Cordon, Upstream};
 use cordon_tests::fake_registry::{FakeRegistry, Protocol, Release};
 use cordon_tests::fixture::{OLD, PACKAGE, SETTLED};
 use cordon_tests::wait;
@@ -281,5 +281,29 @@ fn clients_go_on_when_the_project_is_gone() {
         };
         let mut again = again.expect("the client was there a moment ago");
         sandbox.run(&mut again).expect_success();
+    }
+}
+
+/// The upstream that had the package is not the first one asked.
+#[test]
+fn a_project_gone_from_the_second_upstream_goes_on_too() {
+    let npm = Protocol::Npm;
+    let (first, second) = (FakeRegistry::start(), FakeRegistry::start());
+    second.publish_all(npm, PACKAGE, &[OLD, SETTLED]);
+    let cordon = Builder::without_upstreams()
+        .upstreams([
+            Upstream::of(&first, npm, "first"),
+            Upstream::of(&second, npm, "second"),
+        ])
+        .policy(LIFECYCLE)
+        .section(ALWAYS_ASKS)
+        .start();
+    let base = cordon.url(npm);
+    let locked = listing::locked_url(npm, &base, PACKAGE, SETTLED);
+    let _ = http::get(&locked).expect(200);
+    second.delete_package(npm, PACKAGE);
+    for _ in 0..2 {
+        assert_eq!(listing::choices(npm, &base, PACKAGE), [SETTLED]);
+        let _ = http::get(&locked).expect(200);
     }
 }

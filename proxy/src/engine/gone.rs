@@ -22,10 +22,10 @@ use super::removals::{Memory, Shown};
 use super::sightings::{Candidate, Sightings};
 use super::unlisted::{Unlisted, candidate};
 use crate::registry::{
-    ArtifactSource, Document, Links, Listing, MetadataError, Registry, Rendered, UpstreamDocument,
-    View,
+    ArtifactSource, Document, DocumentRequest, Links, Listing, MetadataError, Registry, Rendered,
+    UpstreamDocument, View,
 };
-use crate::upstream::Turn;
+use crate::upstream::{Turn, Upstream};
 
 /// How long a package in use must not be found before that is believed: a registry's answer may be
 /// wrong for a moment.
@@ -33,6 +33,7 @@ const BELIEVED_AFTER: Duration = Duration::from_secs(60);
 
 /// The absence of a package, for as long as it may be believed.
 pub(super) struct Absent {
+    upstream: Arc<Upstream>,
     freshness: Freshness,
     /// The document there was before.
     before: Option<DocumentRecord>,
@@ -42,9 +43,10 @@ pub(super) struct Absent {
 
 impl Absent {
     /// As upstream says.
-    pub(super) fn of(documents: &[Known]) -> Self {
+    pub(super) fn of(upstream: &Arc<Upstream>, documents: &[Known]) -> Self {
         let first = documents.first();
         Self {
+            upstream: Arc::clone(upstream),
             freshness: Freshness::of(documents),
             before: first.and_then(|known| known.before.clone()),
             said_at: first.map(|known| known.since),
@@ -52,12 +54,17 @@ impl Absent {
     }
 
     /// As is remembered, while upstream cannot be asked.
-    pub(super) fn remembered(now: Timestamp) -> Self {
+    pub(super) fn remembered(upstream: &Arc<Upstream>, now: Timestamp) -> Self {
         Self {
+            upstream: Arc::clone(upstream),
             freshness: Freshness::stale(now),
             before: None,
             said_at: None,
         }
+    }
+
+    fn is_at(&self, upstream: &str) -> bool {
+        self.upstream.id() == upstream
     }
 }
 
@@ -111,27 +118,38 @@ impl Engine {
         Ok(since_removal(&memory).is_some())
     }
 
-    /// The package made of what is remembered of one that upstream does not have; `None` if nothing
-    /// of it was ever in use.
+    /// The package made of what is remembered of one that no upstream has; `None` if nothing of it
+    /// was ever in use.
     pub(super) async fn assemble_gone(
         &self,
         registry: &'static dyn Registry,
-        (name, view): (&PackageName, &View),
-        wanted: Wanted<'_>,
-        absent: Absent,
-        held: Option<Arc<Package>>,
+        name: &PackageName,
+        view: &View,
+        mut absent: Vec<Absent>,
+        previous: Option<Arc<Package>>,
     ) -> Result<Option<Arc<Package>>, Failure> {
-        if let Some(package) = held.filter(|package| package.is_known_to_be_gone()) {
+        if let Some(package) = previous.filter(|package| package.is_known_to_be_gone())
+            && let Some(absent) = absent.iter().find(|it| it.is_at(package.upstream.id()))
+        {
             package.freshness.adopt(&absent.freshness);
             return Ok(Some(package));
         }
         let evidence = &self.stores.evidence;
         let mut memory = evidence.remembered(name).await?;
         let mut files = self.unlisted(name, &[], &memory).await?;
-        files.retain(|facts| is_of_document(registry, facts, view, wanted));
-        if files.is_empty() {
+        let requests = registry.documents(name, view);
+        files.retain(|facts| is_of_document(registry, facts, view, &requests));
+        if files.is_empty() || absent.is_empty() {
             return Ok(None);
         }
+        let is_origin = |it: &Absent| files.iter().any(|facts| it.is_at(&facts.package.upstream));
+        let absent = absent.swap_remove(absent.iter().position(is_origin).unwrap_or(0));
+        let wanted = Wanted {
+            upstream: &absent.upstream,
+            ecosystem: name.ecosystem(),
+            requests: &requests,
+            held: &[],
+        };
         let (since, is_believed) = match since_removal(&memory) {
             Some(since) => (since, true),
             None => self.suspect(name),
@@ -162,7 +180,7 @@ impl Engine {
         let seen = evidence.sightings(name).await?;
         Ok(Some(Arc::new(Package {
             registry,
-            upstream: Arc::clone(wanted.upstream),
+            upstream: Arc::clone(&absent.upstream),
             sources: vec![None],
             freshness: Arc::new(absent.freshness),
             judgement: ArcSwapOption::empty(),
@@ -268,10 +286,10 @@ pub(super) fn is_of_document(
     registry: &'static dyn Registry,
     facts: &VersionFacts,
     view: &View,
-    wanted: Wanted<'_>,
+    requests: &[DocumentRequest],
 ) -> bool {
     let first = registry.documents(&facts.subject().name, view);
-    let names = [first.first(), wanted.requests.first()].map(|it| it.map(|it| it.name.clone()));
+    let names = [first.first(), requests.first()].map(|it| it.map(|it| it.name.clone()));
     names[0] == names[1]
 }
 

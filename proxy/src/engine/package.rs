@@ -358,7 +358,7 @@ impl Engine {
         previous: Option<Arc<Package>>,
     ) -> Result<Arc<Package>, Failure> {
         let requests = registry.documents(&name, view);
-        let mut absent = None;
+        let mut absent = Vec::new();
         for upstream in self.sources_of(&name)? {
             let held = previous
                 .as_ref()
@@ -371,17 +371,15 @@ impl Engine {
             };
             let mut documents = match self.fetch(wanted).await {
                 Err(Failure::Upstream(error)) if self.is_known_to_be_gone(&name).await? => {
-                    tracing::debug!(package = %name, %error, "a project that is gone was not asked for");
-                    absent.get_or_insert((
-                        Arc::clone(&upstream),
-                        Absent::remembered(self.clock.now()),
-                    ));
-                    continue;
+                    tracing::debug!(package = %name, %error, "a project on record as gone could not be asked for");
+                    absent.push(Absent::remembered(&upstream, self.clock.now()));
+                    // Who comes after it is not asked in its place.
+                    break;
                 }
                 fetched => fetched?,
             };
             if documents.is_missing(0) {
-                absent.get_or_insert((Arc::clone(&upstream), Absent::of(&documents.all)));
+                absent.push(Absent::of(&upstream, &documents.all));
                 self.keep_documents(documents.all).await;
                 continue;
             }
@@ -393,18 +391,9 @@ impl Engine {
             self.suspects.invalidate(&name);
             return Ok(package);
         }
-        if let Some((upstream, absent)) = absent {
-            let held = previous.filter(|p| p.upstream.id() == upstream.id());
-            let wanted = Wanted {
-                upstream: &upstream,
-                ecosystem: name.ecosystem(),
-                requests: &requests,
-                held: &[],
-            };
-            let gone = self.assemble_gone(registry, (&name, view), wanted, absent, held);
-            if let Some(package) = gone.await? {
-                return Ok(package);
-            }
+        let gone = self.assemble_gone(registry, &name, view, absent, previous);
+        if let Some(package) = gone.await? {
+            return Ok(package);
         }
         self.note_missed(&name).await;
         Err(Failure::NotFound(format!(

@@ -212,7 +212,7 @@ impl Engine {
 }
 
 /// A file of a package.
-fn artifact(name: &PackageName, (version, file): &Candidate) -> ArtifactId {
+pub(super) fn artifact(name: &PackageName, (version, file): &Candidate) -> ArtifactId {
     ArtifactId {
         subject: PackageVersion {
             name: name.clone(),
@@ -234,5 +234,62 @@ fn listed(files: &[&Candidate]) -> String {
     match files.len().saturating_sub(NAMED) {
         0 => named,
         more => format!("{named} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: i64 = 1_000;
+
+    fn scope(
+        is_listed: bool,
+        is_emptied: bool,
+        since: i64,
+        before: Option<RemovalScope>,
+    ) -> Option<RemovalScope> {
+        let shown = Shown {
+            candidates: &[],
+            is_emptied,
+            since: Timestamp::from_millis(since),
+            is_stale: false,
+            only: None,
+        };
+        let at = Timestamp::from_millis(T);
+        shown.scope(is_listed, before.map(|scope| Removal { at, scope }))
+    }
+
+    #[test]
+    fn what_is_missing_is_removed_and_stays_so_until_a_later_document_lists_it() {
+        let (version, project) = (Some(RemovalScope::Version), Some(RemovalScope::Project));
+        // Never removed so far.
+        assert_eq!(scope(true, false, T, None), None);
+        assert_eq!(scope(false, false, T, None), version);
+        assert_eq!(scope(false, true, T, None), project);
+        // A document of the same moment or before is not news.
+        for before in [version, project] {
+            assert_eq!(scope(true, false, T - 1, before), before);
+            assert_eq!(scope(true, false, T, before), before);
+            assert_eq!(scope(true, false, T + 1, before), None);
+        }
+        // A removed version is not the milder for its project following it; one that is missing
+        // when the project is back was removed.
+        assert_eq!(scope(false, true, T + 1, version), version);
+        assert_eq!(scope(false, false, T + 1, project), version);
+        assert_eq!(scope(false, true, T + 1, project), project);
+    }
+
+    #[test]
+    fn a_long_list_is_cut_and_says_so() {
+        let file = |n: usize| {
+            let version = cordon_policy::model::Version::verbatim(format!("{n}.0.0"));
+            let name = cordon_policy::model::FileName::new(format!("a-{n}.tgz"));
+            (version, name.expect("a sound name"))
+        };
+        let files: Vec<Candidate> = (0..NAMED + 3).map(file).collect();
+        let all: Vec<&Candidate> = files.iter().collect();
+        assert!(listed(&all).ends_with("19.0.0 (a-19.tgz) and 3 more"));
+        assert_eq!(listed(&all[..1]), "0.0.0 (a-0.tgz)");
     }
 }

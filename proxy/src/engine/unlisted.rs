@@ -8,9 +8,12 @@ use cordon_policy::model::{Digest, PackageName, Timestamp};
 
 use super::Engine;
 use super::failure::Failure;
-use super::removals::Memory;
+use super::removals::{Memory, artifact};
 use super::sightings::Candidate;
 use crate::registry::Document;
+
+/// Files asked about one by one; of more, all of the package is read.
+const FEW: usize = 16;
 
 /// The files of a package that are not listed.
 #[derive(Default)]
@@ -128,12 +131,18 @@ impl Engine {
         if missing.is_empty() {
             return Ok(Vec::new());
         }
-        let standing = self.stores.evidence.standing(name).await?;
-        let mut facts: Vec<VersionFacts> = standing
-            .into_iter()
-            .filter(|(candidate, _)| missing.contains(candidate))
-            .map(|(_, decision)| decision.facts)
-            .collect();
+        let evidence = &self.stores.evidence;
+        let mut facts: Vec<VersionFacts> = Vec::with_capacity(missing.len());
+        if missing.len() > FEW {
+            let standing = evidence.standing(name).await?.into_iter();
+            let missing = standing.filter(|(candidate, _)| missing.contains(candidate));
+            facts.extend(missing.map(|(_, decision)| decision.facts));
+        } else {
+            for candidate in missing {
+                let latest = evidence.latest(&artifact(name, candidate)).await?;
+                facts.extend(latest.map(|logged| logged.decision.facts));
+            }
+        }
         facts.sort_by(|a, b| a.artifact.cmp(&b.artifact));
         Ok(facts)
     }
