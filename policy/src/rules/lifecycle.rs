@@ -168,7 +168,7 @@ impl Rule for Lifecycle {
         } else if is_on(self.deprecated) && is_npm {
             stage.spoiled_at(old, |it| it.is_deprecated = true)
         } else {
-            Specimen::Nothing("no stage of life that releases there can be in is refused")
+            Specimen::Nothing("no stage of life that a release there can begin in is refused")
         }
     }
 

@@ -9,8 +9,9 @@ use smol_str::SmolStr;
 
 use super::Engine;
 use super::failure::Failure;
+use super::freshness::Freshness;
 use super::judge::Judgement;
-use super::package::{Freshness, Package};
+use super::package::Package;
 use super::snapshot::Snapshot;
 use crate::http::reply::{ReadyDocument, Reply};
 use crate::registry::{

@@ -3,7 +3,9 @@
 //!
 //! A metadata request (flow a, `metadata`): the package's documents are fetched (`documents`),
 //! parsed (`package`) and then kept (`kept`), what is new is noted (`sightings`), every candidate is
-//! judged and changed verdicts are recorded (`judge`), the adapter renders what may be listed.
+//! judged and changed verdicts are recorded (`judge`), the adapter renders what may be listed. What
+//! was had and is listed no longer is noted first (`removals`), judged with the rest (`unlisted`),
+//! and of a project that is gone shown by its last good document (`gone`).
 //!
 //! An artifact request (flow b, `artifact`): the candidate must be listed; its bytes are spooled
 //! and hashed (`fetch`), judged with what they showed, kept, recorded; then the gate (`gate`)
@@ -18,6 +20,7 @@ mod documents;
 mod explain;
 mod failure;
 mod fetch;
+mod freshness;
 pub mod gate;
 mod gone;
 mod hash;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use cordon_policy::facts::{AskedInVain, Fact, History, PackageFacts, VersionFacts};
@@ -15,11 +15,12 @@ use smol_str::SmolStr;
 
 use super::Engine;
 use super::context::Context;
-use super::documents::{Documents, Known, STALE_RETRY, Wanted};
+use super::documents::{Documents, Known, Wanted};
 use super::failure::Failure;
-use super::gone::{Absent, has_removed_version, since_removal};
+use super::freshness::Freshness;
+use super::gone::Absent;
 use super::judge::Judgement;
-use super::removals::Shown;
+use super::removals::Compared;
 use super::sightings::Sightings;
 use super::unlisted::Unlisted;
 use crate::registry::{ArtifactSource, Document, Registry, UpstreamDocument, View};
@@ -32,69 +33,6 @@ use crate::upstream::{Turn, Upstream, UpstreamError};
 pub(super) struct PackageKey {
     pub(super) package: PackageName,
     pub(super) documents: SmolStr,
-}
-
-/// How long documents may be believed; shared by everything made from them, so that confirming
-/// them once is enough.
-#[derive(Debug)]
-pub(super) struct Freshness {
-    since: AtomicI64,
-    until: AtomicI64,
-    is_stale: AtomicBool,
-}
-
-impl Freshness {
-    /// As fresh as the oldest of some documents.
-    pub(super) fn of(documents: &[Known]) -> Self {
-        let freshness = Self {
-            since: AtomicI64::new(0),
-            until: AtomicI64::new(0),
-            is_stale: AtomicBool::new(false),
-        };
-        freshness.renew(documents);
-        freshness
-    }
-
-    /// Whether it need not be confirmed. What was confirmed later than now was so by a clock that
-    /// was wrong (F-30).
-    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
-        let now = now.as_millis();
-        self.since.load(Ordering::Relaxed) <= now && now < self.until.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn is_stale(&self) -> bool {
-        self.is_stale.load(Ordering::Relaxed)
-    }
-
-    /// What stands in for documents that cannot be asked for, for a moment.
-    pub(super) fn stale(now: Timestamp) -> Self {
-        let until = now.saturating_add(STALE_RETRY);
-        Self {
-            since: AtomicI64::new(now.as_millis()),
-            until: AtomicI64::new(until.as_millis()),
-            is_stale: AtomicBool::new(true),
-        }
-    }
-
-    /// What was confirmed is the same as `other`.
-    pub(super) fn adopt(&self, other: &Self) {
-        for (ours, theirs) in [(&self.since, &other.since), (&self.until, &other.until)] {
-            ours.store(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
-        self.is_stale.store(other.is_stale(), Ordering::Relaxed);
-    }
-
-    /// The documents were confirmed.
-    pub(super) fn renew(&self, documents: &[Known]) {
-        let since = documents.iter().map(|known| known.since.as_millis()).max();
-        let until = documents.iter().map(|known| known.until.as_millis()).min();
-        let is_stale = documents.iter().any(|known| known.is_stale);
-        self.is_stale.store(is_stale, Ordering::Relaxed);
-        self.since
-            .store(since.unwrap_or(i64::MAX), Ordering::Relaxed);
-        self.until
-            .store(until.unwrap_or(i64::MIN), Ordering::Relaxed);
-    }
 }
 
 /// A package with its documents parsed.
@@ -435,7 +373,7 @@ impl Engine {
         held: Option<&Arc<Package>>,
     ) -> Result<(Arc<Package>, Vec<Known>), Failure> {
         let upstream = wanted.upstream;
-        let mut parsed = loop {
+        let parsed = loop {
             if let Some(package) = self.unchanged(&documents, held).await {
                 return Ok((package, documents.all));
             }
@@ -457,24 +395,13 @@ impl Engine {
             evidence.missed(name)
         )?;
         let first = documents.all.first_mut().ok_or(Failure::Interrupted)?;
-        let shown = Shown {
-            candidates: parsed.candidates(),
-            is_emptied: parsed.is_emptied(),
-            since: first.since,
-            is_stale: first.is_stale,
-            only: None,
-        };
-        let has_news = self.note_removals(name, &shown, &mut remembered).await?;
-        let files = self
-            .unlisted(name, parsed.candidates(), &remembered)
+        let Compared {
+            document,
+            unlisted,
+            owes_alarm,
+        } = self
+            .compare(registry, name, wanted, first, parsed, &mut remembered)
             .await?;
-        let mut unlisted = Unlisted::of(files);
-        if parsed.is_emptied() && !unlisted.is_empty() {
-            let since = since_removal(&remembered).unwrap_or(first.since);
-            let before = first.before.take();
-            let last = self.last_good(registry, name, wanted, before).await?;
-            (parsed, unlisted) = unlisted.of_gone((since, true), last, parsed);
-        }
         let before = held.map(|package| &package.sightings);
         let now = self.clock.now();
         let package = Arc::new(Package {
@@ -484,9 +411,9 @@ impl Engine {
             freshness: Arc::new(Freshness::of(&documents.all)),
             judgement: ArcSwapOption::empty(),
             judging: tokio::sync::Mutex::new(()),
-            sightings: Sightings::of(parsed.candidates(), seen, before, now),
-            document: parsed,
-            owes_alarm: AtomicBool::new(has_news || has_removed_version(&remembered)),
+            sightings: Sightings::of(document.candidates(), seen, before, now),
+            document,
+            owes_alarm: AtomicBool::new(owes_alarm),
             remembered: ArcSwap::from_pointee(remembered),
             asked_in_vain: missed.map(|first_at| AskedInVain { first_at }),
             name: name.clone(),

@@ -14,10 +14,14 @@ use cordon_storage::Chain;
 use cordon_storage::evidence::{Entry as LogEntry, Notice, Remembered, Removal as RemovalEntry};
 
 use super::Engine;
+use super::documents::{Known, Wanted};
 use super::failure::Failure;
+use super::gone::{has_removed_version, since_removal};
 use super::metadata::Subject;
 use super::package::Package;
 use super::sightings::Candidate;
+use super::unlisted::Unlisted;
+use crate::registry::{Document, Registry};
 
 /// Files named in one notice; of the others it gives the number.
 const NAMED: usize = 20;
@@ -88,7 +92,58 @@ impl Shown<'_> {
     }
 }
 
+/// A document, compared with what is remembered.
+pub(super) struct Compared {
+    /// The document, or the last good one of a project that is gone.
+    pub(super) document: Box<dyn Document>,
+    /// What it does not list.
+    pub(super) unlisted: Unlisted,
+    /// Whether it is to be told who has what was removed.
+    pub(super) owes_alarm: bool,
+}
+
 impl Engine {
+    /// Compares a new document, of which `first` tells how it was had, with what is remembered;
+    /// that is brought up to date.
+    pub(super) async fn compare(
+        &self,
+        registry: &'static dyn Registry,
+        name: &PackageName,
+        wanted: Wanted<'_>,
+        first: &mut Known,
+        document: Box<dyn Document>,
+        memory: &mut Memory,
+    ) -> Result<Compared, Failure> {
+        let is_emptied = document.is_emptied();
+        let shown = Shown {
+            candidates: document.candidates(),
+            is_emptied,
+            since: first.since,
+            is_stale: first.is_stale,
+            only: None,
+        };
+        let has_news = self.note_removals(name, &shown, memory).await?;
+        let files = self.unlisted(name, document.candidates(), memory).await?;
+        let owes_alarm = has_news || has_removed_version(memory);
+        let unlisted = Unlisted::of(files);
+        if !is_emptied || unlisted.is_empty() {
+            return Ok(Compared {
+                document,
+                unlisted,
+                owes_alarm,
+            });
+        }
+        let since = since_removal(memory).unwrap_or(first.since);
+        let before = first.before.take();
+        let last = self.last_good(registry, name, wanted, before).await?;
+        let (document, unlisted) = unlisted.of_gone((since, true), last, document);
+        Ok(Compared {
+            document,
+            unlisted,
+            owes_alarm,
+        })
+    }
+
     /// Finds out what was removed or is listed again. That is durable, and in `memory`, when this
     /// returns; whether there was anything.
     pub(super) async fn note_removals(
