@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use cordon_policy::config::PolicySource;
 use cordon_policy::config::diagnostic::Diagnostic;
+use cordon_policy::decision::Cause;
 use cordon_policy::exemption::{Exemption, Waives};
 use cordon_policy::model::Timestamp;
 use cordon_storage::Chain;
-use cordon_storage::evidence::{Entry, ExemptionChange, LogFilter, Notice};
+use cordon_storage::evidence::{Entry, ExemptionChange, LogFilter, LoggedDecision, Notice};
 use serde::Serialize;
 
 use crate::engine::{Clock as _, SystemClock};
@@ -67,8 +68,10 @@ pub struct Listed {
     pub is_active: bool,
     /// Where it is written: a line of a file, or who granted it.
     pub source: String,
-    /// The newest decision it set something aside in, among the newest thousand about its package,
-    /// RFC 3339.
+    /// Whether it was granted in an emergency.
+    pub is_break_glass: bool,
+    /// When a client was last answered under it, as the newest thousand decisions about its package
+    /// tell, RFC 3339. That Cordon judged again by itself is no use.
     pub last_used_at: Option<String>,
 }
 
@@ -106,6 +109,7 @@ impl Reloader {
                 id: id.into(),
                 by: by.into(),
                 text: None,
+                is_break_glass: false,
             };
             let entry = Entry::Exemption(change);
             evidence.append(vec![entry]).await.map_err(store_failed)?;
@@ -125,6 +129,8 @@ impl Reloader {
         let granted: BTreeMap<&str, &ExemptionChange> =
             granted.iter().map(|it| (it.id.as_str(), it)).collect();
         let snapshot = self.engine().snapshot();
+        // Who was answered a moment ago counts.
+        self.engine().flush_servings().await;
         let mut listed = Vec::new();
         for exemption in snapshot.ruleset.exemptions() {
             let by = granted.get(exemption.id.0.as_str());
@@ -134,6 +140,7 @@ impl Reloader {
             };
             listed.push(Listed {
                 last_used_at: self.last_use(exemption).await?.map(|at| at.to_string()),
+                is_break_glass: by.is_some_and(|change| change.is_break_glass),
                 ..list(exemption, source, now)
             });
         }
@@ -152,7 +159,28 @@ impl Reloader {
             let waived = logged.decision.evaluation.waived();
             waived.iter().any(|(_, id)| *id == exemption.id)
         });
-        Ok(uses.map(|logged| logged.decision.at).max())
+        Ok(uses.filter_map(answered_at).max())
+    }
+
+    /// What was granted in an emergency and holds now: a line for each, told until it ends.
+    pub(crate) fn break_glass(&self) -> Vec<String> {
+        let now = SystemClock.now();
+        let ids = self.break_glass_ids();
+        let snapshot = self.engine().snapshot();
+        let exemptions = snapshot.ruleset.exemptions().iter();
+        exemptions
+            .filter(|it| ids.contains(&it.id.0) && it.is_active_at(now))
+            .map(|it| {
+                format!(
+                    "break glass: exemption {} for {} holds until {} (owner {}: {})",
+                    it.id,
+                    it.scope.package().purl(),
+                    it.expires,
+                    it.owner,
+                    it.reason
+                )
+            })
+            .collect()
     }
 
     /// The exemption a text means, if it may be granted now.
@@ -219,6 +247,7 @@ impl Reloader {
             id: exemption.id.0.clone(),
             by: asked.by.as_str().into(),
             text: Some(asked.text.clone()),
+            is_break_glass: asked.is_break_glass,
         };
         let mut entries = vec![Entry::Exemption(change)];
         if asked.is_break_glass {
@@ -247,6 +276,15 @@ impl Reloader {
     }
 }
 
+/// When a client was last answered by a decision. One that Cordon took by itself, because policy or
+/// data changed, counts only once somebody was answered by it.
+fn answered_at(logged: &LoggedDecision) -> Option<Timestamp> {
+    let decision = &logged.decision;
+    let asked = (decision.cause == Cause::Request).then_some(decision.at);
+    let answered = logged.servings.iter().map(|served| served.last_at);
+    answered.chain(asked).max()
+}
+
 fn list(exemption: &Exemption, source: String, now: Timestamp) -> Listed {
     Listed {
         id: exemption.id.0.to_string(),
@@ -261,6 +299,7 @@ fn list(exemption: &Exemption, source: String, now: Timestamp) -> Listed {
         until: exemption.expires.to_string(),
         is_active: exemption.is_active_at(now),
         source,
+        is_break_glass: false,
         last_used_at: None,
     }
 }

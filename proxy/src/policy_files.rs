@@ -1,5 +1,6 @@
 //! Policy files from disk, or the built-in policy.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use cordon_policy::evaluate::Ruleset;
 use cordon_policy::finding::ConfigSpan;
 use cordon_policy::policy_test::PolicyTest;
 use cordon_storage::evidence::ExemptionChange;
+use smol_str::SmolStr;
 
 /// Longest policy file read, in bytes.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -27,6 +29,8 @@ pub struct LoadedPolicy {
     pub sources: Vec<PolicySource>,
     /// Exemptions administrators granted, each as a policy file of its own.
     pub granted: Vec<PolicySource>,
+    /// Ids of those that were granted in an emergency.
+    pub break_glass: BTreeSet<SmolStr>,
 }
 
 impl LoadedPolicy {
@@ -40,8 +44,10 @@ impl LoadedPolicy {
             .filter_map(granted_source)
             .filter(|source| self.fits(source))
             .collect();
+        let emergencies = granted.iter().filter(|change| change.is_break_glass);
         match self.together_with(&fitting) {
             Ok(loaded) if !fitting.is_empty() => Self {
+                break_glass: emergencies.map(|change| change.id.clone()).collect(),
                 ruleset: Arc::new(loaded.ruleset),
                 granted: fitting,
                 ..self
@@ -128,6 +134,7 @@ pub fn load(files: &[PathBuf]) -> Result<LoadedPolicy, RejectedPolicy> {
             warnings,
             sources,
             granted: Vec::new(),
+            break_glass: BTreeSet::new(),
         }),
         Ok(Loaded { warnings, .. }) => {
             problems.extend(warnings);

@@ -4,6 +4,7 @@ use cordon_tests::client::{http, listing};
 use cordon_tests::cordon::{Builder, Cordon};
 use cordon_tests::fake_registry::{FakeRegistry, Protocol, Release};
 use cordon_tests::fixture::{OLD, PACKAGE};
+use cordon_tests::wait;
 
 const DENY: &str = "[rules.deny]\npurls = [\"pkg:npm/left-pad\"]\n";
 
@@ -59,6 +60,8 @@ fn an_exemption_is_granted_used_kept_and_ended_without_touching_a_file() {
     let (is_granted, said) = grant(&cordon, "hotfix", &["--until", "2h", "--by", "ada"]);
     assert!(is_granted, "{said}");
     assert_eq!(status(&cordon), 200);
+    let (_, unused) = run(&cordon, &["exempt", "list", "--unused"]);
+    assert!(unused.contains("no exemption"), "{unused}");
     // It outlives a restart, and is part of the recorded policy.
     assert!(cordon.stop().success());
     cordon.restart();
@@ -76,6 +79,71 @@ fn an_exemption_is_granted_used_kept_and_ended_without_touching_a_file() {
         !is_ended && said.contains("no exemption `hotfix` was granted"),
         "{said}"
     );
+}
+
+#[test]
+fn judging_again_by_itself_is_no_use_of_an_exemption() {
+    let registry = FakeRegistry::start();
+    registry.publish(Release::new(Protocol::Npm, PACKAGE, OLD));
+    let policy = DENY.replace("left-pad", PACKAGE);
+    let cordon = Builder::new(&registry).policy(&policy).start();
+    let path = registry.file_path(Protocol::Npm, PACKAGE, OLD);
+    let file = path.rsplit('/').next().expect("a file name").to_owned();
+    let url = format!("{}{PACKAGE}/-/{file}", cordon.url(Protocol::Npm));
+    assert_eq!(http::get(&url).status, 403);
+    let (is_granted, said) = grant(&cordon, "hotfix", &["--until", "2h"]);
+    assert!(is_granted, "{said}");
+    wait::until("the decision was taken again", || {
+        let (_, log) = run(&cordon, &["log", "--json"]);
+        log.contains("policy-reload")
+    });
+    let (_, unused) = run(&cordon, &["exempt", "list", "--unused"]);
+    assert!(unused.contains("hotfix"), "{unused}");
+    assert!(unused.contains("last used never"), "{unused}");
+    assert_eq!(http::get(&url).status, 200);
+    let (_, unused) = run(&cordon, &["exempt", "list", "--unused"]);
+    assert!(unused.contains("no exemption"), "{unused}");
+}
+
+#[test]
+fn an_emergency_is_told_of_everywhere_until_it_ends() {
+    let registry = FakeRegistry::start();
+    registry.publish(Release::new(Protocol::Npm, PACKAGE, OLD));
+    let policy = DENY.replace("left-pad", PACKAGE);
+    let mut cordon = Builder::new(&registry).policy(&policy).start();
+    let page = |cordon: &Cordon, path: &str| http::get(&format!("{}{path}", cordon.admin())).text();
+    let is_told = |cordon: &Cordon| {
+        ["healthz", "status"]
+            .map(|path| page(cordon, path).contains("break glass: exemption fire for pkg:npm/"))
+    };
+    let gauge = |cordon: &Cordon, count: u32| {
+        let line = format!("\ncordon_break_glass_exemptions {count}\n");
+        wait::until("the gauge follows", || {
+            page(cordon, "metrics").contains(&line)
+        });
+    };
+    let (is_granted, said) = grant(&cordon, "calm", &["--until", "2h"]);
+    assert!(is_granted, "{said}");
+    assert_eq!(is_told(&cordon), [false, false]);
+    gauge(&cordon, 0);
+    let (is_ended, said) = run(&cordon, &["exempt", "end", "calm"]);
+    assert!(is_ended, "{said}");
+    let (is_granted, said) = grant(&cordon, "fire", &["--until", "2h", "--break-glass"]);
+    assert!(is_granted, "{said}");
+    assert_eq!(is_told(&cordon), [true, true]);
+    gauge(&cordon, 1);
+    assert!(cordon.stop().success());
+    cordon.restart();
+    assert_eq!(is_told(&cordon), [true, true]);
+    gauge(&cordon, 1);
+    let (_, listed) = run(&cordon, &["exempt", "list"]);
+    assert!(listed.contains("BREAK GLASS"), "{listed}");
+    let (_, listed) = run(&cordon, &["exempt", "list", "--json"]);
+    assert!(listed.contains("\"is_break_glass\":true"), "{listed}");
+    let (is_ended, said) = run(&cordon, &["exempt", "end", "fire"]);
+    assert!(is_ended, "{said}");
+    assert_eq!(is_told(&cordon), [false, false]);
+    gauge(&cordon, 0);
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl AdminState for Reloader {
     }
 
     fn notices(&self) -> Vec<String> {
-        let mut notices = Vec::new();
+        let mut notices = self.break_glass();
         let inactive = self.engine().snapshot().inactive_rules();
         if inactive > 0 {
             notices.push(format!(

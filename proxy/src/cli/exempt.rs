@@ -134,8 +134,12 @@ impl List {
             let waives: Vec<&str> = it["waives"].as_array().map_or_else(Vec::new, |waives| {
                 waives.iter().filter_map(|it| it.as_str()).collect()
             });
+            let emergency = match it["is_break_glass"] == true {
+                true => "  BREAK GLASS",
+                false => "",
+            };
             lines.add(format_args!(
-                "{}  {}  {state} {}\n  sets aside {} because {}\n  owner {}, {}; last used {}",
+                "{}  {}  {state} {}{emergency}\n  sets aside {} because {}\n  owner {}, {}; last used {}",
                 said("id"),
                 said("package"),
                 said("until"),

@@ -7,6 +7,7 @@
 mod watch;
 mod weakened;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,7 @@ use cordon_policy::config::diagnostic::Diagnostic;
 use cordon_policy::decision::Cause;
 use cordon_storage::Chain;
 use cordon_storage::evidence::{Entry, Notice};
+use smol_str::SmolStr;
 
 use self::watch::{Contents, Watch, stamp_of_texts};
 use self::weakened::{watching, weakened};
@@ -51,6 +53,8 @@ struct State {
     policy_files: Vec<PathBuf>,
     needs_restart: Vec<&'static str>,
     problems: Vec<String>,
+    /// Ids of the exemptions granted in an emergency.
+    break_glass: BTreeSet<SmolStr>,
     policy_watch: Watch,
     config_watch: Watch,
 }
@@ -108,6 +112,7 @@ impl Reloader {
             policy_files: config.policy_files.clone(),
             needs_restart: Vec::new(),
             problems: Vec::new(),
+            break_glass: policy.break_glass.clone(),
             policy_watch: Watch::new(policy_read),
             config_watch: Watch::new(config_read),
         };
@@ -178,6 +183,11 @@ impl Reloader {
     /// Keys of the configuration that were changed and wait for a restart.
     pub fn needs_restart(&self) -> Vec<&'static str> {
         self.state().needs_restart.clone()
+    }
+
+    /// Ids of the exemptions that were granted in an emergency, ended by time or not.
+    pub(crate) fn break_glass_ids(&self) -> BTreeSet<SmolStr> {
+        self.state().break_glass.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -311,6 +321,7 @@ impl Reloader {
         let granted =
             granted.map_err(|error| vec![format!("reading exemptions: {}", Chain(&error))])?;
         let loaded = loaded.with_granted(&granted);
+        self.state().break_glass = loaded.break_glass.clone();
         let needs_restart = self.needs_restart();
         let snapshot = self.engine.snapshot();
         if *loaded.ruleset.hash() == *snapshot.ruleset.hash() {
@@ -401,6 +412,8 @@ impl Reloader {
                 () = drain.reached(Phase::Draining) => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
+            // Here too, because emergencies end by themselves.
+            self.metrics.break_glass_active(self.break_glass().len());
             let files = self.state().policy_files.clone();
             let source = Arc::clone(&self.source);
             let look = move || {

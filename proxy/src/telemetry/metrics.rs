@@ -141,6 +141,7 @@ pub struct Metrics {
     policy_reloads: Family<OutcomeLabel, Counter>,
     policy_problems: Gauge,
     watching_rules: Gauge,
+    break_glass: Gauge,
     certificate_reloads: Family<OutcomeLabel, Counter>,
     self_test: SelfTestMeters,
     feeds: Feeds,
@@ -177,6 +178,7 @@ impl Metrics {
             policy_reloads: Family::default(),
             policy_problems: Gauge::default(),
             watching_rules: Gauge::default(),
+            break_glass: Gauge::default(),
             certificate_reloads: Family::default(),
             self_test: SelfTestMeters::default(),
             feeds: Feeds::default(),
@@ -298,6 +300,11 @@ impl Metrics {
             "watching_rules",
             "Rules in monitor mode: they record what they find and stop nothing",
             self.watching_rules.clone(),
+        );
+        registry.register(
+            "break_glass_exemptions",
+            "Exemptions granted in an emergency that hold now; anything but 0 needs a person",
+            self.break_glass.clone(),
         );
         registry.register(
             "certificate_reloads",
@@ -443,6 +450,12 @@ impl Metrics {
     pub fn rules_watching(&self, rules: usize) {
         self.watching_rules
             .set(i64::try_from(rules).unwrap_or(i64::MAX));
+    }
+
+    /// So many exemptions granted in an emergency hold now.
+    pub fn break_glass_active(&self, exemptions: usize) {
+        self.break_glass
+            .set(i64::try_from(exemptions).unwrap_or(i64::MAX));
     }
 
     /// The policy was reloaded, or could not be because of so many problems.

@@ -36,7 +36,7 @@ pub async fn a_missed_name_is_remembered_since_the_first_time(store: &dyn Eviden
 pub async fn exemptions_are_those_granted_and_not_ended(store: &dyn Evidence) {
     assert!(store.exemptions().await.unwrap().is_empty());
     let entries = vec![
-        exemption("b", Some("[[exempt]] # b"), 1),
+        exemption("b", Some("[[exempt]] # b, break glass"), 1),
         exemption("a", Some("[[exempt]] # a"), 2),
         exemption("c", Some("[[exempt]] # c"), 3),
         exemption("c", None, 4),

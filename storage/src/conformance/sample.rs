@@ -200,5 +200,6 @@ pub fn exemption(id: &str, text: Option<&str>, milliseconds: i64) -> Entry {
         id: id.into(),
         by: "admin".into(),
         text: text.map(str::to_owned),
+        is_break_glass: text.is_some_and(|text| text.contains("break glass")),
     })
 }

@@ -197,6 +197,9 @@ pub struct ExemptionChange {
     pub by: SmolStr,
     /// The exemption as a policy file would have it; `None` when it was ended.
     pub text: Option<String>,
+    /// Whether it was granted in an emergency: it is told of for as long as it holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_break_glass: bool,
 }
 
 /// What upstream did with a file that was had from there.
