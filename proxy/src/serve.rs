@@ -205,6 +205,11 @@ pub async fn serve(
                 .await
         }
     });
+    let rechecking = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        let mut drain = shutdown.drain();
+        async move { engine.recheck(drain.reached(Phase::Draining)).await }
+    });
     helpers.spawn(maintenance::watch_index(open.stores.clone()));
     helpers.spawn(reloader.clone().watch_files(shutdown.drain()));
     let serving = tokio::spawn(server.run(shutdown.drain()));
@@ -223,6 +228,7 @@ pub async fn serve(
     helpers.shutdown().await;
     // Not cut off: they may be in the middle of writing who received what.
     let _ = passing.await;
+    let _ = rechecking.await;
     let _ = writing.await;
     engine.finish().await;
     if let Err(error) = engine.stores().cache.flush().await {

@@ -307,3 +307,23 @@ fn a_project_gone_from_the_second_upstream_goes_on_too() {
         let _ = http::get(&locked).expect(200);
     }
 }
+
+/// Nobody asks for it, and yet it is told who has what was removed.
+#[test]
+fn a_removal_is_told_of_although_nobody_asks() {
+    let registry = FakeRegistry::start();
+    for protocol in Protocol::ALL {
+        registry.publish_all(protocol, PACKAGE, &[OLD, SETTLED]);
+    }
+    let section = format!("{ALWAYS_ASKS}recheck = \"1s\"\n");
+    let cordon = Builder::new(&registry)
+        .policy(LIFECYCLE)
+        .section(&section)
+        .start();
+    for protocol in Protocol::ALL {
+        let url = listing::locked_url(protocol, &cordon.url(protocol), PACKAGE, SETTLED);
+        let _ = http::get(&url).expect(200);
+        registry.delete(protocol, PACKAGE, SETTLED);
+    }
+    wait::until("three exposures", || exposures(&cordon).len() == 3);
+}

@@ -38,6 +38,7 @@ impl Config {
             min_age: "freshness.min_age",
             max_stale: "freshness.max_stale",
             negative: "freshness.negative",
+            recheck: "freshness.recheck",
         } besides {});
         note_changes!(keys, &self.self_test, &fresh.self_test, SelfTestConfig {
             every: "self_test.every",

@@ -150,6 +150,8 @@ pub struct Freshness {
     pub max_stale: Duration,
     /// How long "there is no such package" is believed.
     pub negative: Duration,
+    /// How often every package in use is asked for, to learn of removals; zero for never.
+    pub recheck: Duration,
 }
 
 impl Default for Freshness {
@@ -159,6 +161,7 @@ impl Default for Freshness {
             min_age: Duration::from_secs(30),
             max_stale: Duration::from_secs(3 * 24 * 60 * 60),
             negative: Duration::from_secs(60),
+            recheck: Duration::from_secs(24 * 60 * 60),
         }
     }
 }

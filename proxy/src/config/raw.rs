@@ -255,6 +255,7 @@ fn freshness(mut table: TableReader<'_, '_>) -> Freshness {
     duration(t, "min_age", Duration::ZERO..=YEAR, &mut f.min_age);
     duration(t, "max_stale", Duration::ZERO..=YEAR, &mut f.max_stale);
     duration(t, "negative", Duration::ZERO..=24 * HOUR, &mut f.negative);
+    duration(t, "recheck", Duration::ZERO..=YEAR, &mut f.recheck);
     table.finish();
     f
 }

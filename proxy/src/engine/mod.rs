@@ -33,6 +33,7 @@ mod missed;
 mod observe;
 mod package;
 mod passes;
+mod recheck;
 mod record;
 mod reevaluate;
 mod removals;

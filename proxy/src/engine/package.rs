@@ -127,6 +127,11 @@ impl Package {
         self.unlisted.gone()?.shown.as_ref()
     }
 
+    /// Whether it is still to be told who has what was removed.
+    pub(super) fn owes_alarm(&self) -> bool {
+        self.owes_alarm.load(Ordering::Relaxed)
+    }
+
     /// Whether it is still to be told who has what was removed; only the first to ask is told so.
     pub(super) fn takes_alarm(&self) -> bool {
         self.owes_alarm.swap(false, Ordering::Relaxed)

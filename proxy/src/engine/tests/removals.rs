@@ -327,3 +327,35 @@ async fn a_name_never_had_is_not_found_and_a_crate_in_another_spelling_is_not_go
     assert_eq!(scene.get(&url).await.status, 200);
     assert_eq!(scene.removals().await, []);
 }
+
+/// Nobody asks, and yet it is told who has it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_over_what_is_in_use_finds_what_was_removed() {
+    for protocol in Protocol::ALL {
+        let (scene, url) = served(protocol, LIFECYCLE).await;
+        scene.registry.delete(protocol, PACKAGE, "1.1.0");
+        let mut after = None;
+        let next = scene.engine.recheck_next(&mut after).await;
+        assert!(next.expect("evidence in memory"), "{protocol:?}");
+        assert_eq!(scene.removals().await, [of_one(REMOVED)]);
+        scene.engine.finish().await;
+        let exposures = scene.exposures().await;
+        assert_eq!(exposures.len(), 1, "{protocol:?}");
+        assert_eq!(exposures[0].received_by.len(), 1, "{protocol:?}");
+        let next = scene.engine.recheck_next(&mut after).await;
+        assert!(!next.expect("evidence in memory") && after.is_none());
+        assert_eq!(scene.get(&url).await.status, 403, "{protocol:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_round_asks_for_nothing_that_was_never_allowed() {
+    const DENIES: &str = "[rules.integrity]\n\n[rules.deny]\npurls = [\"pkg:npm/demo-package\"]\n";
+    let scene = Scene::with(DENIES, "");
+    assert_ne!(scene.document(Protocol::Npm, PACKAGE).await.status, 200);
+    scene.advance(HOUR).await;
+    let before = scene.asked(Protocol::Npm, PACKAGE);
+    let next = scene.engine.recheck_next(&mut None).await;
+    assert!(!next.expect("evidence in memory"));
+    assert_eq!(scene.asked(Protocol::Npm, PACKAGE), before);
+}
