@@ -1,7 +1,9 @@
 //! What upstream takes back after it was had from there.
 
 use cordon_policy::facts::RemovalScope;
-use cordon_storage::evidence::{Entry, Exposure, ExposureFilter, Outcome};
+use cordon_storage::StorageErrorKind;
+use cordon_storage::conformance::Faults;
+use cordon_storage::evidence::{Entry, Exposure, ExposureFilter, FaultyEvidence, Outcome};
 
 use super::*;
 
@@ -63,7 +65,10 @@ impl Scene {
 
 /// A scene in which `1.1.0` was served, and the address it is at.
 async fn served(protocol: Protocol, policy: &'static str) -> (Scene, String) {
-    let scene = Scene::with(policy, "");
+    served_in(Scene::with(policy, ""), protocol).await
+}
+
+async fn served_in(scene: Scene, protocol: Protocol) -> (Scene, String) {
     let url = file(&scene, protocol, "1.1.0");
     let asked = request(&url);
     let client = asked.client.clone();
@@ -358,4 +363,40 @@ async fn the_round_asks_for_nothing_that_was_never_allowed() {
     let next = scene.engine.recheck_next(&mut None).await;
     assert!(!next.expect("evidence in memory"));
     assert_eq!(scene.asked(Protocol::Npm, PACKAGE), before);
+}
+
+/// What was found out and could not be recorded is not acted upon by half: nothing is answered, and
+/// it is found out anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_that_cannot_be_recorded_serves_nothing() {
+    for protocol in Protocol::ALL {
+        let faults = Faults::none();
+        let stores = Stores {
+            blobs: Arc::new(MemoryBlobs::new()),
+            cache: Arc::new(MemoryIndex::new()),
+            evidence: Arc::new(FaultyEvidence::new(
+                MemoryEvidence::new(),
+                Arc::clone(&faults),
+            )),
+        };
+        let (mut scene, url) = served_in(Scene::over(stores, LIFECYCLE, ""), protocol).await;
+        scene.registry.delete(protocol, PACKAGE, "1.1.0");
+        for operation in ["append", "remembered", "latest"] {
+            faults.fail_from(operation, 0, StorageErrorKind::Full);
+            let got = scene.get(&url).await;
+            assert_eq!(got.status, 503, "{protocol:?} {operation}: {}", got.text());
+            assert_ne!(scene.document(protocol, PACKAGE).await.status, 200);
+            faults.heal();
+        }
+        assert_eq!(scene.get(&url).await.status, 403, "{protocol:?}");
+        assert_eq!(scene.removals().await, [of_one(REMOVED)]);
+        // Recorded, although that seemed to fail.
+        scene.registry.publish_all(protocol, PACKAGE, &["1.1.0"]);
+        scene.advance(HOUR).await;
+        faults.tear("append", faults.calls("append") + 1, 0);
+        assert_eq!(scene.get(&url).await.status, 503, "{protocol:?}");
+        assert_eq!(scene.get(&url).await.status, 200, "{protocol:?}");
+        scene.restart().await;
+        assert_eq!(scene.get(&url).await.status, 200, "{protocol:?}");
+    }
 }
