@@ -104,7 +104,7 @@ impl Repository {
         for (line, pattern) in parts(&self.excludes) {
             match named(ecosystem, pattern) {
                 Some(names) => draft.add(line, Item::Deny(names)),
-                None => draft.remark(line, unnamed(pattern)),
+                None => draft.lost(line, unnamed(pattern)),
             }
         }
         let included: Vec<(usize, &str)> = parts(&self.includes);
@@ -117,7 +117,7 @@ impl Repository {
         for (line, pattern) in included {
             match named(ecosystem, pattern) {
                 Some(names) => draft.add(line, Item::Allow(names)),
-                None => draft.remark(line, unnamed(pattern)),
+                None => draft.lost(line, unnamed(pattern)),
             }
         }
     }

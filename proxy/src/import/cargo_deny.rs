@@ -32,7 +32,7 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), ImportError> {
             "advisories" => advisories(&file, value, draft),
             "bans" => bans(&file, value, draft),
             "graph" | "output" => {}
-            "licenses" => draft.remark(
+            "licenses" => draft.lost(
                 line,
                 "`[licenses]` is not taken over: write the rule `license`, which reads SPDX \
                  expressions as well",
@@ -110,7 +110,7 @@ fn banned(file: &TomlFile, entry: &Value<'_>, draft: &mut Draft) {
         .or_else(|| text_of(entry, "crate"))
         .or_else(|| text_of(entry, "name"));
     let Some(spec) = spec else {
-        return draft.remark(line, "a banned crate without a name");
+        return draft.lost(line, "a banned crate without a name");
     };
     let (name, requirement) = match spec.split_once(['@', ':']) {
         Some((name, requirement)) => (name, Some(requirement)),

@@ -94,22 +94,55 @@ impl Draft {
         self.remarks.push(Remark {
             line,
             text: text.into(),
+            is_loss: false,
+        });
+    }
+
+    /// Says that something that protects has no counterpart.
+    pub(super) fn lost(&mut self, line: usize, text: impl Into<String>) {
+        self.remarks.push(Remark {
+            line,
+            text: text.into(),
+            is_loss: true,
         });
     }
 
     /// Adds a part. What the policy reader refuses becomes a remark.
     pub(super) fn add(&mut self, line: usize, item: Item) {
-        if self.items.len() >= MAX_ITEMS {
-            self.remark(line, format!("left out: more than {MAX_ITEMS} parts"));
-            return;
+        let problem = match self.items.len() {
+            MAX_ITEMS.. => Some(format!("left out: more than {MAX_ITEMS} parts")),
+            _ => self.problem_of(&item),
+        };
+        match problem {
+            None => self.items.push((line, item)),
+            Some(problem) if item.protects() => self.lost(line, problem),
+            Some(problem) => self.remark(line, problem),
         }
+    }
+
+    /// Adds a part for some names; when it is refused, one part for each, so that only what is
+    /// wrong is left out.
+    pub(super) fn add_each(
+        &mut self,
+        line: usize,
+        names: Vec<String>,
+        item: impl Fn(Vec<String>) -> Item,
+    ) {
+        let together = item(names.clone());
+        if names.len() < 2 || self.problem_of(&together).is_none() {
+            return self.add(line, together);
+        }
+        for name in names {
+            self.add(line, item(vec![name]));
+        }
+    }
+
+    /// What the policy reader says of a part.
+    fn problem_of(&self, item: &Item) -> Option<String> {
         let mut text = PolicyText::default();
         // A number for the id that no line has.
         item.write(0, 0, &self.terms, &mut text);
-        match problems_of(&format!("[rules.minimum-age]\n\n{}", text.as_str())) {
-            None => self.items.push((line, item)),
-            Some(problem) => self.remark(line, problem),
-        }
+        problems_of(&format!("[rules.minimum-age]\n\n{}", text.as_str()))
     }
 
     /// The policy.
@@ -119,7 +152,7 @@ impl Draft {
             && let Some(problem) = problems_of(text)
         {
             // Each part loads alone; together they may say the same twice.
-            self.remark(1, format!("the parts do not fit together: {problem}"));
+            self.lost(1, format!("the parts do not fit together: {problem}"));
             policy = None;
         }
         self.remarks.sort();
@@ -159,6 +192,15 @@ impl Draft {
 }
 
 impl Item {
+    /// Whether leaving it out lets more through.
+    fn protects(&self) -> bool {
+        match self {
+            Self::Deny(_) | Self::Allow(_) | Self::Owned(_) => true,
+            Self::Age { age, .. } => parse_duration(age).ok() != Some(Duration::ZERO),
+            Self::Exempt { .. } => false,
+        }
+    }
+
     /// The order of the parts. Of several ages the last one that holds a package applies: those for
     /// some packages come after those for all, the longer after the shorter.
     fn rank(&self) -> (usize, bool, Duration) {

@@ -10,6 +10,7 @@ mod cargo_deny;
 mod draft;
 mod nexus;
 mod osv_scanner;
+mod paths;
 mod pnpm;
 mod selector;
 #[cfg(test)]
@@ -67,6 +68,15 @@ pub struct Remark {
     pub line: usize,
     /// What, and why.
     pub text: String,
+    /// Whether it protected where it comes from, and does not here.
+    pub is_loss: bool,
+}
+
+impl Imported {
+    /// How much that protects was left out.
+    pub fn losses(&self) -> usize {
+        self.remarks.iter().filter(|remark| remark.is_loss).count()
+    }
 }
 
 /// A file that is not what it is said to be.

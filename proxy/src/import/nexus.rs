@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::ImportError;
 use super::draft::{Draft, Item, Names, quote};
+use super::paths::{Comparing, named};
 use super::selector::{Comparison, alternatives};
 
 /// Formats and their ecosystems.
@@ -25,7 +26,7 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), ImportError> {
     for (line, expression) in expressions {
         match alternatives(&expression) {
             Ok(found) => found.iter().for_each(|all| rule(line, all, draft)),
-            Err(why) => draft.remark(line, format!("{}: {why}", quote(&expression))),
+            Err(why) => draft.lost(line, format!("{}: {why}", quote(&expression))),
         }
     }
     Ok(())
@@ -60,10 +61,70 @@ fn from_lines(text: &str) -> Vec<(usize, String)> {
         .collect()
 }
 
+/// What an alternative says.
+#[derive(Default)]
+struct Said {
+    ecosystem: Option<&'static str>,
+    names: Vec<String>,
+    paths: Vec<(Comparing, String)>,
+    days: Option<u64>,
+    /// Comparisons that are left out: without them more is withheld.
+    left_out: Vec<String>,
+}
+
 /// One alternative: what must be true of a file for it to be withheld.
 fn rule(line: usize, all: &[Comparison], draft: &mut Draft) {
-    let (mut ecosystem, mut name, mut age) = (None, None, None);
+    let mut said = Said::default();
     for one in all {
+        match said.hear(one) {
+            Ok(()) => {}
+            Err(Unreadable::Lost(why)) => return draft.lost(line, why),
+            Err(Unreadable::NotOurs(why)) => return draft.remark(line, why),
+        }
+    }
+    let Some(ecosystem) = said.ecosystem else {
+        return draft.lost(line, "a rule without a `format` is not taken over");
+    };
+    if let Err(why) = said.resolve(ecosystem) {
+        return draft.lost(line, why);
+    }
+    let names = said.names;
+    match said.days {
+        None if names.is_empty() => {
+            let mut why = "a rule about a whole format is not taken over".to_owned();
+            for left_out in &said.left_out {
+                why = format!("{left_out}; {why}");
+            }
+            return draft.lost(line, why);
+        }
+        None => draft.add_each(line, names, |names| {
+            Item::Deny(Names {
+                names,
+                ..Names::of(ecosystem, "")
+            })
+        }),
+        Some(days) => draft.add_each(line, names, |packages| Item::Age {
+            ecosystem,
+            packages,
+            age: format!("{days}d"),
+        }),
+    }
+    for left_out in said.left_out {
+        let text = format!("{left_out}; without it more is withheld than before");
+        draft.remark(line, text);
+    }
+}
+
+/// Why a comparison cannot be taken over.
+enum Unreadable {
+    /// Its rule protects nothing any more.
+    Lost(String),
+    /// Its rule is about what is not served here.
+    NotOurs(String),
+}
+
+impl Said {
+    fn hear(&mut self, one: &Comparison) -> Result<(), Unreadable> {
         let Comparison {
             left,
             operator,
@@ -72,66 +133,65 @@ fn rule(line: usize, all: &[Comparison], draft: &mut Draft) {
         match (left.as_str(), *operator) {
             ("format", "==") => {
                 let known = FORMATS.iter().find(|(format, _)| format == right);
-                let Some((_, known)) = known else {
-                    return draft.remark(line, format!("no registry serves {}", quote(right)));
-                };
-                ecosystem = Some(*known);
+                let (_, known) = known.ok_or_else(|| {
+                    Unreadable::NotOurs(format!("no registry serves {}", quote(right)))
+                })?;
+                self.ecosystem = Some(known);
             }
-            ("age", "<" | "<=") => match right.parse::<u32>() {
-                Ok(days) => age = Some(days + u32::from(*operator == "<=")),
-                Err(_) => {
-                    let text = format!("age {}: not a number of days", quote(right));
-                    return draft.remark(line, text);
+            ("age", "<" | "<=") => {
+                let days = right.parse::<u64>().ok();
+                let days = days.and_then(|days| days.checked_add(u64::from(*operator == "<=")));
+                let days = days.ok_or_else(|| {
+                    Unreadable::Lost(format!("age {}: not a number of days", quote(right)))
+                })?;
+                self.days = Some(days);
+            }
+            ("path", "==") => self.paths.push((Comparing::Whole, right.clone())),
+            ("path", "=^") => self.paths.push((Comparing::Start, right.clone())),
+            ("path", "=~") => self.paths.push((Comparing::Expression, right.clone())),
+            ("coordinate.name" | "name", "==") => self.names.push(right.clone()),
+            // It changes which package a name means, so the name alone is another one.
+            ("coordinate.group" | "group", _) => {
+                let text = format!("`{left} {operator}` is not known here");
+                return Err(Unreadable::Lost(text));
+            }
+            _ => self
+                .left_out
+                .push(format!("`{left} {operator}` is not known here")),
+        }
+        Ok(())
+    }
+
+    /// Reads the paths as names of an ecosystem.
+    fn resolve(&mut self, ecosystem: &str) -> Result<(), String> {
+        let mut named_by = usize::from(!self.names.is_empty());
+        let mut unnamed = Vec::new();
+        for (comparing, path) in std::mem::take(&mut self.paths) {
+            match named(comparing, &path, ecosystem == "npm") {
+                Ok(found) => {
+                    if found.is_wider {
+                        let text = format!("path {} names more than packages", quote(&path));
+                        self.left_out.push(text);
+                    }
+                    let is_new = found.names.iter().any(|name| !self.names.contains(name));
+                    named_by += usize::from(is_new);
+                    self.names.extend(found.names);
                 }
-            },
-            ("path", "==" | "=^" | "=~") => match name_in(right) {
-                Some(found) => name = Some(found),
-                None => {
-                    let text = format!("path {} names no package", quote(right));
-                    return draft.remark(line, text);
-                }
-            },
-            ("coordinate.name" | "name", "==") => name = Some(right.clone()),
-            _ => {
-                let text = format!("`{} {operator}` is not known here", one.left);
-                return draft.remark(line, text);
+                Err(why) => unnamed.push(format!("path {} names no package: {why}", quote(&path))),
             }
         }
-    }
-    let Some(ecosystem) = ecosystem else {
-        return draft.remark(line, "a rule without a `format` is not taken over");
-    };
-    match (name, age) {
-        (name, Some(days)) => draft.add(
-            line,
-            Item::Age {
-                ecosystem,
-                packages: name.into_iter().collect(),
-                age: format!("{days}d"),
-            },
-        ),
-        (Some(name), None) => draft.add(line, Item::Deny(Names::of(ecosystem, name))),
-        (None, None) => draft.remark(line, "a rule about a whole format is not taken over"),
-    }
-}
-
-/// The package in a path or the pattern of one: `/left-pad/`, `^/@acme/.*`, `/simple/evil/.*`.
-fn name_in(path: &str) -> Option<String> {
-    let path = path.trim_start_matches('^').trim_end_matches('$');
-    let path = path.trim_end_matches(".*").trim_matches('/');
-    let path = ["simple/", "crates/", "packages/"]
-        .iter()
-        .find_map(|folder| path.strip_prefix(folder))
-        .unwrap_or(path);
-    let path = path.split("/-").next().unwrap_or(path);
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@/".contains(c);
-    if path.is_empty() || !path.chars().all(is_plain) {
-        return None;
-    }
-    let is_scope = path.starts_with('@');
-    match (is_scope, path.matches('/').count()) {
-        (true, 0) => Some(format!("{path}/*")),
-        (true, 1) | (false, 0) => Some(path.to_owned()),
-        _ => None,
+        self.names.sort();
+        self.names.dedup();
+        if named_by > 1 {
+            let text = "several names must all hold, and each of them is withheld here";
+            self.left_out.push(text.to_owned());
+        }
+        if let Some(why) = unnamed.first()
+            && self.names.is_empty()
+        {
+            return Err(why.clone());
+        }
+        self.left_out.extend(unnamed);
+        Ok(())
     }
 }

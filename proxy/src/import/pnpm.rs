@@ -101,7 +101,7 @@ impl Settings {
                         age: format!("{minutes}min"),
                     },
                 ),
-                Err(_) => draft.remark(line, format!("{} is no number of minutes", quote(&age))),
+                Err(_) => draft.lost(line, format!("{} is no number of minutes", quote(&age))),
             }
         }
         for (line, excluded) in self.excluded {

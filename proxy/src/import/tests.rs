@@ -38,7 +38,10 @@ fn imported(format: Format, text: &str) -> String {
     let remarks: Vec<String> = imported
         .remarks
         .iter()
-        .map(|remark| format!("line {}: {}", remark.line, remark.text))
+        .map(|remark| {
+            let loss = if remark.is_loss { "LOST: " } else { "" };
+            format!("line {}: {loss}{}", remark.line, remark.text)
+        })
         .collect();
     format!(
         "{}---\n{}",
@@ -76,6 +79,33 @@ packages:
     proxy: main
   '**':
     access: $all
+    proxy: main
+"
+    ));
+}
+
+#[test]
+fn verdaccio_restrictions_are_kept_whole_and_what_nobody_may_read_is_denied() {
+    insta::assert_snapshot!(imported(
+        Format::Verdaccio,
+        "\
+packages:
+  '@acme/pub':
+    access: $all
+    proxy: main
+  '@acme/*':
+    access: $all
+  'event-@(stream|source)':
+    access: nobody
+    proxy: main
+  '+(a|b)':
+    access: nobody
+    proxy: main
+  'react':
+    access: $all
+    proxy: main
+  '**':
+    access: nobody
     proxy: main
 "
     ));
@@ -126,6 +156,13 @@ format == \"npm\" and path =~ \"/(a|b)/.*\"
 format == \"npm\"
 age < 7
 format ==
+format == \"npm\" and path =~ \".*event-stream.*\"
+format == \"npm\" and age <= 4294967295
+format == \"npm\" and age <= 18446744073709551615
+format == \"npm\" and path =^ \"/left-pad/\" and path =^ \"/right-pad/\"
+format == \"npm\" and path =^ \"/left-pad/\" and path =~ \".*1[.]3.*\" and age > 900
+format == \"npm\" and path =~ \"(?i)/a/.*\" and age < 7
+format == \"npm\" and coordinate.group == \"acme\" and coordinate.name == \"widget\"
 "
     ));
     let json = "[{\"name\": \"young\", \"expression\": \"format == 'pypi' and age < 3\"}]";

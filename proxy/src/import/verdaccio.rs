@@ -1,8 +1,10 @@
 //! Verdaccio: the `packages:` block.
 //!
 //! What has no `proxy` never asks a registry: that is an owned name. Who may read and publish is no
-//! matter of a policy here. Entries are tried in order there and together here, so an owned pattern
-//! after a proxied one it overlaps cannot be taken over as it is.
+//! matter of a policy here, but for what nobody may read: that is denied. Entries are tried in
+//! order there and together here, so a pattern that restricts also holds for what an earlier one
+//! lets through; it is taken over whole and that is said. `**` at the end that lets nothing through
+//! makes a list of what is allowed of those before it.
 
 use super::draft::{Draft, Item, Names, quote};
 use super::{ImportError, yaml};
@@ -12,6 +14,9 @@ const ECOSYSTEM: &str = "npm";
 /// Patterns that mean everything.
 const EVERYTHING: [&str; 3] = ["**", "*", "@*/*"];
 
+/// Words that mean that nobody may read.
+const NOBODY: [&str; 2] = ["nobody", "$nobody"];
+
 /// Words that mean everybody may read.
 const EVERYBODY: [&str; 5] = ["$all", "@all", "all", "$anonymous", "@anonymous"];
 
@@ -20,6 +25,7 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), ImportError> {
     let Some(packages) = root.get("packages") else {
         return Err(ImportError::Nothing("there is no `packages:` block"));
     };
+    let mut open: Vec<&str> = Vec::new();
     let mut proxied: Vec<&str> = Vec::new();
     for (pattern, entry) in packages.entries() {
         let line = entry
@@ -33,7 +39,8 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), ImportError> {
             split.collect::<Vec<&str>>()
         };
         let access = words("access");
-        if !access.is_empty() && !access.iter().any(|word| EVERYBODY.contains(word)) {
+        let is_denied = !access.is_empty() && access.iter().all(|word| NOBODY.contains(word));
+        if !is_denied && !access.is_empty() && !access.iter().any(|word| EVERYBODY.contains(word)) {
             let who = access.join(" ");
             draft.remark(
                 line,
@@ -50,11 +57,32 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), ImportError> {
                 draft.remark(entry.get(key).map_or(line, |node| node.line), text);
             }
         }
-        if !words("proxy").is_empty() {
+        let is_proxied = !words("proxy").is_empty();
+        if is_proxied && !is_denied {
+            open.push(pattern);
             proxied.push(pattern);
             continue;
         }
-        own(line, pattern, &proxied, draft);
+        if pattern == "**" && !open.is_empty() {
+            for pattern in &open {
+                restrict(line, pattern, Item::Allow, draft);
+            }
+            continue;
+        }
+        tell_of_overlap(
+            line,
+            pattern,
+            if is_denied { &open } else { &proxied },
+            draft,
+        );
+        if is_denied {
+            restrict(line, pattern, Item::Deny, draft);
+        } else {
+            open.push(pattern);
+        }
+        if !is_proxied {
+            restrict(line, pattern, Item::Owned, draft);
+        }
     }
     if let Some(filters) = root.get("filters") {
         draft.remark(filters.line, "`filters` are plugins and are not taken over");
@@ -62,24 +90,48 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn own(line: usize, pattern: &str, proxied: &[&str], draft: &mut Draft) {
-    let earlier = proxied
+/// Says that a restriction holds here for more than it does there.
+fn tell_of_overlap(line: usize, pattern: &str, earlier: &[&str], draft: &mut Draft) {
+    let earlier = earlier
         .iter()
         .find(|earlier| !EVERYTHING.contains(earlier) && overlap(earlier, pattern));
     if let Some(earlier) = earlier {
         let text = format!(
-            "{} stays in the house, but {} before it does not: narrow it by hand",
+            "{} is taken over whole: {} before it is let through there and is not here; narrow it \
+             by hand",
             quote(pattern),
             quote(earlier)
         );
-        return draft.remark(line, text);
+        draft.remark(line, text);
     }
-    if pattern.contains(['(', ')', '!', '+', '|']) {
-        let text = format!("{}: such patterns are not known here", quote(pattern));
-        return draft.remark(line, text);
+}
+
+fn restrict(line: usize, pattern: &str, item: fn(Names) -> Item, draft: &mut Draft) {
+    let names = match alternation(pattern) {
+        Some(names) => names.replace("/**", "/*"),
+        None => {
+            let text = format!("{}: such patterns are not known here", quote(pattern));
+            return draft.lost(line, text);
+        }
+    };
+    draft.add(line, item(Names::of(ECOSYSTEM, names)));
+}
+
+/// A pattern with `@(a|b)` written as `{a,b}`; `None` with other groups.
+fn alternation(pattern: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = pattern;
+    while let Some((before, group)) = rest.split_once("@(") {
+        let (inside, after) = group.split_once(')')?;
+        out.push_str(before);
+        out.push('{');
+        out.push_str(&inside.replace('|', ","));
+        out.push('}');
+        rest = after;
     }
-    let names = pattern.replace("/**", "/*");
-    draft.add(line, Item::Owned(Names::of(ECOSYSTEM, names)));
+    let is_plain = |text: &str| !text.contains(['(', ')', '!', '+', '|']);
+    out.push_str(rest);
+    is_plain(&out).then_some(out)
 }
 
 /// Whether two patterns may name the same package: whether what is before the first wildcard of one

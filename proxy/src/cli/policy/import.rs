@@ -73,8 +73,9 @@ impl Import {
     fn answer(&self, imported: &Imported) -> Result<ExitCode, ExitCode> {
         let name = self.file.display();
         for remark in &imported.remarks {
+            let kind = if remark.is_loss { "error" } else { "warning" };
             output::complain(format_args!(
-                "{name}:{}: warning: {}",
+                "{name}:{}: {kind}: {}",
                 remark.line, remark.text
             ));
         }
@@ -91,7 +92,15 @@ impl Import {
                 ExitCode::FAILURE
             })?,
         }
-        Ok(ExitCode::SUCCESS)
+        match imported.losses() {
+            0 => Ok(ExitCode::SUCCESS),
+            losses => {
+                output::complain(format_args!(
+                    "{losses} parts of {name} that protect are not in the policy; add them by hand"
+                ));
+                Err(ExitCode::FAILURE)
+            }
+        }
     }
 }
 
