@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 use smol_str::SmolStr;
 
 use super::codec::{put_bytes, put_count, put_number, put_optional};
-use super::draft::{Draft, PackageDraft, Remarks};
+use super::diff::Losses;
+use super::draft::{self, Draft, PackageDraft, Remarks};
 use super::index::{FileHeader, IndexError, PackageEntry, hash_of};
 use super::osv::{Record, RecordError, Withdrawn};
 use super::scores::{Epss, Kev, ScoresError};
@@ -146,18 +147,53 @@ impl IndexBuilder {
     }
 
     /// How new the records added so far are: when the record changed last did so, one in a
-    /// thousand left out. Real dumps hold a record or two with times yet to come, and a dump must
-    /// not look newer, nor every later one older, because of them.
-    pub fn newest_modified(&self) -> Option<Timestamp> {
+    /// thousand left out, and all that claim to be newer than `horizon`. Real dumps hold a record or
+    /// two with times yet to come, and a dump must not look newer, nor every later one older,
+    /// because of them.
+    pub fn newest_modified(&self, horizon: Timestamp) -> Option<Timestamp> {
         const ONE_IN: usize = 1_000;
-        let times = self.drafts.values().filter_map(|draft| draft.modified_at);
-        let mut times: Vec<Timestamp> = times.collect();
-        let skipped = times.len() / ONE_IN;
-        if skipped >= times.len() {
+        let mut times: Vec<Timestamp> = self.times().collect();
+        let leave_out = times.len() / ONE_IN;
+        times.retain(|at| *at <= horizon);
+        let leave_out = leave_out.saturating_sub(self.modified_after(horizon));
+        if leave_out >= times.len() {
             return None;
         }
-        let (_, newest, _) = times.select_nth_unstable_by(skipped, |a, b| b.cmp(a));
+        let (_, newest, _) = times.select_nth_unstable_by(leave_out, |a, b| b.cmp(a));
         Some(*newest)
+    }
+
+    /// How many of the records added so far say that they changed after that instant.
+    pub fn modified_after(&self, instant: Timestamp) -> usize {
+        self.times().filter(|at| *at > instant).count()
+    }
+
+    fn times(&self) -> impl Iterator<Item = Timestamp> + '_ {
+        self.drafts.values().filter_map(|draft| draft.modified_at)
+    }
+
+    /// Notes what the records added so far no longer say of what an earlier record of the same
+    /// feed, given as JSON, said. One that cannot be read said nothing.
+    pub fn compare(&self, earlier: &[u8], losses: &mut Losses) {
+        let Ok(record) = Record::read("", earlier) else {
+            return;
+        };
+        let packages = draft::packages(&record, self.scheme);
+        if packages.is_empty() {
+            return;
+        }
+        losses.records += 1;
+        let now = self.drafts.get(&record.id);
+        losses.lost_records += usize::from(now.is_none());
+        if record.withdrawn.is_some() {
+            return;
+        }
+        let still_holds = now.filter(|draft| draft.withdrawn.is_none());
+        losses.packages += packages.len();
+        losses.lost_packages += packages
+            .iter()
+            .filter(|name| still_holds.is_none_or(|draft| !draft.is_about(name)))
+            .count();
     }
 
     /// The number of records refused so far.

@@ -1,5 +1,7 @@
 //! A record reduced to what the index of one ecosystem keeps of it.
 
+use std::collections::BTreeSet;
+
 use smol_str::SmolStr;
 
 use super::MAX_FIXED;
@@ -87,10 +89,25 @@ impl Draft {
         }
     }
 
+    /// Whether it names the package of that normalised name.
+    pub(super) fn is_about(&self, name: &str) -> bool {
+        self.packages.iter().any(|package| package.name == name)
+    }
+
     /// The record's id and its aliases.
     pub(super) fn ids(&self) -> impl Iterator<Item = &SmolStr> {
         std::iter::once(&self.id).chain(&self.aliases)
     }
+}
+
+/// The normalised names of the packages of the scheme's ecosystem a record is about.
+pub(super) fn packages(record: &Record<'_>, scheme: &dyn Scheme) -> BTreeSet<SmolStr> {
+    let mut remarks = Remarks::default();
+    let affected = record.affected.iter();
+    affected
+        .flat_map(|affected| names(affected, scheme, &mut remarks))
+        .map(|name| name.key)
+        .collect()
 }
 
 /// Longest name outside the grammar that is kept.

@@ -24,7 +24,7 @@ mod scores;
 mod severity;
 
 pub use build::{Added, BuildReport, IndexBuilder};
-pub use diff::changed_packages;
+pub use diff::{Losses, changed_packages};
 pub use index::{AdvisoryIndex, IndexError};
 pub use osv::RecordError;
 pub use package::PackageAdvisories;

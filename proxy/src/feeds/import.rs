@@ -2,9 +2,11 @@
 //!
 //! A new dump is read as a whole before anything is changed. It is refused, and the old one kept,
 //! when it is damaged, empty, of an unknown schema or a mix, when too many of its records cannot be
-//! used, when it lost more of them than is likely, or when it is older than what is there.
+//! used, when it lost more of them than is likely, when it is of the future, or when it is older
+//! than what is there.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use cordon_policy::advisory::{AdvisoryIndex, BuildReport, IndexBuilder};
 use cordon_policy::ecosystem::scheme_for;
@@ -18,7 +20,7 @@ use super::manifest::{Content, KeptFeed, Manifest};
 use super::records::{self, Counted};
 use super::refused::Refused;
 use super::source::{Taken, take_file, take_folder};
-use crate::config::{FeedConfig, FeedSource, FeedsConfig};
+use crate::config::{FeedConfig, FeedSource, FeedsConfig, Share};
 
 /// A feed as it was given.
 pub(super) struct Given {
@@ -60,7 +62,7 @@ pub struct Import<'a> {
     pub bounds: &'a FeedsConfig,
     /// Now.
     pub now: Timestamp,
-    /// Whether to go over a refusal of a dump that shrank or goes back.
+    /// Whether to go over a refusal of a dump that shrank, goes back or is of the future.
     pub is_forced: bool,
 }
 
@@ -102,7 +104,7 @@ impl Import<'_> {
         if known.is_some_and(|known| known.part == given.taken.part) && is_whole() {
             return Ok(Imported::Unchanged);
         }
-        let mut build = Build::new(self)?;
+        let mut build = Build::new(self, before.as_ref())?;
         let (counted, forced) = build.add_new(feed, &given, known)?;
         let Given {
             taken,
@@ -139,8 +141,9 @@ impl Import<'_> {
         let Some(before) = manifest_of(self.writing.generations()) else {
             return Ok(Imported::Unchanged);
         };
+        let build = Build::new(self, Some(&before))?;
         let feeds = before.feeds.into_iter().filter(wanted).collect();
-        Build::new(self)?.finish(feeds, None)
+        build.finish(feeds, None)
     }
 }
 
@@ -151,10 +154,16 @@ struct Build<'a> {
     builder: IndexBuilder,
     /// The feed whose records are in already.
     added: Option<SmolStr>,
+    /// From here on times are yet to come.
+    horizon: Timestamp,
 }
 
+/// How far ahead a record may be: clocks differ, and the real dumps hold records dated some hours
+/// ahead.
+const AHEAD: Duration = Duration::from_secs(24 * 3_600);
+
 impl<'a> Build<'a> {
-    fn new(import: &'a Import<'a>) -> Result<Self, Refused> {
+    fn new(import: &'a Import<'a>, before: Option<&Manifest>) -> Result<Self, Refused> {
         let scheme = scheme_for(import.ecosystem)
             .ok_or_else(|| Refused::Empty(import.ecosystem.to_string()))?;
         Ok(Self {
@@ -162,6 +171,10 @@ impl<'a> Build<'a> {
             scheme,
             builder: IndexBuilder::new(scheme),
             added: None,
+            // A clock set back since the last import does not make good dumps ones of the future.
+            horizon: before
+                .map_or(import.now, |before| import.now.max(before.imported_at))
+                .saturating_add(AHEAD),
         })
     }
 
@@ -176,10 +189,17 @@ impl<'a> Build<'a> {
         if !content.has_records() {
             return Ok((Counted::default(), None));
         }
-        let counted = self.add(&given.taken.part, content, given.taken.form)?;
+        let mut counted = self.add(&given.taken.part, content, given.taken.form)?;
+        counted.newest_modified = self.builder.newest_modified(self.horizon);
+        counted.future = self.builder.modified_after(self.horizon) as u64;
         self.added = Some(feed.id.clone());
         let is_own = content == Content::List;
-        let checked = self.check(&counted, known, is_own);
+        let checked =
+            self.check(&counted, known, is_own)
+                .and_then(|()| match known.filter(|_| !is_own) {
+                    Some(known) => self.check_losses(known),
+                    None => Ok(()),
+                });
         match checked {
             Ok(()) => Ok((counted, None)),
             Err(refused) if self.import.is_forced && refused.may_be_forced() => {
@@ -213,9 +233,6 @@ impl<'a> Build<'a> {
         is_own: bool,
     ) -> Result<(), Refused> {
         let bounds = self.import.bounds;
-        let allowed = |share: crate::config::Share, of: u64| {
-            share.of(usize::try_from(of).unwrap_or(usize::MAX)) as u64
-        };
         if counted.unusable > allowed(bounds.max_bad_records, counted.all) {
             return Err(Refused::BadRecords {
                 unusable: counted.unusable,
@@ -234,9 +251,18 @@ impl<'a> Build<'a> {
         if counted.records == 0 {
             return Err(Refused::Empty(self.import.ecosystem.to_string()));
         }
+        // The share `newest_modified` leaves out; one is a slip in a small feed, too.
+        if counted.future > (counted.records / 1_000).max(1) {
+            return Err(Refused::Future {
+                future: counted.future,
+                records: counted.records,
+                horizon: self.horizon,
+            });
+        }
         let Some(known) = known else { return Ok(()) };
         let goes_back = known
             .newest_modified
+            .filter(|before| *before <= self.horizon)
             .filter(|before| counted.newest_modified.is_none_or(|now| now < *before));
         if let Some(before) = goes_back {
             let now = counted.newest_modified;
@@ -257,6 +283,46 @@ impl<'a> Build<'a> {
             if before.saturating_sub(now) > allowed(bounds.max_shrink, before) {
                 return Err(Refused::Shrunk {
                     now,
+                    before,
+                    most: bounds.max_shrink.to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what has as many records as before, but others, or about other packages.
+    fn check_losses(&self, known: &KeptFeed) -> Result<(), Refused> {
+        let bounds = self.import.bounds;
+        let before = self.import.writing.generations().open_part(&known.part);
+        let losses = before.map_err(Refused::from).and_then(|before| {
+            let kind = (known.content, known.form);
+            records::losses(&self.builder, before, kind, self.scheme, bounds)
+        });
+        let losses = match losses {
+            Ok(losses) => losses,
+            // An import is what repairs a part that is gone or damaged, so it must not need it.
+            Err(error) => {
+                tracing::warn!(
+                    feed = %known.id, error = %cordon_storage::Chain(&error),
+                    "the feed is not compared with the one before, which cannot be read"
+                );
+                return Ok(());
+            }
+        };
+        for (what, lost, before) in [
+            ("records", losses.lost_records, losses.records),
+            (
+                "packages named by records",
+                losses.lost_packages,
+                losses.packages,
+            ),
+        ] {
+            let (lost, before) = (lost as u64, before as u64);
+            if lost > allowed(bounds.max_shrink, before) {
+                return Err(Refused::Lost {
+                    what,
+                    lost,
                     before,
                     most: bounds.max_shrink.to_string(),
                 });
@@ -296,7 +362,7 @@ impl<'a> Build<'a> {
         }
         feeds.sort_by(|a, b| a.id.cmp(&b.id));
         // The same records must make the same bytes, whenever they are read.
-        let newest_modified = self.builder.newest_modified();
+        let newest_modified = self.builder.newest_modified(self.horizon);
         let as_of = newest_modified.unwrap_or(Timestamp::from_millis(0));
         let (data, report) = self.builder.finish(as_of)?;
         let manifest = Manifest {
@@ -320,6 +386,10 @@ impl<'a> Build<'a> {
             forced,
         })))
     }
+}
+
+fn allowed(share: Share, of: u64) -> u64 {
+    share.of(usize::try_from(of).unwrap_or(usize::MAX)) as u64
 }
 
 fn collect(writing: &Writing, manifest: &Manifest) -> Result<(), StorageError> {

@@ -348,6 +348,64 @@ fn d_05_a_record_of_the_future_does_not_hide_that_a_dump_goes_back() {
 }
 
 #[test]
+fn d_04_as_many_other_records_do_not_make_up_for_those_that_are_gone() {
+    let place = loaded(200);
+    let others: Vec<_> = (1_000..1_200).map(|n| record(n, 11)).collect();
+    let path = place.zip("others.zip", &others);
+    let refused = place.stays("public", &path, "shrunk");
+    assert!(
+        refused.to_string().contains("200 of the 200 records"),
+        "{refused}"
+    );
+    // The same ids, each about another package.
+    let renamed: Vec<_> = dump(200, 11)
+        .into_iter()
+        .map(|(name, json)| (name, json.replace("package-", "another-")))
+        .collect();
+    let path = place.zip("renamed.zip", &renamed);
+    let refused = place.stays("public", &path, "shrunk");
+    assert!(refused.to_string().contains("packages named"), "{refused}");
+    // A few may go, and any number may come.
+    let mut mended = dump(400, 11);
+    mended.drain(..20);
+    new(place.import("public", &place.zip("mended.zip", &mended)));
+    new(place.force("public", &path));
+    assert!(place.named("package-30").is_empty());
+}
+
+#[test]
+fn d_05_a_dump_of_the_future_is_refused_and_locks_no_later_one_out() {
+    let place = loaded(100);
+    let future: Vec<_> = (0..100).map(|n| record(n, 30_000)).collect();
+    let future = place.zip("future.zip", &future);
+    let refused = place.stays("public", &future, "future");
+    assert!(refused.is_alarming());
+    // The real dumps are some hours ahead.
+    let ahead = place.zip("ahead.zip", &dump(101, 101));
+    new(place.import("public", &ahead));
+    // Somebody forced it, or it was imported before there was this check: nothing is silenced.
+    let made = new(place.force("public", &future));
+    assert_eq!(made.manifest.newest_modified, None);
+    new(place.import("public", &place.zip("good.zip", &dump(102, 11))));
+}
+
+#[test]
+fn d_05_a_single_record_of_the_future_in_a_small_feed_does_not_count() {
+    let place = place();
+    let mut records = dump(10, 10);
+    records[3] = record(3, 30_000);
+    let made = new(place.import("public", &place.zip("all.zip", &records)));
+    assert_eq!(
+        made.manifest
+            .newest_modified
+            .map(|at| (at.as_millis() - now().as_millis()) / DAY),
+        Some(-90)
+    );
+    records[4] = record(4, 30_000);
+    place.stays("public", &place.zip("two.zip", &records), "future");
+}
+
+#[test]
 fn d_07_two_different_records_of_one_id_are_a_mix() {
     let place = loaded(100);
     let mut mixed = dump(100, 11);

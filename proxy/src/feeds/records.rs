@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use cordon_policy::advisory::{Added, IndexBuilder, MAX_RECORD_BYTES, RecordError};
+use cordon_policy::advisory::{Added, IndexBuilder, Losses, MAX_RECORD_BYTES, RecordError};
 use cordon_policy::model::{Scheme, Timestamp};
 use cordon_storage::generations::Part;
 
@@ -30,6 +30,8 @@ pub(super) struct Counted {
     pub(super) doubled: u64,
     /// How new they are, see [`IndexBuilder::newest_modified`].
     pub(super) newest_modified: Option<Timestamp>,
+    /// Records that say they changed at a time yet to come.
+    pub(super) future: u64,
 }
 
 /// Adds the records of a feed to a builder. When `counted` is of the first feed added, a record of
@@ -42,16 +44,8 @@ pub(super) fn add(
     bounds: &FeedsConfig,
 ) -> Result<Counted, Refused> {
     let mut counted = Counted::default();
-    let mut bytes = 0_u64;
-    let mut each = |name: &str, json: &[u8]| -> Result<(), Refused> {
+    each(part, (content, form), scheme, bounds, |name, json| {
         counted.all += 1;
-        bytes += json.len() as u64;
-        if counted.all > bounds.dump_records as u64 {
-            return Err(too_many_records(bounds));
-        }
-        if bytes > bounds.dump_bytes.saturating_mul(UNFOLDED) {
-            return Err(too_many_bytes(bounds));
-        }
         match builder.add(name, json) {
             Ok(Added::Kept) => counted.records += 1,
             Ok(Added::Withdrawn) => {
@@ -68,6 +62,46 @@ pub(super) fn add(
             }
         }
         Ok(())
+    })?;
+    Ok(counted)
+}
+
+/// What the records added to a builder no longer say of what a feed said before.
+pub(super) fn losses(
+    builder: &IndexBuilder,
+    before: Part,
+    (content, form): (Content, Form),
+    scheme: &'static dyn Scheme,
+    bounds: &FeedsConfig,
+) -> Result<Losses, Refused> {
+    let mut losses = Losses::default();
+    each(before, (content, form), scheme, bounds, |_, json| {
+        builder.compare(json, &mut losses);
+        Ok(())
+    })?;
+    Ok(losses)
+}
+
+/// Hands over every record of a feed, with what it is called there.
+fn each(
+    part: Part,
+    (content, form): (Content, Form),
+    scheme: &'static dyn Scheme,
+    bounds: &FeedsConfig,
+    mut take: impl FnMut(&str, &[u8]) -> Result<(), Refused>,
+) -> Result<(), Refused> {
+    let mut records = 0_usize;
+    let mut bytes = 0_u64;
+    let mut each = |name: &str, json: &[u8]| -> Result<(), Refused> {
+        records += 1;
+        bytes += json.len() as u64;
+        if records > bounds.dump_records {
+            return Err(too_many_records(bounds));
+        }
+        if bytes > bounds.dump_bytes.saturating_mul(UNFOLDED) {
+            return Err(too_many_bytes(bounds));
+        }
+        take(name, json)
     };
     match (content, form) {
         (Content::List, _) => {
@@ -81,8 +115,7 @@ pub(super) fn add(
             read_dump(part, each)?;
         }
     }
-    counted.newest_modified = builder.newest_modified();
-    Ok(counted)
+    Ok(())
 }
 
 /// Records a line each, after their names.

@@ -68,6 +68,35 @@ pub enum Refused {
         /// The share allowed.
         most: String,
     },
+    /// Much of what was said is not said any more, however much else is.
+    #[error(
+        "the feed lost {lost} of the {before} {what} it had: more than feeds.max_shrink = {most}; \
+         if that is right, import it with --force"
+    )]
+    Lost {
+        /// What was lost: `records`, `packages named by records`.
+        what: &'static str,
+        /// How many of them.
+        lost: u64,
+        /// How many there were.
+        before: u64,
+        /// The share allowed.
+        most: String,
+    },
+    /// Many records say that they are of a time yet to come: with such a one in force every good
+    /// dump would look old, and none would ever be missed.
+    #[error(
+        "{future} of {records} records say they changed after {horizon}, a time yet to come; is \
+         the clock of this machine right? if the feed is, import it with --force"
+    )]
+    Future {
+        /// Records of the future.
+        future: u64,
+        /// Records about the ecosystem.
+        records: u64,
+        /// What counts as future: a day from now.
+        horizon: Timestamp,
+    },
     /// It is older than what is there.
     #[error(
         "the feed goes back: its newest record is of {now}, that of the one before of {before}; if \
@@ -134,7 +163,8 @@ impl Refused {
             Self::Schema(_) => "schema",
             Self::BadRecords { .. } => "bad-records",
             Self::Empty(_) => "empty",
-            Self::Shrunk { .. } => "shrunk",
+            Self::Shrunk { .. } | Self::Lost { .. } => "shrunk",
+            Self::Future { .. } => "future",
             Self::RolledBack { .. } => "rolled-back",
             Self::Busy => "busy",
             Self::UnknownFeed(..) | Self::Source(_) | Self::Missing(_) | Self::Read { .. } => {
@@ -147,7 +177,7 @@ impl Refused {
     }
 
     /// Every word [`cause`](Self::cause) has.
-    pub const CAUSES: [&'static str; 13] = [
+    pub const CAUSES: [&'static str; 14] = [
         "limit",
         "mixed",
         "damaged",
@@ -156,6 +186,7 @@ impl Refused {
         "bad-records",
         "empty",
         "shrunk",
+        "future",
         "rolled-back",
         "busy",
         "unreachable",
@@ -171,6 +202,9 @@ impl Refused {
 
     /// Whether `--force` goes over it.
     pub fn may_be_forced(&self) -> bool {
-        matches!(self, Self::Shrunk { .. } | Self::RolledBack { .. })
+        matches!(
+            self,
+            Self::Shrunk { .. } | Self::Lost { .. } | Self::Future { .. } | Self::RolledBack { .. }
+        )
     }
 }
