@@ -1,7 +1,7 @@
 //! `cordon advisories`: what the advisory data says about versions, by itself, without a policy.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead as _, BufWriter, Write as _};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use cordon_storage::Chain;
 use cordon_storage::generations::Generations;
 use smol_str::SmolStr;
 
+use super::batch::{Next, next_line};
 use super::{Common, fail, output, unusable};
 use crate::engine::{Clock as _, SystemClock};
 use crate::feeds::gather::gather;
@@ -155,42 +156,41 @@ fn no_data(ecosystem: &Ecosystem) -> ExitCode {
 const MAX_LINE_BYTES: u64 = 16 * 1024;
 
 fn batch(indexes: &Indexes) -> Result<ExitCode, ExitCode> {
-    let mut input = io::stdin().lock();
     let mut output = BufWriter::new(io::stdout().lock());
-    let mut asked = Asked::new(indexes);
-    let (mut line, mut number, mut unusable) = (Vec::new(), 0_u64, 0_u64);
-    loop {
-        line.clear();
-        let mut limited = io::Read::take(&mut input, MAX_LINE_BYTES);
-        let read = limited.read_until(b'\n', &mut line);
-        number += 1;
-        match read {
-            Ok(0) => break,
-            Ok(length) if length as u64 == MAX_LINE_BYTES && !line.ends_with(b"\n") => {
-                output::complain(format_args!("line {number} is too long"));
-                return Err(ExitCode::FAILURE);
-            }
-            Ok(_) => {}
-            Err(error) => return Err(fail(&error)),
-        }
-        let text = String::from_utf8_lossy(&line);
-        let answer = match asked.answer(text.trim_end_matches(['\n', '\r'])) {
-            Ok(ids) => ids.join(","),
-            Err(problem) => {
-                unusable += 1;
-                output::complain(format_args!("line {number}: {problem}"));
-                String::new()
-            }
-        };
-        if let Err(error) = writeln!(output, "{answer}") {
-            return written(error);
-        }
-    }
-    match output.flush() {
-        Ok(()) if unusable == 0 => Ok(ExitCode::SUCCESS),
-        Ok(()) => Err(ExitCode::FAILURE),
+    let answered = answer_lines(indexes, &mut io::stdin().lock(), &mut output)?;
+    match answered.and_then(|unusable| output.flush().map(|()| unusable)) {
+        Ok(0) => Ok(ExitCode::SUCCESS),
+        Ok(_) => Err(ExitCode::FAILURE),
         Err(error) => written(error),
     }
+}
+
+/// Answers line by line, and tells how many lines could not be used: each has an empty answer. The
+/// inner result is that of writing.
+fn answer_lines(
+    indexes: &Indexes,
+    input: &mut impl io::BufRead,
+    output: &mut impl Write,
+) -> Result<io::Result<u64>, ExitCode> {
+    let mut asked = Asked::new(indexes);
+    let (mut line, mut unusable) = (Vec::new(), 0_u64);
+    for number in 1_u64.. {
+        let answer = match next_line(input, MAX_LINE_BYTES, &mut line) {
+            Ok(Next::End) => break,
+            Ok(Next::TooLong) => Err(format!("it has more than {MAX_LINE_BYTES} bytes")),
+            Ok(Next::Line) => asked.answer(&String::from_utf8_lossy(&line)),
+            Err(error) => return Err(fail(&error)),
+        };
+        let answer = answer.unwrap_or_else(|problem| {
+            unusable += 1;
+            output::complain(format_args!("line {number}: {problem}"));
+            Vec::new()
+        });
+        if let Err(error) = writeln!(output, "{}", answer.join(",")) {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(unusable))
 }
 
 /// A reader that went away is no failure.
@@ -234,6 +234,9 @@ impl<'i> Asked<'i> {
         if (ecosystem, package, version) == ("ecosystem", "package", "version") {
             return Ok(Vec::new());
         }
+        if package.is_empty() || version.is_empty() {
+            return Err("its package or its version is empty".to_owned());
+        }
         let scheme = scheme_named(ecosystem)
             .ok_or_else(|| format!("`{ecosystem}` is no ecosystem known here"))?;
         let index = self
@@ -267,4 +270,31 @@ fn installed(common: &Common) -> Result<Indexes, ExitCode> {
         indexes.extend(found.map(|index| (ecosystem, index)));
     }
     Ok(indexes)
+}
+
+#[cfg(test)]
+mod tests {
+    use cordon_policy::ecosystem::{PYPI, PyPi};
+
+    use super::*;
+
+    #[test]
+    fn every_line_of_a_batch_has_its_answer_whatever_the_others_are() {
+        let mut builder = IndexBuilder::new(&PyPi);
+        let record = r#"{"id":"MAL-2026-1","affected":[{"package":{"ecosystem":"PyPI",
+            "name":"post"},"versions":["1.0"]}]}"#;
+        builder.add("record", record.as_bytes()).unwrap();
+        let (bytes, _) = builder.finish(SystemClock.now()).unwrap();
+        let indexes = Indexes::from([(PYPI, AdvisoryIndex::open(bytes).unwrap())]);
+        let long = "x".repeat(100_000);
+        let lines = format!(
+            "ecosystem\tpackage\tversion\nPyPI\t{long}\t1.0\nPyPI\tpost\t\nPyPI\t\t1.0\n\
+             PyPI\tpost\t1.0\r\n{long}"
+        );
+        let mut output = Vec::new();
+        let unusable = answer_lines(&indexes, &mut lines.as_bytes(), &mut output);
+        assert_eq!(unusable.unwrap().unwrap(), 4);
+        let output = String::from_utf8(output).unwrap();
+        assert_eq!(output, "\n\n\n\nMAL-2026-1\n\n");
+    }
 }

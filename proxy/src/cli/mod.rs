@@ -3,6 +3,7 @@
 
 mod admin_client;
 mod advisories;
+mod batch;
 mod check;
 mod completions;
 mod doctor;

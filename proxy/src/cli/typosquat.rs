@@ -1,6 +1,6 @@
 //! `cordon typosquat`: what a name looks like, by itself, without a policy.
 
-use std::io::{self, BufRead as _, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,6 +10,7 @@ use cordon_policy::facts::{Score, Similarity};
 use cordon_policy::model::Scheme;
 use cordon_policy::typosquat::Detector;
 
+use super::batch::{Next, next_line};
 use super::{fail, output, unusable};
 
 /// Longest line of a batch, in bytes: no registry takes a name of a tenth of it.
@@ -74,10 +75,12 @@ impl Typosquat {
             false => self
                 .names
                 .iter()
-                .try_for_each(|name| scorer.answer(name, &mut answer)),
+                .try_for_each(|name| scorer.answer(name, &mut answer))
+                .map(|()| 0),
         };
-        match written.and_then(|()| answer.flush()) {
-            Ok(()) => Ok(ExitCode::SUCCESS),
+        match written.and_then(|unusable| answer.flush().map(|()| unusable)) {
+            Ok(0) => Ok(ExitCode::SUCCESS),
+            Ok(_) => Err(ExitCode::FAILURE),
             // A reader that went away is no failure.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
             Err(error) => Err(fail(&error)),
@@ -91,34 +94,36 @@ struct Scorer {
 }
 
 impl Scorer {
-    /// Answers line by line. The inner result is that of writing.
+    /// Answers line by line, and tells how many lines could not be used: each has an empty answer.
+    /// The inner result is that of writing.
     fn batch(
         &self,
         mut input: impl io::BufRead,
         answer: &mut impl Write,
-    ) -> Result<io::Result<()>, ExitCode> {
+    ) -> Result<io::Result<u64>, ExitCode> {
         let mut line = Vec::new();
+        let mut unusable = 0;
         for number in 1_u64.. {
-            line.clear();
-            let mut limited = io::Read::take(&mut input, MAX_LINE_BYTES);
-            match limited.read_until(b'\n', &mut line) {
-                Ok(0) => break,
-                Ok(length) if length as u64 == MAX_LINE_BYTES && !line.ends_with(b"\n") => {
+            let written = match next_line(&mut input, MAX_LINE_BYTES, &mut line) {
+                Ok(Next::End) => break,
+                Ok(Next::TooLong) => {
+                    unusable += 1;
                     output::complain(format_args!(
                         "line {number} has more than {MAX_LINE_BYTES} bytes; write one name a line"
                     ));
-                    return Err(ExitCode::FAILURE);
+                    writeln!(answer, "\t\t\t")
                 }
-                Ok(_) => {}
+                Ok(Next::Line) => {
+                    let text = String::from_utf8_lossy(&line);
+                    self.answer(text.split('\t').next().unwrap_or_default(), answer)
+                }
                 Err(error) => return Err(fail(&error)),
-            }
-            let text = String::from_utf8_lossy(&line);
-            let name = text.trim_end_matches(['\n', '\r']).split('\t').next();
-            if let Err(error) = self.answer(name.unwrap_or_default(), answer) {
+            };
+            if let Err(error) = written {
                 return Ok(Err(error));
             }
         }
-        Ok(Ok(()))
+        Ok(Ok(unusable))
     }
 
     fn answer(&self, name: &str, answer: &mut impl Write) -> io::Result<()> {
@@ -147,21 +152,22 @@ impl Scorer {
 mod tests {
     use super::*;
 
-    fn answers(ecosystem: &str, lines: &[u8]) -> Result<String, ExitCode> {
+    fn answers(ecosystem: &str, lines: &[u8]) -> (String, u64) {
         let scheme = scheme_named(ecosystem).unwrap().0;
         let scorer = Scorer {
             scheme,
             detector: Detector::built_in(scheme).unwrap(),
         };
         let mut answer = Vec::new();
-        scorer.batch(lines, &mut answer)?.unwrap();
-        Ok(String::from_utf8(answer).unwrap())
+        let unusable = scorer.batch(lines, &mut answer).unwrap().unwrap();
+        (String::from_utf8(answer).unwrap(), unusable)
     }
 
     #[test]
     fn a_batch_has_a_line_for_every_line() {
         let lines = b"lodahs\nlodash\r\n\nno such name\x1b[2J\n\xff\nraect\tand more";
-        let text = answers("npm", lines).unwrap();
+        let (text, unusable) = answers("npm", lines);
+        assert_eq!(unusable, 0);
         let lines: Vec<Vec<&str>> = text
             .lines()
             .map(|line| line.split('\t').collect())
@@ -175,8 +181,15 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_is_refused() {
-        assert!(answers("pypi", &[b'a'; 5_000]).is_err());
+    fn a_line_that_is_too_long_has_an_empty_answer_and_the_rest_its_own() {
+        let long = "a".repeat(5_000);
+        let lines = format!("reqeusts\n{long}\nreqeusts\n{long}");
+        let (text, unusable) = answers("pypi", lines.as_bytes());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines.len(), unusable), (4, 2), "{text}");
+        assert_eq!(lines[0], lines[2]);
+        assert!(lines[0].contains("requests"), "{text}");
+        assert_eq!([lines[1], lines[3]], ["\t\t\t"; 2]);
     }
 
     #[test]
