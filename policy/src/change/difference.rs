@@ -24,6 +24,9 @@ pub(super) fn difference(
     is_new_publisher: bool,
 ) -> (Fact<Arc<Change>>, bool) {
     let ((old, old_sheet), (new, new_sheet)) = (before, after);
+    if let Some(why) = new_sheet.unreadable {
+        return (Fact::Unavailable(why.into()), true);
+    }
     let added = added_dependencies(scheme, old_sheet, new_sheet);
     if added.len() > MAX_ADDED {
         let why = format_smolstr!(

@@ -63,6 +63,8 @@ pub struct Sheet {
     pub size_bytes: Option<u64>,
     /// Which files are alike, where a version has several; empty where it has one.
     pub series: SmolStr,
+    /// Why what it depends on cannot be read, if so: what it changes cannot be judged then.
+    pub unreadable: Option<&'static str>,
 }
 
 impl Default for Sheet {
@@ -74,6 +76,7 @@ impl Default for Sheet {
             trust: Trust::Account,
             size_bytes: None,
             series: SmolStr::default(),
+            unreadable: None,
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn of(
     manifest: &Manifest<'_>,
     document: &[u8],
     package: &Arc<PackageFacts>,
-    exotic: Option<Arc<[ExoticDependency]>>,
+    exotic_dependencies: Fact<Arc<[ExoticDependency]>>,
 ) -> VersionFacts {
     VersionFacts {
         artifact,
@@ -40,7 +40,7 @@ pub(super) fn of(
         history: History::default(),
         package: Arc::clone(package),
         change: Fact::NotYet,
-        exotic_dependencies: exotic.map_or(Fact::Absent, Fact::Known),
+        exotic_dependencies,
         burst: Fact::NotYet,
         siblings: Fact::NotYet,
         advisories: Fact::NotYet,

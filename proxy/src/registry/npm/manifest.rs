@@ -216,8 +216,8 @@ fn read_field<'a>(
         "optionalDependencies" => relations.read(scanner, DependencyKind::Optional)?,
         "peerDependencies" => relations.read(scanner, DependencyKind::Peer)?,
         "maintainers" => relations.read_maintainers(scanner)?,
-        "gypfile" => manifest.is_native = read_true(scanner)?,
-        "hasInstallScript" => manifest.claims_install_script = read_true(scanner)?,
+        "gypfile" => manifest.is_native = read_claim(scanner)?,
+        "hasInstallScript" => manifest.claims_install_script = read_claim(scanner)?,
         "dist" => manifest.dist = read_dist(scanner)?,
         "scripts" => manifest.scripts = read_scripts(scanner)?,
         _ => {
@@ -342,11 +342,12 @@ fn read_publisher<'a>(scanner: &mut Scanner<'a>, manifest: &mut Manifest<'a>) ->
     Ok(())
 }
 
-/// Whether the value is `true`.
-fn read_true(scanner: &mut Scanner<'_>) -> Result<bool, Fault> {
-    let is_true = scanner.peek_value() == Some(b't');
+/// Whether something is claimed: by any value but `false` and `null`. Installers differ in what
+/// they take `"true"` for, so the stricter reading counts.
+fn read_claim(scanner: &mut Scanner<'_>) -> Result<bool, Fault> {
+    let is_claimed = !matches!(scanner.peek_value(), Some(b'f' | b'n'));
     scanner.skip()?;
-    Ok(is_true)
+    Ok(is_claimed)
 }
 
 /// A licence is a string, or in old manifests an object with a `type`.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use cordon_policy::change::{Dependency, Sheet};
-use cordon_policy::facts::{DependencyKind, ExoticDependency, ExoticSource};
+use cordon_policy::facts::{DependencyKind, ExoticDependency, ExoticSource, Fact};
 use smol_str::SmolStr;
 
 use super::facts;
@@ -21,6 +21,9 @@ const MAX_WRITTEN_BYTES: usize = 200;
 /// that is cut is one that could not be reviewed either.
 const MAX_EXOTIC: usize = 64;
 
+/// What is said of a version with such a list.
+const UNREADABLE: &str = "its list of dependencies is no object";
+
 /// The relations of the version being read, and those of the one before.
 #[derive(Default)]
 pub(super) struct Relations<'a> {
@@ -28,6 +31,8 @@ pub(super) struct Relations<'a> {
     maintainers: Shared<Cow<'a, str>, SmolStr>,
     exotic: Vec<ExoticDependency>,
     exotic_before: Option<Arc<[ExoticDependency]>>,
+    /// Whether the version being read has a list of dependencies of no known form.
+    is_unreadable: bool,
 }
 
 /// A list as it is being read, and the one before as it was read and as it is kept.
@@ -64,15 +69,32 @@ impl<R: PartialEq, K: PartialEq> Shared<R, K> {
 
 impl<'a> Relations<'a> {
     /// Reads an object of dependencies. A name that stands twice counts with both of its
-    /// specifications.
+    /// specifications. What is no object is not guessed at: installers differ in what they make of
+    /// it. An empty list is what some old manifests have for none.
     pub(super) fn read(
         &mut self,
         scanner: &mut Scanner<'a>,
         kind: DependencyKind,
     ) -> Result<(), Fault> {
-        if scanner.peek_value() != Some(b'{') {
-            scanner.skip()?;
-            return Ok(());
+        match scanner.peek_value() {
+            Some(b'{') => {}
+            Some(b'[') => {
+                let mut members = scanner.array()?;
+                while scanner.item(&mut members)? {
+                    self.is_unreadable = true;
+                    scanner.skip()?;
+                    scanner.end(&mut members)?;
+                }
+                return Ok(());
+            }
+            _ => {
+                self.is_unreadable |= match Given::read(scanner)? {
+                    Given::Missing => false,
+                    Given::Text(text) => !text.is_empty(),
+                    Given::Other(_) => true,
+                };
+                return Ok(());
+            }
         }
         let mut members = scanner.object()?;
         while let Some(name) = scanner.key(&mut members)? {
@@ -128,11 +150,12 @@ impl<'a> Relations<'a> {
         Ok(())
     }
 
-    /// What was read of a version, and its dependencies from outside the registry, if there are.
+    /// What was read of a version, and its dependencies from outside the registry.
     pub(super) fn finish(
         &mut self,
         manifest: &Manifest<'_>,
-    ) -> (Sheet, Option<Arc<[ExoticDependency]>>) {
+    ) -> (Sheet, Fact<Arc<[ExoticDependency]>>) {
+        let unreadable = std::mem::take(&mut self.is_unreadable).then_some(UNREADABLE);
         let dependencies = self.dependencies.finish(|read| {
             let mut list: Vec<Dependency> = read
                 .iter()
@@ -156,9 +179,15 @@ impl<'a> Relations<'a> {
             maintainers,
             trust: facts::trust(manifest),
             size_bytes: manifest.dist.unpacked_size,
+            unreadable,
             ..Sheet::default()
         };
-        (sheet, self.finish_exotic())
+        let exotic = self.finish_exotic();
+        let exotic = match unreadable {
+            Some(why) => Fact::Unavailable(why.into()),
+            None => exotic.map_or(Fact::Absent, Fact::Known),
+        };
+        (sheet, exotic)
     }
 
     fn finish_exotic(&mut self) -> Option<Arc<[ExoticDependency]>> {
@@ -182,6 +211,7 @@ impl<'a> Relations<'a> {
         self.dependencies.reading.clear();
         self.maintainers.reading.clear();
         self.exotic.clear();
+        self.is_unreadable = false;
     }
 }
 
@@ -316,7 +346,7 @@ mod tests {
             .read(&mut scanner, DependencyKind::Normal)
             .unwrap();
         let (sheet, exotic) = relations.finish(&Manifest::default());
-        let written = exotic.iter().flat_map(|list| list.iter());
+        let written = exotic.known().into_iter().flat_map(|list| list.iter());
         (
             sheet,
             written.map(|exotic| exotic.written.to_string()).collect(),
@@ -336,8 +366,24 @@ mod tests {
         assert!(Arc::ptr_eq(&first.dependencies, &second.dependencies));
         let (third, _) = read(&mut relations, r#"{"d":"1","c":"1","b":"1"}"#);
         assert!(Arc::ptr_eq(&first.dependencies, &third.dependencies));
-        let (none, _) = read(&mut relations, "[]");
-        assert!(none.dependencies.is_empty());
+        for nothing in ["[]", "null", "\"\"", "{}"] {
+            let (none, _) = read(&mut relations, nothing);
+            assert!(none.dependencies.is_empty());
+            assert_eq!(none.unreadable, None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_no_known_form_is_unreadable_and_the_next_is_not() {
+        let mut relations = Relations::default();
+        for odd in [r#"["a"]"#, "[[]]", r#""a""#, "7", "true", "false"] {
+            let mut scanner = Scanner::new(odd.as_bytes()).unwrap();
+            relations.read(&mut scanner, DependencyKind::Peer).unwrap();
+            let (sheet, exotic) = relations.finish(&Manifest::default());
+            assert_eq!(sheet.unreadable, Some(UNREADABLE), "{odd}");
+            assert!(matches!(exotic, Fact::Unavailable(_)), "{odd}");
+            assert_eq!(read(&mut relations, "{}").0.unreadable, None);
+        }
     }
 
     #[test]

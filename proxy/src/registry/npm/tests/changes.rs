@@ -188,3 +188,31 @@ fn a_key_that_is_no_version_lends_its_dependencies_to_nobody() {
     let change = change(document.as_ref(), "1.0.1");
     assert!(change.added_dependencies.is_empty() && change.added_exotic.is_empty());
 }
+
+#[test]
+fn fields_of_the_wrong_type_do_not_hide_what_a_version_changes() {
+    let honest = json!({"dependencies": {"follow": "^1"}});
+    for (key, value) in [
+        ("hasInstallScript", json!("true")),
+        ("gypfile", json!("yes")),
+    ] {
+        let mut odd = honest.clone();
+        odd[key] = value;
+        let document = packument(&[
+            ("1.0.0", "2025-01-01T00:00:00Z", honest.clone()),
+            ("1.0.1", "2026-01-01T00:00:00Z", odd),
+        ]);
+        assert!(!change(&*document, "1.0.1").added_hooks.is_empty(), "{key}");
+    }
+    let document = packument(&[
+        ("1.0.0", "2025-01-01T00:00:00Z", honest),
+        (
+            "1.0.1",
+            "2026-01-01T00:00:00Z",
+            json!({"dependencies": ["nosuch-a"]}),
+        ),
+    ]);
+    let facts = &document.candidates()[1];
+    assert!(matches!(facts.change, Fact::Unavailable(_)));
+    assert!(matches!(facts.exotic_dependencies, Fact::Unavailable(_)));
+}
