@@ -10,7 +10,7 @@ use crate::exemption::{Coverage, Exemption, ExemptionId};
 use crate::facts::{FactKind, FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, Finding, FindingCode, Mode, RuleId};
 use crate::model::{Ecosystem, PackageName, Timestamp};
-use crate::rules::{ConfiguredRule, RuleSettings, Variant};
+use crate::rules::{ConfiguredRule, Home, RuleSettings, Variant};
 use crate::verdict::{Effect, Evaluation, Origin, RulesetHash};
 
 /// A validated policy: rules with their settings, and exemptions. Immutable; replaced as a whole.
@@ -119,6 +119,12 @@ impl Ruleset {
     pub fn mentions_owned(&self, ecosystem: &Ecosystem, text: &str) -> bool {
         let mut enforced = self.enforced();
         enforced.any(|variant| variant.rule.mentions_owned(ecosystem, text))
+    }
+
+    /// Every upstream that rules name as a home of packages, whether they are enforced or not.
+    pub fn homes(&self) -> impl Iterator<Item = Home<'_>> {
+        let bases = self.rules.iter().filter_map(|rule| rule.variants.first());
+        bases.flat_map(|base| base.rule.homes())
     }
 
     fn enforced(&self) -> impl Iterator<Item = &Variant> {

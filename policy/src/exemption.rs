@@ -1,6 +1,7 @@
 //! Exemptions: who set aside which finding, for what, why and until when.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -10,6 +11,14 @@ use crate::finding::{ConfigSpan, Finding, Fingerprint, RuleId};
 use crate::matching::VersionSet;
 use crate::model::{ArtifactId, Digest, DigestAlgorithm, PackageName, Timestamp};
 use crate::rules;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Longest an exemption may last.
+const MAX_LENGTH: Duration = Duration::from_secs(365 * 24 * 3_600);
+
+/// Longest an exemption from a rule that [needs two people](rules::needs_two_people) may last.
+const MAX_LENGTH_FOR_TWO: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 /// Names an exemption in records: the id given in the policy file, or one made by the shell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -130,8 +139,8 @@ pub struct Exemption {
     /// Who agreed, another person than the owner. Needed for rules that
     /// [need two people](rules::needs_two_people).
     pub approved_by: Option<String>,
-    /// Where it was agreed, when it was.
-    pub ticket: Option<String>,
+    /// Where it was agreed. Never empty.
+    pub ticket: String,
     /// When it ends by itself; at this instant it no longer holds.
     pub expires: Timestamp,
     /// Where it is written.
@@ -167,6 +176,20 @@ impl Exemption {
                 .iter()
                 .any(|print| rules::needs_two_people(&RuleId::parse(print.rule()))),
         }
+    }
+
+    /// How far ahead its end may be: an exception that never ends is a rule nobody wrote.
+    pub fn longest(&self) -> Duration {
+        match self.is_about_what_needs_two_people() {
+            true => MAX_LENGTH_FOR_TWO,
+            false => MAX_LENGTH,
+        }
+    }
+
+    /// Whether its end is further ahead than it may be. What is asked for to the day may be a day
+    /// longer: dates are written in many time zones.
+    pub fn is_too_long_at(&self, now: Timestamp) -> bool {
+        self.expires > now.saturating_add(self.longest() + DAY)
     }
 
     /// Whether it holds at `now`.

@@ -90,6 +90,7 @@ package = "pkg:npm/node-ipc@10.1.2"
 rules = ["deny"]
 reason = "sandboxed build"
 owner = "build team"
+ticket = "T-1"
 until = "2026-11-23T08:00:00Z"
 "#;
     check(

@@ -117,6 +117,7 @@ package = "pkg:npm/left-pad@1.3.1"
 rules = ["deny"]
 reason = "needed"
 owner = "ops"
+ticket = "T-1"
 until = "2026-11-21T12:00:00Z"
 "#;
 
@@ -163,7 +164,7 @@ fn inv_20_an_exemption_for_bytes_covers_no_other_bytes() {
     let ruleset = policy(&format!(
         "[rules.deny]\npurls = ['pkg:npm/left-pad']\n[[exempt]]\nid = 'x'\n\
          package = 'pkg:npm/left-pad@1.3.1'\nfile = 'left-pad-1.3.1.tgz'\nsha256 = '{}'\n\
-         rules = ['deny']\nreason = 'r'\nowner = 'o'\nuntil = '2027-01-01T00:00:00Z'\n",
+         rules = ['deny']\nreason = 'r'\nowner = 'o'\nticket = 'T-1'\nuntil = '2027-01-01T00:00:00Z'\n",
         Digest::of(b"honest").hex()
     ));
     let mut facts = fetched("pkg:npm/left-pad@1.3.1");
@@ -182,7 +183,7 @@ fn inv_20_an_exemption_for_bytes_goes_by_the_declared_digest_until_they_are_ther
     let ruleset = policy(&format!(
         "[rules.minimum-age]\n[[exempt]]\nid = 'x'\n\
          package = 'pkg:pypi/requests@2.32.3'\nfile = 'requests-2.32.3.tar.gz'\nsha256 = '{}'\n\
-         rules = ['minimum-age', 'integrity']\nreason = 'r'\nowner = 'o'\nuntil = '2027-01-01T00:00:00Z'\n",
+         rules = ['minimum-age', 'integrity']\nreason = 'r'\nowner = 'o'\nticket = 'T-1'\nuntil = '2027-01-01T00:00:00Z'\n",
         Digest::of(b"honest").hex()
     ));
     let effect = |facts: &VersionFacts| ruleset.evaluate(facts, NOW).effect();
@@ -334,7 +335,7 @@ fn inv_20_a_fingerprint_exemption_does_not_cover_tomorrows_finding() {
     let ruleset = policy(
         "[rules.deny]\npurls = ['pkg:npm/left-pad@1.3.1']\n[[exempt]]\nid = 'x'\n\
          package = 'pkg:npm/left-pad@1.3.1'\nfingerprints = ['deny/denied/npm/left-pad 1.3.0']\n\
-         reason = 'r'\nowner = 'o'\nuntil = '2027-01-01T00:00:00Z'\n",
+         reason = 'r'\nowner = 'o'\nticket = 'T-1'\nuntil = '2027-01-01T00:00:00Z'\n",
     );
     let facts = fetched("pkg:npm/left-pad@1.3.1");
     assert_eq!(ruleset.evaluate(&facts, NOW).effect(), Effect::Block);

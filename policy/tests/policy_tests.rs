@@ -16,6 +16,7 @@ package = 'pkg:npm/left-pad@1.3.1'
 rules = ['minimum-age']
 reason = 'urgent'
 owner = 'platform'
+ticket = 'T-1'
 until = '2026-12-01T00:00:00Z'
 ";
 
@@ -113,7 +114,7 @@ fn the_hash_of_a_policy_does_not_know_its_tests() {
     .unwrap();
     assert_eq!(with.ruleset.hash(), without.hash());
     assert_eq!(with.tests.len(), 1);
-    assert_eq!(with.tests[0].source.line, 11);
+    assert_eq!(with.tests[0].source.line, 12);
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn exemptions(waivers: &[Waiver]) -> Vec<Exemption> {
         reason: "test".to_owned(),
         owner: "test".to_owned(),
         approved_by: None,
-        ticket: None,
+        ticket: "T-1".to_owned(),
         expires: waiver.expires,
         source: place(),
         bytes: 0..0,
@@ -616,7 +616,7 @@ fn policies(with_exemptions: bool) -> impl Strategy<Value = String> {
     let waive = |what: &str, until: &str| {
         format!(
             "[[exempt]]\nid = '{what}'\npackage = 'pkg:npm/left-pad'\nversions = '^1'\n{what}\n\
-             reason = 'r'\nowner = 'o'\nuntil = '{until}'\n"
+             reason = 'r'\nowner = 'o'\nticket = 'T-1'\nuntil = '{until}'\n"
         )
         .replace(
             &format!("id = '{what}'"),

@@ -61,7 +61,7 @@ pub struct Listed {
     /// Who answers for it.
     pub owner: String,
     /// Where it was agreed.
-    pub ticket: Option<String>,
+    pub ticket: String,
     /// When it ends by itself, RFC 3339.
     pub until: String,
     /// Whether it holds now.
@@ -224,6 +224,13 @@ impl Reloader {
             return Err(vec![format!(
                 "it would have ended at {}",
                 exemption.expires
+            )]);
+        }
+        if exemption.is_too_long_at(now) {
+            let latest = now.saturating_add(exemption.longest());
+            return Err(vec![format!(
+                "it would last longer than an exemption may; let it end by {latest} and look at it \
+                 again then"
             )]);
         }
         let latest = now.saturating_add(BREAK_GLASS_AT_MOST);

@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cordon_policy::config::diagnostic::{Diagnostic, Severity};
+use cordon_policy::config::text::{help_for, shown};
 use cordon_policy::config::{self, Loaded, PolicySource};
 use cordon_policy::evaluate::Ruleset;
 use cordon_policy::finding::ConfigSpan;
 use cordon_policy::policy_test::PolicyTest;
 use cordon_storage::evidence::ExemptionChange;
 use smol_str::SmolStr;
+
+use crate::config::UpstreamConfig;
+use crate::engine::{Clock as _, SystemClock};
 
 /// Longest policy file read, in bytes.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -34,6 +38,22 @@ pub struct LoadedPolicy {
 }
 
 impl LoadedPolicy {
+    /// The policy, if what it names of the configuration is there: an owned name whose home is
+    /// misspelled would be asked of nobody.
+    ///
+    /// # Errors
+    /// Every upstream that is named and not configured.
+    pub fn fitting(self, upstreams: &[UpstreamConfig]) -> Result<Self, RejectedPolicy> {
+        let problems = unknown_upstreams(&self.ruleset, upstreams);
+        match problems.is_empty() {
+            true => Ok(self),
+            false => Err(RejectedPolicy {
+                problems,
+                sources: self.sources,
+            }),
+        }
+    }
+
     /// With exemptions administrators granted. One that does not fit the files any more (its rule
     /// is gone, its id is taken) is left out and told of: nothing is let through by mistake, and
     /// the policy stays in force.
@@ -86,6 +106,32 @@ impl LoadedPolicy {
     }
 }
 
+fn unknown_upstreams(ruleset: &Ruleset, upstreams: &[UpstreamConfig]) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for home in ruleset.homes() {
+        let of_ecosystem = upstreams
+            .iter()
+            .filter(|it| it.ecosystem == *home.ecosystem);
+        let ids = of_ecosystem.map(|upstream| upstream.id.as_str());
+        if ids.clone().any(|id| id == home.upstream) {
+            continue;
+        }
+        let ecosystem = home.ecosystem;
+        problems.push(Diagnostic {
+            code: "unknown-upstream",
+            severity: Severity::Error,
+            message: format!(
+                "no [[upstream.{ecosystem}]] in force has the id `{}`",
+                shown(home.upstream)
+            ),
+            span: home.source.clone(),
+            bytes: home.bytes.clone(),
+            help: help_for(home.upstream, ids),
+        });
+    }
+    problems
+}
+
 /// A granted exemption as a policy file.
 pub fn granted_source(granted: &ExemptionChange) -> Option<PolicySource> {
     Some(PolicySource {
@@ -103,7 +149,7 @@ pub struct RejectedPolicy {
     pub sources: Vec<PolicySource>,
 }
 
-/// Reads policy files; with none, the built-in policy.
+/// Reads policy files; with none, the built-in policy. Exemptions may last so long from now on.
 ///
 /// # Errors
 /// Every problem of every file.
@@ -123,7 +169,11 @@ pub fn load(files: &[PathBuf]) -> Result<LoadedPolicy, RejectedPolicy> {
             text,
         });
     }
-    match config::load(&sources) {
+    let loaded = config::load(&sources);
+    if let Ok(loaded) = &loaded {
+        problems.extend(loaded.ruleset.overlong_exemptions(SystemClock.now()));
+    }
+    match loaded {
         Ok(Loaded {
             ruleset,
             tests,
@@ -186,4 +236,71 @@ fn read(path: &Path) -> Result<PolicySource, Diagnostic> {
         ));
     }
     Ok(PolicySource { name, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use cordon_policy::ecosystem::NPM;
+
+    use super::*;
+
+    fn loaded(folder: &Path, text: &str) -> Result<LoadedPolicy, RejectedPolicy> {
+        let path = folder.join("policy.toml");
+        std::fs::write(&path, text).unwrap();
+        load(&[path])
+    }
+
+    fn upstream(id: &str) -> UpstreamConfig {
+        UpstreamConfig {
+            id: id.into(),
+            ecosystem: NPM,
+            url: "https://registry.example/".parse().unwrap(),
+            files: Vec::new(),
+            only: None,
+            is_exclusive: false,
+            credential: None,
+            may_be_private: false,
+        }
+    }
+
+    #[test]
+    fn a_home_that_is_no_upstream_is_refused_with_its_place_and_a_suggestion() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let policy = |id: &str| {
+            let text = format!(
+                "[[rules.namespace.owned]]\necosystem = 'npm'\nnames = ['@acme/*']\n\
+                 upstreams = ['{id}']\n"
+            );
+            loaded(folder.path(), &text).unwrap()
+        };
+        let configured = [upstream("public"), upstream("internal")];
+        assert!(policy("internal").fitting(&configured).is_ok());
+        let rejected = policy("intrenal").fitting(&configured).unwrap_err();
+        let [problem] = rejected.problems.as_slice() else {
+            panic!("{:?}", rejected.problems);
+        };
+        assert_eq!((problem.code, problem.span.line), ("unknown-upstream", 4));
+        assert!(problem.help.contains("`internal`"), "{problem}");
+        assert_eq!(problem.bytes.len(), "'intrenal'".len() - 2);
+    }
+
+    #[test]
+    fn an_exemption_that_would_last_for_years_is_refused() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let day = std::time::Duration::from_secs(24 * 3_600);
+        let policy = |rule: &str, days: u32| {
+            let until = SystemClock.now().saturating_add(day * days);
+            let text = format!(
+                "[rules.deny]\npurls = ['pkg:npm/a']\n[rules.malware]\n[[exempt]]\nid = 'a'\n\
+                 package = 'pkg:npm/a@1.0.0'\nrules = ['{rule}']\nreason = 'r'\nowner = 'o'\n\
+                 approved_by = 'p'\nticket = 'T-1'\nuntil = '{until}'\n"
+            );
+            let rejected = loaded(folder.path(), &text).err();
+            rejected.map(|rejected| rejected.problems[0].code)
+        };
+        assert_eq!(policy("deny", 365), None);
+        assert_eq!(policy("deny", 367), Some("exemption-too-long"));
+        assert_eq!(policy("malware", 90), None);
+        assert_eq!(policy("malware", 92), Some("exemption-too-long"));
+    }
 }

@@ -1,7 +1,7 @@
 //! An exemption for exact bytes lets through what the policy refuses before any byte is there.
 
 use cordon_tests::client::http;
-use cordon_tests::clock::{ago, hours};
+use cordon_tests::clock::{ago, ahead, days, hours};
 use cordon_tests::cordon::Cordon;
 use cordon_tests::fake_registry::{FakeRegistry, Protocol, Release};
 use data_encoding::HEXLOWER;
@@ -33,7 +33,8 @@ fn policy(registry: &FakeRegistry, sha256_of: &str) -> String {
             "[[exempt]]\nid = \"{kind}\"\npackage = \"pkg:{kind}/{NAME}@{YOUNG}\"\n\
              file = \"{file}\"\nsha256 = \"{sha256}\"\nrules = [\"minimum-age\"]\n\
              reason = \"mends an outage\"\nowner = \"operations\"\n\
-             until = \"2100-01-01T00:00:00Z\"\n"
+             ticket = \"OPS-1\"\nuntil = \"{}\"\n",
+            ahead(days(30))
         )
     });
     format!(

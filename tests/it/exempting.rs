@@ -39,6 +39,8 @@ fn grant(cordon: &Cordon, id: &str, more: &[&str]) -> (bool, String) {
         "needed for the release",
         "--owner",
         "platform team",
+        "--ticket",
+        "OPS-512",
     ]);
     arguments.extend(more);
     run(cordon, &arguments)
@@ -158,6 +160,7 @@ fn what_is_granted_must_be_sound_and_an_emergency_ends_within_a_day() {
             "it would have ended",
         ),
         (&["--until", "soon"], "neither a time"),
+        (&["--until", "367d"], "longer than an exemption may"),
         (&["--until", "25h", "--break-glass"], "ends within 24 hours"),
         (
             &["--until", "2h", "--rule", "dney"],

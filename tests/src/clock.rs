@@ -43,6 +43,12 @@ impl Clock {
     }
 }
 
+/// The machine's time and `wait` more, in whole seconds.
+pub fn ahead(wait: Duration) -> Timestamp {
+    let wait = SignedDuration::try_from(wait).expect("a test duration is short");
+    whole_seconds(Timestamp::now() + wait)
+}
+
 /// The machine's time less `age`, in whole seconds.
 pub fn ago(age: Duration) -> Timestamp {
     let age = SignedDuration::try_from(age).expect("a test duration is short");

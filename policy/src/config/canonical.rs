@@ -198,9 +198,7 @@ fn write_exemption(exemption: &Exemption, out: &mut PolicyText) {
     if let Some(other) = &exemption.approved_by {
         out.text("approved_by", other);
     }
-    if let Some(ticket) = &exemption.ticket {
-        out.text("ticket", ticket);
-    }
+    out.text("ticket", &exemption.ticket);
     out.text("until", &exemption.expires.to_string());
 }
 

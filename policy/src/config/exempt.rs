@@ -43,7 +43,7 @@ pub(super) fn read_exemption(mut table: TableReader<'_, '_>) -> Option<Exemption
     let reason = read_reason(&mut table);
     let owner = table.required_string("owner", "say who answers for it");
     let approved_by = table.string("approved_by");
-    let ticket = table.string("ticket");
+    let ticket = table.required_string("ticket", "name where it was agreed");
     table.require(
         "until",
         "say when it ends: until = \"2026-12-31T00:00:00Z\"",
@@ -57,7 +57,7 @@ pub(super) fn read_exemption(mut table: TableReader<'_, '_>) -> Option<Exemption
         reason: reason?.to_string(),
         owner: owner?.value,
         approved_by: approved_by.as_ref().map(|name| name.value.clone()),
-        ticket: ticket.map(|ticket| ticket.value),
+        ticket: ticket?.value,
         expires: until?.value,
         source,
         bytes,

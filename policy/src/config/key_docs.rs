@@ -54,8 +54,11 @@ pub(super) const SHARED: &[(&str, &str)] = &[
         "exempt.approved_by",
         "Who agreed, another person than the owner; obligatory for the rule `malware`.",
     ),
-    ("exempt.ticket", "Where it is tracked."),
-    ("exempt.until", "When it ends by itself."),
+    ("exempt.ticket", "Where it was agreed and is tracked."),
+    (
+        "exempt.until",
+        "When it ends by itself: within 365 days, within 90 where it sets malware aside.",
+    ),
     (
         "test",
         "What the policy must do. Run by `cordon policy test`, and by nothing else.",

@@ -12,6 +12,7 @@ use super::shape::Key;
 use super::source::SourceFile;
 use super::text::{help_for, shown};
 use super::untold::refuse_untold;
+use super::weakened::refuse_weakened;
 use super::{BUILT_IN, Loaded, PolicySource};
 use crate::ecosystem::scheme_for;
 use crate::evaluate::Ruleset;
@@ -344,6 +345,7 @@ fn read_rule(kind: &RuleKind, mut table: TableReader<'_, '_>) -> Option<Configur
         .collect();
     warn_of_shadowed(table.file(), &variants);
     refuse_untold(table.file(), kind, &variants);
+    refuse_weakened(table.file(), kind, &variants);
     table.finish();
     overrides.into_iter().for_each(TableReader::finish);
     (!variants.is_empty()).then(|| ConfiguredRule {
@@ -394,6 +396,31 @@ fn warn_of_shadowed(file: &SourceFile<'_>, variants: &[Variant]) {
 }
 
 impl Ruleset {
+    /// Exemptions that would last longer from `now` on than any may.
+    pub fn overlong_exemptions(&self, now: Timestamp) -> Vec<Diagnostic> {
+        self.exemptions()
+            .iter()
+            .filter(|exemption| exemption.is_too_long_at(now))
+            .map(|exemption| {
+                let days = exemption.longest().as_secs() / (24 * 3_600);
+                Diagnostic {
+                    code: "exemption-too-long",
+                    severity: Severity::Error,
+                    message: format!(
+                        "exemption `{}` ends at {}, more than {days} days from now ({now})",
+                        exemption.id, exemption.expires
+                    ),
+                    span: exemption.source.clone(),
+                    bytes: exemption.bytes.clone(),
+                    help: format!(
+                        "let it end within {days} days and look at it again then; what is for good \
+                         goes into the rule"
+                    ),
+                }
+            })
+            .collect()
+    }
+
     /// Exemptions that ended before `now`: still in the policy, without effect.
     pub fn expired_exemptions(&self, now: Timestamp) -> Vec<Diagnostic> {
         self.exemptions()

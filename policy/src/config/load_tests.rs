@@ -116,6 +116,7 @@ package = "pkg:npm/%40acme/x@1.2.3"
 rules = ["minimum-age", "deny"]
 reason = "why"
 owner = "me"
+ticket = "T-1"
 until = "2026-12-24T00:00:00Z"
 [[exempt]]
 id = "two"
@@ -134,6 +135,7 @@ sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 rules = ["integrity"]
 reason = "why"
 owner = "me"
+ticket = "T-1"
 until = "2026-12-24T00:00:00Z"
 "#;
 
@@ -286,6 +288,7 @@ fn c_11_exemptions_say_everything_or_are_refused() {
         ("rules", "rules = ['deny']"),
         ("reason", "reason = 'r'"),
         ("owner", "owner = 'o'"),
+        ("ticket", "ticket = 'T-1'"),
         ("until", "until = '2026-12-24T00:00:00Z'"),
     ];
     for missing in full.map(|(key, _)| key) {
@@ -325,7 +328,7 @@ fn c_11_an_exemption_for_bytes_nobody_declares_is_warned_of() {
         warnings(&format!(
             "[rules.minimum-age]\n[rules.deny]\npurls = ['pkg:npm/x']\n[[exempt]]\nid = 'a'\n\
              package = '{package}'\nfile = 'left-pad-1.3.0.tgz'\nsha256 = '{zeros}'\n{rules}\n\
-             reason = 'r'\nowner = 'o'\nuntil = '2026-12-24T00:00:00Z'\n"
+             reason = 'r'\nowner = 'o'\nticket = 'T-1'\nuntil = '2026-12-24T00:00:00Z'\n"
         ))
     };
     let npm = "pkg:npm/left-pad@1.3.0";

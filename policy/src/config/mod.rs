@@ -18,6 +18,7 @@ pub mod shape;
 pub mod source;
 pub mod text;
 mod untold;
+mod weakened;
 
 use crate::evaluate::Ruleset;
 use crate::policy_test::PolicyTest;

@@ -131,6 +131,11 @@ pub trait Rule: std::any::Any + Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// Every upstream the rule names as a home, with the place that names it.
+    fn homes(&self) -> Vec<Home<'_>> {
+        Vec::new()
+    }
+
     /// Whether a text (a search) speaks of names the rule keeps at home.
     fn mentions_owned(&self, ecosystem: &Ecosystem, text: &str) -> bool {
         let _ = (ecosystem, text);
@@ -141,6 +146,13 @@ pub trait Rule: std::any::Any + Send + Sync + std::fmt::Debug {
     /// needed fact is `NotYet`, call [`Findings::await_fact`]; where it is `Unavailable`, call
     /// [`Findings::report_unavailable`].
     fn check(&self, facts: &VersionFacts, now: Timestamp, out: &mut Findings<'_>);
+
+    /// A key by which this finds less than another rule of the same kind: asked of rules that
+    /// [need two people](needs_two_people), whose overrides must not be milder.
+    fn milder_key(&self, than: &dyn Rule) -> Option<&'static str> {
+        let _ = than;
+        None
+    }
 
     /// A package the rule must refuse as it is configured, and one it must not, for the self-test.
     fn specimen(&self, stage: &Stage<'_>) -> Specimen;
@@ -153,6 +165,19 @@ pub trait Rule: std::any::Any + Send + Sync + std::fmt::Debug {
     fn write_tables(&self, id: &RuleId, out: &mut PolicyText) {
         let _ = (id, out);
     }
+}
+
+/// An upstream named as the home of owned names.
+#[derive(Clone, Copy, Debug)]
+pub struct Home<'r> {
+    /// Whose names.
+    pub ecosystem: &'r Ecosystem,
+    /// The upstream's id.
+    pub upstream: &'r SmolStr,
+    /// Where it is named.
+    pub source: &'r ConfigSpan,
+    /// Where in the file, in bytes, for drawing the line.
+    pub bytes: &'r std::ops::Range<usize>,
 }
 
 /// A rule as the policy configures it.

@@ -1,17 +1,18 @@
 #![doc = include_str!("namespace.md")]
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use super::{Rule, RuleKind};
+use super::{Home, Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::names::{read_ecosystem, read_name};
 use crate::config::reader::TableReader;
 use crate::evaluate::Findings;
 use crate::facts::{FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, FindingCode, RuleId};
-use crate::matching::{NameIndex, NamePattern};
+use crate::matching::{NameIndex, NamePattern, parse_name_or_pattern};
 use crate::model::{Ecosystem, PackageName, Timestamp};
 use crate::reason;
 use crate::specimen::{GOOD_VERSION, Refusal, Specimen, Stage, TRIED, example};
@@ -48,9 +49,11 @@ struct Owned {
     written: Vec<SmolStr>,
     names: NameIndex,
     /// What a text about one of the names would hold: `@acme/` of `@acme/*`.
-    marks: Vec<String>,
+    marks: Vec<Mark>,
     /// Ids of the upstreams that may answer for them.
     upstreams: Vec<SmolStr>,
+    /// Where each of those is named.
+    places: Vec<(ConfigSpan, Range<usize>)>,
     source: ConfigSpan,
 }
 
@@ -116,7 +119,16 @@ fn read_owned(mut table: TableReader<'_, '_>) -> Option<Owned> {
         }
         read.push(name);
     }
-    let index = match NameIndex::new(read.iter().map(|name| (name, 0))) {
+    // Whoever asks for `@Acme/x` means ours: registries told names apart by their case once, and
+    // answer for the old ones still.
+    let lower: Vec<NamePattern> = names
+        .iter()
+        .filter_map(|written| {
+            parse_name_or_pattern(scheme, &written.value.to_ascii_lowercase()).ok()
+        })
+        .collect();
+    let all = read.iter().chain(&lower).map(|name| (name, 0));
+    let index = match NameIndex::new(all) {
         Ok(index) => index,
         Err(error) => {
             file.error(
@@ -134,32 +146,96 @@ fn read_owned(mut table: TableReader<'_, '_>) -> Option<Owned> {
     written.dedup();
     Some(Owned {
         ecosystem: scheme.ecosystem().clone(),
-        marks: read.iter().filter_map(mark).collect(),
+        marks: lower.iter().flat_map(marks).collect(),
         written,
         names: index,
+        places: upstreams
+            .iter()
+            .map(|id| (file.span(&id.bytes), id.bytes.clone()))
+            .collect(),
         upstreams: upstreams.into_iter().map(|id| id.value.into()).collect(),
         source,
     })
 }
 
-/// Fewest letters a text must share with an owned name to be about it.
-const MIN_MARK: usize = 4;
+/// What a text about an owned name would hold, in lower case.
+#[derive(Debug, PartialEq, Eq)]
+enum Mark {
+    /// These letters, anywhere.
+    Anywhere(String),
+    /// These letters where a word begins: two letters are in half of all texts.
+    Begins(String),
+    /// This scope as a word, with or without its `@`.
+    Scope(String),
+}
 
-/// The letters before the first wildcard, where they are many enough to mean something.
-fn mark(name: &NamePattern) -> Option<String> {
-    let literal = match name {
-        NamePattern::Exact(name) => name.normalized(),
+/// Fewest letters that mean something wherever they stand.
+const MIN_ANYWHERE: usize = 4;
+
+/// The letters before the first wildcard, and the scope when that is what they are. A short name
+/// without a wildcard has no mark: it is known as a whole word.
+fn marks(name: &NamePattern) -> Vec<Mark> {
+    let (literal, is_whole) = match name {
+        NamePattern::Exact(name) => (name.normalized(), true),
         NamePattern::Glob { canonical, .. } => {
             let end = canonical.find(['*', '?', '[', '{']);
-            canonical.get(..end.unwrap_or(canonical.len()))?
+            let literal = canonical.get(..end.unwrap_or(canonical.len()));
+            (literal.unwrap_or_default(), false)
         }
     };
-    (literal.len() >= MIN_MARK).then(|| literal.to_ascii_lowercase())
+    let scope = literal
+        .strip_prefix('@')
+        .and_then(|rest| rest.strip_suffix('/'))
+        .map(|scope| Mark::Scope(scope.to_owned()));
+    let letters = match literal.len() {
+        0 => None,
+        1..MIN_ANYWHERE if is_whole => None,
+        1..MIN_ANYWHERE => Some(Mark::Begins(literal.to_owned())),
+        _ => Some(Mark::Anywhere(literal.to_owned())),
+    };
+    scope.into_iter().chain(letters).collect()
+}
+
+/// What may stand in a name.
+fn is_of_a_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '@' | '/' | '.' | '_' | '-' | '~')
+}
+
+impl Mark {
+    /// Whether the text, in lower case, holds it.
+    fn is_in(&self, text: &str) -> bool {
+        let mut words = text.split(|c| !is_of_a_word(c));
+        match self {
+            Self::Anywhere(letters) => text.contains(letters.as_str()),
+            Self::Begins(letters) => words.any(|word| word.starts_with(letters.as_str())),
+            Self::Scope(scope) => {
+                let mut before = "";
+                words.any(|word| {
+                    let is_scoped = before == "scope" || word.starts_with('@');
+                    before = word;
+                    is_scoped && word.trim_start_matches('@') == scope
+                })
+            }
+        }
+    }
 }
 
 impl Owned {
     fn holds(&self, name: &PackageName) -> bool {
-        self.ecosystem == *name.ecosystem() && self.names.holds(name.normalized())
+        if self.ecosystem != *name.ecosystem() {
+            return false;
+        }
+        let normalized = name.normalized();
+        let has_upper = || normalized.bytes().any(|byte| byte.is_ascii_uppercase());
+        self.names.holds(normalized)
+            || has_upper() && self.names.holds(&normalized.to_ascii_lowercase())
+    }
+
+    /// Whether a text in lower case holds a name or what begins one.
+    fn is_in(&self, text: &str) -> bool {
+        let mut words = text.split(|c| !is_of_a_word(c));
+        self.marks.iter().any(|mark| mark.is_in(text))
+            || words.any(|word| !word.is_empty() && self.names.holds(word))
     }
 }
 
@@ -209,7 +285,20 @@ impl Rule for Namespace {
     fn mentions_owned(&self, ecosystem: &Ecosystem, text: &str) -> bool {
         let text = text.to_ascii_lowercase();
         let mut owned = self.owned.iter().filter(|it| it.ecosystem == *ecosystem);
-        owned.any(|owned| owned.marks.iter().any(|mark| text.contains(mark.as_str())))
+        owned.any(|owned| owned.is_in(&text))
+    }
+
+    fn homes(&self) -> Vec<Home<'_>> {
+        let homes = self.owned.iter().flat_map(|owned| {
+            let named = owned.upstreams.iter().zip(&owned.places);
+            named.map(|(upstream, (source, bytes))| Home {
+                ecosystem: &owned.ecosystem,
+                upstream,
+                source,
+                bytes,
+            })
+        });
+        homes.collect()
     }
 
     fn specimen(&self, stage: &Stage<'_>) -> Specimen {
@@ -263,7 +352,8 @@ mod tests {
     }
 
     const OWNED: &str = "[[rules.namespace.owned]]\necosystem = 'npm'\n\
-                         names = ['@acme/*', 'acme-tools', 'ac-*']\nupstreams = ['internal']\n";
+                         names = ['@acme/*', 'acme-tools', 'ac-*', '*-of-acme', 'Big-Acme']\n\
+                         upstreams = ['internal']\n";
 
     #[test]
     fn an_owned_name_has_a_home_under_every_spelling() {
@@ -274,6 +364,12 @@ mod tests {
             ("acme-toolsmith", false),
             ("@acme-other/x", false),
             ("left-pad", false),
+            ("@Acme/x", true),
+            ("@ACME/Secret", true),
+            ("Acme-Tools", true),
+            ("big-acme", true),
+            ("BIG-ACME", true),
+            ("Left-Pad", false),
         ] {
             let name = Npm.package(name).unwrap();
             let home = ruleset.home_of(&name);
@@ -290,8 +386,18 @@ mod tests {
             ("keywords:@acme/", true),
             ("acme-tools", true),
             ("acme", false),
+            ("@acme", true),
+            ("text=@Acme&size=20", true),
+            ("scope:acme", true),
+            ("scope:@acme", true),
+            ("@acme-other", false),
+            ("scope:acme-other", false),
             // Two letters are in half of all texts.
-            ("ac-x", false),
+            ("ac-x", true),
+            ("text=ac-x", true),
+            ("mac-x", false),
+            ("tool-of-acme", true),
+            ("big-acme", true),
         ] {
             assert_eq!(ruleset.mentions_owned(&NPM, text), is_owned, "{text}");
         }

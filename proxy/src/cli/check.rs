@@ -8,7 +8,7 @@ use cordon_policy::config::diagnostic::Diagnostic;
 use cordon_storage::Chain;
 
 use super::{Common, output, unusable};
-use crate::config::Config;
+use crate::config::{Config, UpstreamConfig};
 use crate::engine::{Clock as _, SystemClock};
 use crate::policy_files;
 use crate::server::{Certificates, tls};
@@ -24,21 +24,21 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
         let mut counts = Counts::default();
-        let files = match Config::load(common.config.as_deref(), &common.overrides()) {
+        let (files, upstreams) = match Config::load(common.config.as_deref(), &common.overrides()) {
             Ok(loaded) => {
                 counts.add(&loaded.warnings);
                 output::diagnostics(&loaded.warnings, &loaded.sources);
                 counts.errors += unusable_parts(&loaded.config);
-                loaded.config.policy_files
+                (loaded.config.policy_files, Some(loaded.config.upstreams))
             }
             Err(rejected) => {
                 counts.add(&rejected.problems);
                 output::diagnostics(&rejected.problems, &rejected.sources);
                 // The policy named on the command line can still be looked at.
-                common.policy_files.clone()
+                (common.policy_files.clone(), None)
             }
         };
-        check_policy(&files, &mut counts);
+        check_policy(&files, upstreams.as_deref(), &mut counts);
         passes("configuration and policy are", &counts, self.strict)
     }
 }
@@ -58,9 +58,18 @@ impl Counts {
     }
 }
 
-/// Prints every problem of the policy in these files, exemptions that have ended among them.
-pub(super) fn check_policy(files: &[PathBuf], counts: &mut Counts) {
-    let (problems, sources) = match policy_files::load(files) {
+/// Prints every problem of the policy in these files, exemptions that have ended among them; and
+/// whether it fits the upstreams, when they are known.
+pub(super) fn check_policy(
+    files: &[PathBuf],
+    upstreams: Option<&[UpstreamConfig]>,
+    counts: &mut Counts,
+) {
+    let loaded = policy_files::load(files).and_then(|policy| match upstreams {
+        Some(upstreams) => policy.fitting(upstreams),
+        None => Ok(policy),
+    });
+    let (problems, sources) = match loaded {
         Ok(loaded) => {
             let mut warnings = loaded.warnings;
             warnings.extend(loaded.ruleset.expired_exemptions(SystemClock.now()));

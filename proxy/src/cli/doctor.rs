@@ -70,7 +70,9 @@ struct Examined {
 impl Doctor {
     pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
         let config = common.load(&common.overrides())?;
-        let policy = policy_files::load(&config.policy_files).map_err(|rejected| {
+        let policy = policy_files::load(&config.policy_files)
+            .and_then(|policy| policy.fitting(&config.upstreams));
+        let policy = policy.map_err(|rejected| {
             output::diagnostics(&rejected.problems, &rejected.sources);
             unusable()
         })?;

@@ -75,8 +75,8 @@ struct Add {
     approved_by: Option<String>,
     /// Where it was agreed
     #[arg(long)]
-    ticket: Option<String>,
-    /// When it ends: an RFC 3339 time, or a length like `7d`
+    ticket: String,
+    /// When it ends, within 365 days, or 90 for malware: an RFC 3339 time, or a length like `7d`
     #[arg(long, value_name = "TIME")]
     until: String,
     /// Who grants it; the user of this process, if left out
@@ -179,7 +179,6 @@ impl Add {
             ("file", &self.file),
             ("sha256", &self.sha256),
             ("approved_by", &self.approved_by),
-            ("ticket", &self.ticket),
         ] {
             if let Some(value) = value {
                 out.text(key, value);
@@ -192,6 +191,7 @@ impl Add {
         }
         out.text("reason", &self.reason);
         out.text("owner", &self.owner);
+        out.text("ticket", &self.ticket);
         out.text("until", &self.end()?.to_string());
         Ok(out.as_str().to_owned())
     }

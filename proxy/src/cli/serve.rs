@@ -32,7 +32,9 @@ impl Serve {
             path: common.config.clone(),
             overrides,
         };
-        let policy = policy_files::load(&config.policy_files).map_err(|rejected| {
+        let policy = policy_files::load(&config.policy_files)
+            .and_then(|policy| policy.fitting(&config.upstreams));
+        let policy = policy.map_err(|rejected| {
             output::diagnostics(&rejected.problems, &rejected.sources);
             unusable()
         })?;

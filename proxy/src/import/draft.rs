@@ -249,6 +249,7 @@ impl Item {
                 out.texts("rules", [*rule]);
                 out.text("reason", reason);
                 out.text("owner", &terms.owner);
+                out.text("ticket", &terms.ticket);
                 let until = until.clone().unwrap_or_else(|| terms.until.to_string());
                 out.text("until", &until);
             }

@@ -48,6 +48,8 @@ pub enum Format {
 pub struct Terms {
     /// Who answers for exemptions.
     pub owner: String,
+    /// Where exemptions were agreed.
+    pub ticket: String,
     /// When exemptions end that have no end in the file.
     pub until: Timestamp,
 }

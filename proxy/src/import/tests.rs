@@ -15,6 +15,7 @@ const FORMATS: [Format; 6] = [
 fn terms() -> Terms {
     Terms {
         owner: "platform team".to_owned(),
+        ticket: "OPS-512".to_owned(),
         until: Timestamp::parse("2027-02-19T00:00:00Z").expect("a time"),
     }
 }

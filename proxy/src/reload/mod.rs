@@ -303,10 +303,11 @@ impl Reloader {
 
     async fn replace(&self) -> Result<Reloaded, Vec<String>> {
         let files = self.state().policy_files.clone();
+        let config = Arc::clone(&self.config);
         let read = move || {
             (
                 Contents::default().stamp(&files),
-                policy_files::load(&files),
+                policy_files::load(&files).and_then(|policy| policy.fitting(&config.upstreams)),
             )
         };
         let (seen, loaded) = tokio::task::spawn_blocking(read)

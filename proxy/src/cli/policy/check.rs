@@ -22,7 +22,7 @@ impl Check {
     pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
         let files = super::chosen(common, &self.files)?;
         let mut counts = Counts::default();
-        check_policy(&files, &mut counts);
+        check_policy(&files, None, &mut counts);
         passes(&format!("{} is", name_of(&files)), &counts, self.strict)
     }
 }

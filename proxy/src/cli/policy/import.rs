@@ -28,6 +28,9 @@ pub(in crate::cli) struct Import {
     /// Who answers for exemptions
     #[arg(long, default_value = "imported")]
     owner: String,
+    /// Where exemptions were agreed
+    #[arg(long, default_value = "imported")]
+    ticket: String,
     /// When exemptions end that have no end in the file (RFC 3339); in 90 days without it
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
@@ -61,6 +64,7 @@ impl Import {
         };
         let terms = Terms {
             owner: self.owner.clone(),
+            ticket: self.ticket.clone(),
             until,
         };
         let name = self.file.display();
