@@ -88,7 +88,8 @@ fn accept(cordon: &Cordon, package: &str, version: &str, rule: &str) {
     let mut arguments = vec!["exempt", "add", "--id", id, "--package", &purl];
     arguments.extend(["--rule", rule, "--until", "90d"]);
     arguments.extend(["--reason", "tagged and announced; published by hand"]);
-    arguments.extend(["--owner", "dana", "--admin", cordon.admin()]);
+    arguments.extend(["--owner", "dana", "--ticket", "SEC-512"]);
+    arguments.extend(["--admin", cordon.admin()]);
     let output = cordon.command(&arguments);
     assert!(output.status.success(), "{output:?}");
 }
