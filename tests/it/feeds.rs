@@ -345,8 +345,8 @@ fn an_import_while_cordon_is_down_is_judged_by_after_the_start() {
             advisory(
                 Protocol::Npm,
                 &format!("MAL-2020-{n}"),
-                &format!("x-{n}"),
-                &["1.0.0"],
+                &format!("bad-package-{n}"),
+                &["6.6.6"],
             )
         })
         .collect();

@@ -298,13 +298,21 @@ fn inv_34_an_owned_name_goes_home_and_to_nobody_else() {
         "%40acme%2Finside",
         "keywords%3A%40ACME/x",
         "acme-",
+        "%40acme",
+        "scope:acme",
+        "scope%3AAcme",
     ] {
         paths.push(format!("npm/-/v1/search?text={text}&size=20"));
+    }
+    // And in capitals it is the same name to whoever reads it there.
+    for name in ["@Acme/x", "@ACME%2fX", "Acme-foo"] {
+        paths.push(format!("npm/{name}"));
     }
     for path in &paths {
         let _ = http::get(&format!("{root}{path}"));
     }
-    let asked: Vec<String> = public.log().all().into_iter().map(|r| r.path).collect();
+    let asked = public.log().all().into_iter();
+    let asked: Vec<String> = asked.map(|r| r.path.to_ascii_lowercase()).collect();
     let named: Vec<&String> = asked.iter().filter(|path| path.contains("acme")).collect();
     assert!(named.is_empty(), "asked elsewhere: {named:?}");
     assert!(private.log().containing("acme") > 0);
@@ -327,7 +335,17 @@ fn an_owned_name_that_somebody_took_elsewhere_is_hidden_and_told_of() {
     let public = FakeRegistry::start();
     public.publish(Release::new(Protocol::Npm, "acme-inside", "9.9.9"));
     public.publish(Release::new(Protocol::Npm, PACKAGE, OLD));
-    let cordon = Cordon::with_policy(&public, OWNED);
+    let private = FakeRegistry::start();
+    let upstreams = Protocol::ALL.into_iter().flat_map(|protocol| {
+        [
+            Upstream::of(&public, protocol, "public"),
+            Upstream::of(&private, protocol, "private"),
+        ]
+    });
+    let cordon = Builder::without_upstreams()
+        .upstreams(upstreams)
+        .policy(OWNED)
+        .start();
     // The text holds no owned name, but what comes back does.
     let search = cordon.get(Protocol::Npm, "-/v1/search?text=inside");
     assert_eq!(search.status, 200, "{}", search.text());
