@@ -42,7 +42,8 @@ pub(super) struct ImportArguments {
     /// Which of the ecosystem's configured feeds it is; needed when there are several
     #[arg(long, value_name = "ID")]
     feed: Option<String>,
-    /// Import a dump that lost many records, or is older than what is there. This is recorded
+    /// Import a dump that lost many records, is older than what is there, or dated in the future. This
+    /// is recorded
     #[arg(long)]
     force: bool,
 }
