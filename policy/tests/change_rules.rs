@@ -74,6 +74,7 @@ const RULES: [&str; 6] = [
 
 fn depends(names: &[(&str, Fact<Standing>)]) -> Change {
     let added = names.iter().map(|(name, standing)| AddedDependency {
+        is_of_known_owner: false,
         package: parse_purl(&format!("pkg:npm/{name}"), &schemes())
             .expect("a valid purl")
             .name,
@@ -110,7 +111,7 @@ fn a_young_dependency_is_named_with_its_age_and_the_version_without_it() {
         )
     );
     let evaluation = judge("new-dependency", &facts);
-    assert_eq!(evaluation.clears_at(), Some(at(90 * DAY - 18 * HOUR)));
+    assert_eq!(evaluation.clears_at(), Some(at(21 * DAY - 18 * HOUR)));
     let print = evaluation.findings()[0].fingerprint();
     assert_eq!(
         print.as_str(),
@@ -120,12 +121,30 @@ fn a_young_dependency_is_named_with_its_age_and_the_version_without_it() {
 
 #[test]
 fn dependencies_that_are_old_or_popular_are_nothing_to_tell() {
-    let old = standing(Fact::Known(at(-90 * DAY)), None);
+    let old = standing(Fact::Known(at(-21 * DAY)), None);
     let popular = standing(Fact::Unavailable("time-out".into()), Some(9_000));
     is_allowed(
         "new-dependency",
         &changed(1, depends(&[("a", old), ("b", popular)])),
     );
+}
+
+#[test]
+fn a_dependency_in_the_scope_of_a_known_owner_is_new_for_a_shorter_time() {
+    let of_known_owner = |standing: Fact<Standing>| {
+        let mut change = depends(&[("%40axios/core", standing)]);
+        change.added_dependencies[0].is_of_known_owner = true;
+        changed(1, change)
+    };
+    let aged = |days: i64| of_known_owner(standing(Fact::Known(at(-days * DAY)), None));
+    is_allowed("new-dependency", &aged(7));
+    let evaluation = judge("new-dependency", &aged(6));
+    assert_eq!(evaluation.clears_at(), Some(at(DAY)));
+    // Nobody else can register what does not exist.
+    is_allowed("new-dependency", &of_known_owner(Fact::Absent));
+    // What could not be learned may be an hour old.
+    let unknown = of_known_owner(Fact::Unavailable("time-out".into()));
+    assert_eq!(one("new-dependency", &unknown).0, "dependency-unchecked");
 }
 
 #[test]

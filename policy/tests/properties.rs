@@ -407,6 +407,7 @@ fn standings() -> impl Strategy<Value = Fact<Standing>> {
 fn added_dependencies() -> impl Strategy<Value = Vec<AddedDependency>> {
     let one =
         (select(vec!["a", "b", "c"]), standings()).prop_map(|(name, standing)| AddedDependency {
+            is_of_known_owner: false,
             package: candidate(&format!("pkg:npm/{name}@1.0.0"))
                 .package
                 .name

@@ -49,6 +49,7 @@ fn dependency(standing: Fact<Standing>) -> AddedDependency {
     )
     .expect("a valid purl");
     AddedDependency {
+        is_of_known_owner: false,
         package: name,
         kind: DependencyKind::Normal,
         standing,

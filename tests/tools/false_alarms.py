@@ -2,7 +2,8 @@
 """How many popular packages the policy holds, and why.
 
 Asks a running Cordon for the documents of the most popular packages of each ecosystem and looks at the
-newest release (no pre-release) that is older than the age rule: is it listed, or which rule holds it? What
+newest release that is older than the age rule (a pre-release where there is nothing else): is it listed, or
+which rule holds it? What
 is held is printed with its reason, so that each one can be looked at.
 
     cordon serve --data /var/tmp/alarms &
@@ -91,7 +92,7 @@ def listed(ecosystem, body):
 
 def withheld(arguments):
     """(ecosystem, name) -> version -> (when published, the findings that count), from the log."""
-    command = [arguments.cordon, "log", "--json", "-n", "1000000", "--data", arguments.data]
+    command = [arguments.cordon, "log", "--json", "--all", "--data", arguments.data]
     found = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -142,9 +143,10 @@ def main():
                 if at is not None:
                     at = datetime.datetime.fromtimestamp(at / 1000, datetime.timezone.utc)
                     versions[version] = (at, findings)
-            old = {v: it for v, it in versions.items() if now - it[0] > AGE and is_release(ecosystem, v)}
+            old = {v: it for v, it in versions.items() if now - it[0] > AGE}
+            old = {v: it for v, it in old.items() if is_release(ecosystem, v)} or old
             if not old:
-                absent.append(f"{name} (no release older than {AGE})")
+                absent.append(f"{name} (nothing older than {AGE})")
                 continue
             count += 1
             newest = max(old, key=lambda version: old[version][0])

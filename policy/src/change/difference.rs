@@ -27,7 +27,7 @@ pub(super) fn difference(
     if let Some(why) = new_sheet.unreadable {
         return (Fact::Unavailable(why.into()), true);
     }
-    let added = added_dependencies(scheme, old_sheet, new_sheet);
+    let added = added_dependencies(scheme, before, new_sheet);
     if added.len() > MAX_ADDED {
         let why = format_smolstr!(
             "it adds {} dependencies, more than can be judged",
@@ -68,7 +68,12 @@ pub(super) fn difference(
 }
 
 /// Both lists are sorted by name.
-fn added_dependencies(scheme: &dyn Scheme, old: &Sheet, new: &Sheet) -> Vec<AddedDependency> {
+fn added_dependencies(
+    scheme: &dyn Scheme,
+    before: (&VersionFacts, &Sheet),
+    new: &Sheet,
+) -> Vec<AddedDependency> {
+    let (facts, old) = before;
     if Arc::ptr_eq(&old.dependencies, &new.dependencies) {
         return Vec::new();
     }
@@ -85,6 +90,7 @@ fn added_dependencies(scheme: &dyn Scheme, old: &Sheet, new: &Sheet) -> Vec<Adde
             Some(AddedDependency {
                 package: scheme.package(&dependency.name).ok()?,
                 kind: dependency.kind,
+                is_of_known_owner: is_of_known_owner(&dependency.name, facts, old),
                 standing: Fact::NotYet,
             })
         })
@@ -92,6 +98,23 @@ fn added_dependencies(scheme: &dyn Scheme, old: &Sheet, new: &Sheet) -> Vec<Adde
     added.sort_by(|a, b| (&a.package, a.kind).cmp(&(&b.package, b.kind)));
     added.dedup_by(|later, first| later.package == first.package);
     added
+}
+
+/// The scope of an npm name, without `@`. No other ecosystem has names that look like one.
+fn scope(name: &str) -> Option<&str> {
+    let (scope, _) = name.strip_prefix('@')?.split_once('/')?;
+    Some(scope)
+}
+
+/// Whether a scope's owner is one whose code the version before brought along.
+fn is_of_known_owner(name: &str, before: &VersionFacts, sheet: &Sheet) -> bool {
+    let Some(owner) = scope(name) else {
+        return false;
+    };
+    let own = scope(before.subject().name.as_published()) == Some(owner);
+    let publisher = before.publisher.known().is_some_and(|it| it == owner);
+    let mut earlier = sheet.dependencies.iter();
+    own || publisher || earlier.any(|it| scope(&it.name) == Some(owner))
 }
 
 fn added_hooks(old: &[SmolStr], new: &[SmolStr]) -> Vec<SmolStr> {

@@ -77,6 +77,34 @@ impl Told {
     }
 }
 
+/// The dependencies 1.0.1 adds, those of a known owner with an exclamation mark.
+fn added_by(before: Told, after: Told) -> Vec<String> {
+    let facts = compared(&Npm, vec![before, after]);
+    let change = facts[1].change.known().unwrap();
+    let added = change.added_dependencies.iter();
+    added
+        .map(|it| {
+            let mark = if it.is_of_known_owner { "!" } else { "" };
+            format!("{}{mark}", it.package.as_published())
+        })
+        .collect()
+}
+
+#[test]
+fn a_scope_is_known_by_its_packages_its_publisher_or_what_was_needed_before() {
+    let names = ["@ada/x", "@bob/x", "@eve/x", "ada", "adax"];
+    let before = npm("1.0.0", 0).needs(&["@bob/core", "left"]);
+    let after = npm("1.0.1", DAY).needs(&names).by("eve");
+    assert_eq!(
+        added_by(before, after),
+        ["@ada/x!", "@bob/x!", "@eve/x", "ada", "adax"]
+    );
+    // Another scope of the same beginning is another owner's.
+    let before = npm("1.0.0", 0).needs(&["@bob/core"]);
+    let after = npm("1.0.1", DAY).needs(&["@bo/x", "@bobby/x"]);
+    assert_eq!(added_by(before, after), ["@bo/x", "@bobby/x"]);
+}
+
 fn compared(scheme: &dyn Scheme, told: Vec<Told>) -> Vec<VersionFacts> {
     let (mut facts, sheets): (Vec<_>, Vec<_>) = told
         .into_iter()

@@ -177,6 +177,10 @@ pub(super) const SHARED: &[(&str, &str)] = &[
         "Nothing could be learned about it.",
     ),
     (
+        "test.facts.change.added_dependencies.known_owner",
+        "It is in an npm scope whose owner's code came with the version before.",
+    ),
+    (
         "test.facts.change.added_hooks",
         "Code that runs at install and was not there.",
     ),

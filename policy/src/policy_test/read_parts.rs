@@ -125,6 +125,7 @@ fn added_dependency(mut table: TableReader<'_, '_>) -> Option<AddedDependency> {
         .integer("rank", 1..=i64::from(u32::MAX))
         .and_then(|rank| u32::try_from(rank.value).ok());
     let is_unknown = table.boolean("unknown").is_some_and(|read| read.value);
+    let is_of_known_owner = table.boolean("known_owner").is_some_and(|read| read.value);
     table.finish();
     let first_published_at = match first_published_at {
         Some(at) => Fact::Known(at.value),
@@ -134,6 +135,7 @@ fn added_dependency(mut table: TableReader<'_, '_>) -> Option<AddedDependency> {
     Some(AddedDependency {
         package: package?,
         kind,
+        is_of_known_owner,
         standing: Fact::Known(Standing {
             first_published_at,
             rank,

@@ -57,6 +57,8 @@ pub const KIND: RuleKind = RuleKind {
 pub struct NewDependency {
     /// How long after its first publication a package counts as new.
     pub name_age: Duration,
+    /// The same for packages in a scope whose owner's code came with the version before.
+    pub known_owner_age: Duration,
     /// How long after its publication a version's change counts.
     pub settled_after: Duration,
 }
@@ -64,7 +66,8 @@ pub struct NewDependency {
 impl Default for NewDependency {
     fn default() -> Self {
         Self {
-            name_age: 90 * DAY,
+            name_age: 21 * DAY,
+            known_owner_age: 7 * DAY,
             settled_after: 90 * DAY,
         }
     }
@@ -78,6 +81,9 @@ fn read(
         name_age: table
             .duration("name_age", DAY..=MAX_DURATION)
             .map_or(inherited.name_age, |read| read.value),
+        known_owner_age: table
+            .duration("known_owner_age", DAY..=MAX_DURATION)
+            .map_or(inherited.known_owner_age, |read| read.value),
         settled_after: read_settled_after(table, inherited.settled_after),
     };
     let base = read_one(&NewDependency::default(), table);
@@ -143,6 +149,7 @@ impl Rule for NewDependency {
 
     fn write_parameters(&self, out: &mut PolicyText) {
         out.duration("name_age", self.name_age);
+        out.duration("known_owner_age", self.known_owner_age);
         out.duration("settled_after", self.settled_after);
     }
 }
@@ -163,6 +170,8 @@ impl NewDependency {
     fn doubt<'a>(&self, added: &'a AddedDependency, now: Timestamp) -> Option<Doubt<'a>> {
         let standing = match &added.standing {
             Fact::NotYet => return Some(Doubt::NotYet),
+            // Nobody else can register it later.
+            Fact::Absent if added.is_of_known_owner => return None,
             Fact::Absent => return Some(Doubt::Nobody),
             Fact::Unavailable(cause) => return Some(Doubt::Unavailable(cause)),
             Fact::Known(standing) => standing,
@@ -179,7 +188,11 @@ impl NewDependency {
             Fact::Absent => Some(Doubt::Nobody),
             Fact::Unavailable(cause) => Some(Doubt::Unavailable(cause)),
             Fact::Known(first) => {
-                let until = first.saturating_add(self.name_age);
+                let age = match added.is_of_known_owner {
+                    true => self.known_owner_age.min(self.name_age),
+                    false => self.name_age,
+                };
+                let until = first.saturating_add(age);
                 (until > now).then_some(Doubt::Young {
                     first: *first,
                     until,

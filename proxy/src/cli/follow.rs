@@ -11,6 +11,14 @@ pub(super) struct Following<'a> {
 }
 
 impl<'a> Following<'a> {
+    /// Begins before the first decision.
+    pub(super) fn whole(evidence: &'a dyn Evidence, mut filter: LogFilter) -> Self {
+        // Entry 0 is the policy the log began with, so no decision is passed over.
+        filter.after = Some(0);
+        filter.limit = MAX_PAGE;
+        Self { evidence, filter }
+    }
+
     /// Begins with the page the filter asks for.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use cordon_policy::finding::RuleId;
 use cordon_policy::model::{Timestamp, parse_purl};
 use cordon_policy::verdict::Effect;
 use cordon_storage::StorageError;
+use cordon_storage::evidence::query::MAX_PAGE;
 use cordon_storage::evidence::{Evidence, LogFilter, LoggedDecision};
 
 use super::follow::Following;
@@ -63,8 +64,11 @@ struct List {
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// At most so many, the newest; with --follow, as many to begin with
-    #[arg(long, short = 'n', default_value_t = 50)]
+    #[arg(long, short = 'n', default_value_t = 50, value_parser = most)]
     limit: usize,
+    /// All that match, the oldest first
+    #[arg(long, conflicts_with_all = ["limit", "follow"])]
+    all: bool,
     /// Go on printing new decisions until interrupted
     #[arg(long, short)]
     follow: bool,
@@ -116,6 +120,16 @@ impl List {
         filter: LogFilter,
     ) -> Result<ExitCode, ExitCode> {
         let failed = |error: StorageError| super::fail(&error);
+        if self.all {
+            let mut rest = Following::whole(&**evidence, filter);
+            loop {
+                let found = rest.next().await.map_err(failed)?;
+                if found.is_empty() {
+                    return Ok(ExitCode::SUCCESS);
+                }
+                self.show(&found)?;
+            }
+        }
         if !self.follow {
             self.show(&evidence.decisions(&filter).await.map_err(failed)?)?;
             return Ok(ExitCode::SUCCESS);
@@ -144,7 +158,7 @@ impl List {
             decisions
                 .iter()
                 .try_for_each(|logged| output::print(json_line(logged)))
-        } else if self.follow {
+        } else if self.follow || self.all {
             decisions
                 .iter()
                 .try_for_each(|logged| output::print(text_line(logged)))
@@ -178,6 +192,14 @@ impl List {
             after: None,
             limit: self.limit,
         })
+    }
+}
+
+/// How many decisions one answer may hold.
+fn most(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=MAX_PAGE).contains(&count) => Ok(count),
+        _ => Err(format!("give 1 to {MAX_PAGE}, or --all for all that match")),
     }
 }
 

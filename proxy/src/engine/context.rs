@@ -23,7 +23,7 @@ use super::failure::Failure;
 use super::package::Package;
 use super::snapshot::Snapshot;
 use crate::feeds::{AdvisoryData, AdvisoryFacts};
-use crate::registry::View;
+use crate::registry::{Pin, View};
 
 /// Other packages asked about for one judgement, at most. A release that adds more dependencies
 /// than this is held until a person looks.
@@ -129,7 +129,7 @@ fn published_at(pinned: &PackageVersion, other: Option<&Other>) -> Fact<Timestam
 #[derive(Default)]
 struct Questions {
     names: BTreeSet<PackageName>,
-    pins: HashMap<usize, Vec<PackageVersion>>,
+    pins: HashMap<usize, Vec<Pin>>,
 }
 
 impl Questions {
@@ -158,9 +158,9 @@ impl Questions {
     fn ask_about_pins(&mut self, package: &Package, index: usize) {
         let mut pins = package.document.pins(index);
         // A package that pins itself waits for nothing new.
-        pins.retain(|pinned| pinned.name != package.name);
+        pins.retain(|pin| pin.subject.name != package.name);
         if !pins.is_empty() {
-            let names = pins.iter().map(|pinned| pinned.name.clone());
+            let names = pins.iter().map(|pin| pin.subject.name.clone());
             self.names.extend(names);
             self.pins.insert(index, pins);
         }
@@ -200,8 +200,8 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Context, Failure> {
         let Questions { names, pins } = Questions::of(package, snapshot, now);
-        let pinned: BTreeSet<&PackageName> =
-            pins.values().flatten().map(|pinned| &pinned.name).collect();
+        let pinned = pins.values().flatten().map(|pin| &pin.subject.name);
+        let pinned: BTreeSet<&PackageName> = pinned.collect();
         let (popular, others): (Vec<_>, Vec<_>) = names
             .into_iter()
             .map(|name| (snapshot.names.popularity(&name), name))
@@ -227,15 +227,20 @@ impl Engine {
                 )
             })
             .collect();
-        let sibling = |pinned: PackageVersion| Sibling {
-            published_at: published_at(&pinned, others.get(&pinned.name)),
-            subject: pinned,
+        let sibling = |pin: Pin| {
+            let published_at = published_at(&pin.subject, others.get(&pin.subject.name));
+            // Without a binary for some rare platform the rest is installed all the same.
+            let is_missed = !(pin.is_optional && published_at == Fact::Absent);
+            is_missed.then_some(Sibling {
+                published_at,
+                subject: pin.subject,
+            })
         };
         let pins = pins.into_iter();
         Ok(Context {
             package: package_facts(package, snapshot).map(Arc::new),
             siblings: pins
-                .map(|(index, pinned)| (index, pinned.into_iter().map(sibling).collect()))
+                .map(|(index, pinned)| (index, pinned.into_iter().filter_map(sibling).collect()))
                 .collect(),
             standings: popular
                 .into_iter()

@@ -131,7 +131,7 @@ pub trait Document: Send + Sync {
     /// The versions of other packages without which the candidate at `index` cannot be installed
     /// (release trains): those it requires exactly, or at least at its own version. A few dozen at
     /// most; empty where the document does not tell.
-    fn pins(&self, index: usize) -> Vec<PackageVersion> {
+    fn pins(&self, index: usize) -> Vec<Pin> {
         let _ = index;
         Vec::new()
     }
@@ -150,6 +150,15 @@ pub trait Document: Send + Sync {
 
     /// Approximate memory held, in bytes.
     fn weight_bytes(&self) -> usize;
+}
+
+/// A version of another package that a version cannot be installed without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The version.
+    pub subject: PackageVersion,
+    /// Whether installers go on without it when there is no such version.
+    pub is_optional: bool,
 }
 
 /// A parsed search answer or catalogue.

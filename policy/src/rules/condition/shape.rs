@@ -314,6 +314,7 @@ fn changes(change: &Change) -> Value {
         table([
             ("package", Value::String(Arc::new(added.package.purl()))),
             ("kind", word(added.kind)),
+            ("is_of_known_owner", Value::Bool(added.is_of_known_owner)),
         ])
     });
     let listed = |values: Vec<Value>| Value::List(Arc::new(values));

@@ -24,7 +24,7 @@ use super::template::DownloadTemplate;
 use crate::registry::denial::ascii;
 use crate::registry::json::Span;
 use crate::registry::{
-    ArtifactSource, Document, Entry, LastModified, Links, Listing, MetadataError, Rendered,
+    ArtifactSource, Document, Entry, LastModified, Links, Listing, MetadataError, Pin, Rendered,
     UpstreamDocument, View,
 };
 
@@ -363,7 +363,7 @@ impl Document for IndexFile {
         None
     }
 
-    fn pins(&self, index: usize) -> Vec<PackageVersion> {
+    fn pins(&self, index: usize) -> Vec<Pin> {
         let (Some(place), Some(candidate)) = (self.places.get(index), self.candidates.get(index))
         else {
             return Vec::new();

@@ -6,6 +6,8 @@ use cordon_policy::ecosystem;
 use cordon_policy::model::{PackageVersion, Scheme as _, Version};
 use serde::Deserialize;
 
+use crate::registry::Pin;
+
 /// Pins read of one line, at most.
 const MAX_PINS: usize = 48;
 
@@ -32,7 +34,7 @@ struct Dependency<'a> {
 
 /// The pins of an index line whose version is `own`: `=1.2.3`, or a requirement that begins at the
 /// crate's own version (`serde` 1.0.228 wants `serde_core` `^1.0.228`).
-pub(super) fn read(line: &[u8], own: &Version) -> Vec<PackageVersion> {
+pub(super) fn read(line: &[u8], own: &Version) -> Vec<Pin> {
     let Ok(Line { deps }) = serde_json::from_slice::<Line<'_>>(line) else {
         return Vec::new();
     };
@@ -42,7 +44,10 @@ pub(super) fn read(line: &[u8], own: &Version) -> Vec<PackageVersion> {
             let version = pinned(&it.req, own)?;
             let name = it.package.as_ref().unwrap_or(&it.name);
             let name = ecosystem::Cargo.package(name).ok()?;
-            Some(PackageVersion { name, version })
+            Some(Pin {
+                subject: PackageVersion { name, version },
+                is_optional: false,
+            })
         })
         .take(MAX_PINS)
         .collect()
@@ -70,7 +75,7 @@ mod tests {
             {"name":"test","req":"=1.0.0","kind":"dev"},
             {"name":"far","req":"=1.0.0","kind":"normal","registry":"https://registry.example/"}]}"#;
         let pins = read(line.as_bytes(), &Version::verbatim("1.0.228"));
-        let pins: Vec<String> = pins.iter().map(ToString::to_string).collect();
+        let pins: Vec<String> = pins.iter().map(|pin| pin.subject.to_string()).collect();
         assert_eq!(
             pins,
             [

@@ -8,12 +8,14 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use cordon_policy::facts::{Change, VersionFacts};
-use cordon_policy::model::{ArtifactKind, PackageName, PackageVersion, Timestamp, Version};
+use cordon_policy::model::{ArtifactKind, PackageName, Timestamp, Version};
 use smol_str::SmolStr;
 
 use super::address::Bases;
 use crate::registry::json::Span;
-use crate::registry::{ArtifactSource, Document, Links, Listing, MetadataError, Rendered, View};
+use crate::registry::{
+    ArtifactSource, Document, Links, Listing, MetadataError, Pin, Rendered, View,
+};
 
 /// A parsed packument.
 pub(super) struct Packument {
@@ -213,7 +215,7 @@ impl Document for Packument {
         None
     }
 
-    fn pins(&self, index: usize) -> Vec<PackageVersion> {
+    fn pins(&self, index: usize) -> Vec<Pin> {
         let (Some(entry), Some(candidate)) = (self.entries.get(index), self.candidates.get(index))
         else {
             return Vec::new();

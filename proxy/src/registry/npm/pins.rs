@@ -7,6 +7,8 @@ use cordon_policy::ecosystem;
 use cordon_policy::model::{PackageVersion, Scheme as _, Version};
 use serde::Deserialize;
 
+use crate::registry::Pin;
+
 /// Pins read of one manifest, at most: bundlers pin a binary for each of some thirty platforms.
 const MAX_PINS: usize = 48;
 
@@ -24,7 +26,7 @@ struct Manifest<'a> {
 
 /// The pins of a manifest whose version is `own`. A manifest that cannot be read pins nothing that
 /// could be known; installers could not read it either.
-pub(super) fn read(manifest: &[u8], own: &Version) -> Vec<PackageVersion> {
+pub(super) fn read(manifest: &[u8], own: &Version) -> Vec<Pin> {
     let Ok(manifest) = serde_json::from_slice::<Manifest<'_>>(manifest) else {
         return Vec::new();
     };
@@ -33,14 +35,19 @@ pub(super) fn read(manifest: &[u8], own: &Version) -> Vec<PackageVersion> {
         optional_dependencies,
         peer_dependencies,
     } = manifest;
-    dependencies
-        .iter()
-        .chain(&optional_dependencies)
-        .chain(&peer_dependencies)
-        .filter_map(|(name, requirement)| {
+    let needed = dependencies.iter().chain(&peer_dependencies);
+    let needed = needed.map(|entry| (entry, false));
+    let optional = optional_dependencies.iter().map(|entry| (entry, true));
+    needed
+        .chain(optional)
+        .filter_map(|((name, requirement), is_optional)| {
             let version = pinned(requirement.as_str()?, own)?;
             let name = ecosystem::Npm.package(name).ok()?;
-            Some(PackageVersion { name, version })
+            let subject = PackageVersion { name, version };
+            Some(Pin {
+                subject,
+                is_optional,
+            })
         })
         .take(MAX_PINS)
         .collect()
@@ -65,7 +72,11 @@ mod tests {
 
     fn pins(manifest: &str, own: &str) -> Vec<String> {
         let pins = read(manifest.as_bytes(), &Version::verbatim(own));
-        pins.iter().map(ToString::to_string).collect()
+        let text = |pin: &Pin| match pin.is_optional {
+            true => format!("{} if it can be had", pin.subject),
+            false => pin.subject.to_string(),
+        };
+        pins.iter().map(text).collect()
     }
 
     #[test]
@@ -79,8 +90,8 @@ mod tests {
         let expected = [
             "pkg:npm/bun-types@1.3.2",
             "pkg:npm/left@1.0.0",
-            "pkg:npm/%40esbuild/linux-x64@0.25.1",
             "pkg:npm/react@19.2.1",
+            "pkg:npm/%40esbuild/linux-x64@0.25.1 if it can be had",
         ];
         assert_eq!(pins(manifest, "19.2.1"), expected);
     }
