@@ -1,13 +1,13 @@
 //! The only place where findings become a verdict.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use smol_str::SmolStr;
 
 use crate::exemption::{Coverage, Exemption, ExemptionId};
-use crate::facts::{FactKind, FactSet, VersionFacts};
+use crate::facts::{Audience, FactKind, FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, Finding, FindingCode, Mode, RuleId};
 use crate::model::{Ecosystem, PackageName, Timestamp};
 use crate::rules::{ConfiguredRule, Home, RuleSettings, Variant};
@@ -18,8 +18,32 @@ use crate::verdict::{Effect, Evaluation, Origin, RulesetHash};
 pub struct Ruleset {
     hash: RulesetHash,
     rules: Arc<[ConfiguredRule]>,
+    audiences: ToldApart,
     exemptions: Vec<Arc<Exemption>>,
     exemptions_of: BTreeMap<PackageName, Vec<Arc<Exemption>>>,
+}
+
+/// Who a policy tells apart.
+#[derive(Clone, Debug, Default)]
+struct ToldApart {
+    routes: BTreeSet<SmolStr>,
+    identities: BTreeSet<SmolStr>,
+    /// Some rule reads who asks.
+    is_read: bool,
+}
+
+impl ToldApart {
+    fn by(rules: &[ConfiguredRule]) -> Self {
+        let mut told = Self::default();
+        for variant in rules.iter().flat_map(|rule| &rule.variants) {
+            let scope = &variant.scope;
+            told.routes.extend(scope.routes.iter().flatten().cloned());
+            let identities = scope.identities.iter().flatten();
+            told.identities.extend(identities.cloned());
+            told.is_read |= variant.settings.is_enabled && variant.rule.reads_audience();
+        }
+        told
+    }
 }
 
 impl Ruleset {
@@ -41,6 +65,7 @@ impl Ruleset {
         }
         Self {
             hash,
+            audiences: ToldApart::by(&rules),
             rules: rules.into(),
             exemptions,
             exemptions_of,
@@ -53,6 +78,7 @@ impl Ruleset {
         Self {
             hash: self.hash.clone(),
             rules: Arc::clone(&self.rules),
+            audiences: self.audiences.clone(),
             exemptions: Vec::new(),
             exemptions_of: BTreeMap::new(),
         }
@@ -84,6 +110,24 @@ impl Ruleset {
     /// The exemptions in the order of their ids, expired ones included.
     pub fn exemptions(&self) -> &[Arc<Exemption>] {
         &self.exemptions
+    }
+
+    /// Who asks, as far as some rule makes a difference: all others are judged alike, and may share
+    /// what was judged.
+    pub fn audience(&self, route: Option<&str>, identity: Option<&str>) -> Audience {
+        let known = |name: Option<&str>, told: &BTreeSet<SmolStr>| {
+            name.filter(|name| self.audiences.is_read || told.contains(*name))
+                .map(SmolStr::from)
+        };
+        Audience {
+            route: known(route, &self.audiences.routes),
+            identity: known(identity, &self.audiences.identities),
+        }
+    }
+
+    /// The routes and the identities that rules name.
+    pub fn named_audiences(&self) -> (&BTreeSet<SmolStr>, &BTreeSet<SmolStr>) {
+        (&self.audiences.routes, &self.audiences.identities)
     }
 
     /// Facts some enforced or monitored rule wants for some package.

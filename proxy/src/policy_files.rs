@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cordon_policy::config::diagnostic::{Diagnostic, Severity};
-use cordon_policy::config::text::{help_for, shown};
+use cordon_policy::config::text::{help_for, nearest, shown};
 use cordon_policy::config::{self, Loaded, PolicySource};
 use cordon_policy::evaluate::Ruleset;
 use cordon_policy::finding::ConfigSpan;
@@ -14,7 +14,7 @@ use cordon_policy::policy_test::PolicyTest;
 use cordon_storage::evidence::ExemptionChange;
 use smol_str::SmolStr;
 
-use crate::config::UpstreamConfig;
+use crate::config::{Config, UpstreamConfig};
 use crate::engine::{Clock as _, SystemClock};
 
 /// Longest policy file read, in bytes.
@@ -38,22 +38,6 @@ pub struct LoadedPolicy {
 }
 
 impl LoadedPolicy {
-    /// The policy, if what it names of the configuration is there: an owned name whose home is
-    /// misspelled would be asked of nobody.
-    ///
-    /// # Errors
-    /// Every upstream that is named and not configured.
-    pub fn fitting(self, upstreams: &[UpstreamConfig]) -> Result<Self, RejectedPolicy> {
-        let problems = unknown_upstreams(&self.ruleset, upstreams);
-        match problems.is_empty() {
-            true => Ok(self),
-            false => Err(RejectedPolicy {
-                problems,
-                sources: self.sources,
-            }),
-        }
-    }
-
     /// With exemptions administrators granted. One that does not fit the files any more (its rule
     /// is gone, its id is taken) is left out and told of: nothing is let through by mistake, and
     /// the policy stays in force.
@@ -94,6 +78,57 @@ impl LoadedPolicy {
     pub fn together_with(&self, more: &[PolicySource]) -> Result<Loaded, Vec<Diagnostic>> {
         let all: Vec<PolicySource> = self.sources.iter().chain(more).cloned().collect();
         config::load(&all)
+    }
+
+    /// The policy, if what it names of the configuration is there: an owned name whose home is
+    /// misspelled would be asked of nobody, and a rule for a route nobody has would never apply.
+    ///
+    /// # Errors
+    /// Every upstream, route and identity that is named and not configured.
+    pub fn for_server(self, config: &Config) -> Result<Self, RejectedPolicy> {
+        let mut problems = unknown_upstreams(&self.ruleset, &config.upstreams);
+        problems.extend(self.unknown_askers(config));
+        match problems.is_empty() {
+            true => Ok(self),
+            false => Err(RejectedPolicy {
+                problems,
+                sources: self.sources,
+            }),
+        }
+    }
+
+    /// Routes and identities its rules name that the configuration does not have: these rules would
+    /// never apply, and nobody would notice.
+    pub fn unknown_askers(&self, config: &Config) -> Vec<Diagnostic> {
+        let routes: Vec<&str> = config.routes.iter().map(SmolStr::as_str).collect();
+        let identities = config.identities.iter();
+        let identities: Vec<&str> = identities.map(|it| it.name.as_str()).collect();
+        let variants = self.ruleset.rules().iter().flat_map(|rule| &rule.variants);
+        let mut problems = Vec::new();
+        for variant in variants {
+            let scope = &variant.scope;
+            let named = [
+                ("route", "server.routes", &scope.routes, &routes),
+                ("identity", "[identities]", &scope.identities, &identities),
+            ];
+            for (what, place, names, known) in named {
+                let names = names.iter().flatten();
+                for name in names.filter(|name| !known.contains(&name.as_str())) {
+                    problems.push(Diagnostic {
+                        code: "unknown-asker",
+                        severity: Severity::Error,
+                        message: format!("the configuration has no {what} `{name}`"),
+                        span: variant.settings.source.clone(),
+                        bytes: 0..0,
+                        help: match nearest(name, known.iter().copied()) {
+                            Some(meant) => format!("did you mean `{meant}`?"),
+                            None => format!("add it to the configuration (`{place}`)"),
+                        },
+                    });
+                }
+            }
+        }
+        problems
     }
 
     /// All its text, with the names of the files, as it is kept in evidence.
@@ -274,10 +309,11 @@ mod tests {
             loaded(folder.path(), &text).unwrap()
         };
         let configured = [upstream("public"), upstream("internal")];
-        assert!(policy("internal").fitting(&configured).is_ok());
-        let rejected = policy("intrenal").fitting(&configured).unwrap_err();
-        let [problem] = rejected.problems.as_slice() else {
-            panic!("{:?}", rejected.problems);
+        let problems = |id: &str| unknown_upstreams(&policy(id).ruleset, &configured);
+        assert!(problems("internal").is_empty());
+        let found = problems("intrenal");
+        let [problem] = found.as_slice() else {
+            panic!("{found:?}");
         };
         assert_eq!((problem.code, problem.span.line), ("unknown-upstream", 4));
         assert!(problem.help.contains("`internal`"), "{problem}");

@@ -287,7 +287,7 @@ async fn s_07_entries_cut_off_the_end_before_any_checkpoint_are_noted_in_the_log
     );
     assert_eq!(store.pin(&pinned).await.unwrap(), None, "its entry is gone");
     assert!(
-        store.latest(&pinned).await.unwrap().is_some(),
+        store.latest(&pinned, None).await.unwrap().is_some(),
         "its entry is there"
     );
     store.audit().await.unwrap();
@@ -514,7 +514,7 @@ async fn s_15_store_of_a_newer_version_and_a_foreign_database_are_refused() {
 async fn store_of_an_older_version_is_brought_up_to_date() {
     let folder = closed(3).await;
     let old = database(folder.path());
-    old.execute_batch("DROP INDEX entries_notices; DROP TABLE exposures; DROP TABLE missed; DROP TABLE exemptions; DROP TABLE removals; PRAGMA user_version = 1;")
+    old.execute_batch("DROP INDEX entries_notices; DROP TABLE exposures; DROP TABLE missed; DROP TABLE exemptions; DROP TABLE removals; DROP INDEX decisions_audience; ALTER TABLE decisions DROP COLUMN audience; PRAGMA user_version = 1;")
         .unwrap();
     drop(old);
     let store = open(folder.path()).unwrap();

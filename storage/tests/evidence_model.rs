@@ -179,7 +179,7 @@ async fn answers(store: &dyn Evidence, filters: &[LogFilter]) -> Vec<String> {
         all.push(format!("{package} sightings: {sorted:?}"));
         for version in VERSIONS {
             let artifact = artifact(name, version);
-            let latest = store.latest(&artifact).await.unwrap();
+            let latest = store.latest(&artifact, None).await.unwrap();
             let pin = store.pin(&artifact).await.unwrap();
             all.push(format!("{artifact}: {latest:?} {pin:?}"));
             for outcome in [None, Some(Outcome::Served), Some(Outcome::Refused)] {

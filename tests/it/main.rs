@@ -5,6 +5,7 @@
 )]
 
 mod advisory_cases;
+mod audiences;
 mod audit;
 mod bytes;
 mod certificates;

@@ -143,12 +143,19 @@ fn write_variant(variant: &Variant, out: &mut PolicyText) {
     let PackageScope {
         ecosystem,
         packages,
+        routes,
+        identities,
     } = &variant.scope;
     if let Some(ecosystem) = ecosystem {
         out.text("ecosystem", ecosystem.as_str());
     }
     if let Some(packages) = packages {
         out.texts("packages", packages.written().iter().map(AsRef::as_ref));
+    }
+    for (key, names) in [("routes", routes), ("identities", identities)] {
+        if let Some(names) = names {
+            out.texts(key, names.iter().map(AsRef::as_ref));
+        }
     }
     let RuleSettings {
         is_enabled,

@@ -11,6 +11,14 @@ pub(super) const SHARED: &[(&str, &str)] = &[
         "rule.packages",
         "Only these packages: names and patterns with `*`, `?`, `[abc]` and `{a,b}`.",
     ),
+    (
+        "rule.routes",
+        "Only for who asks by one of these routes, by their names in the server's configuration.",
+    ),
+    (
+        "rule.identities",
+        "Only for these of who asks, by their names in the server's configuration.",
+    ),
     ("rule.enabled", "Whether the rule applies at all."),
     (
         "rule.mode",
@@ -23,7 +31,7 @@ pub(super) const SHARED: &[(&str, &str)] = &[
     ),
     (
         "rule.override",
-        "Other settings for some packages. The last one that holds a package applies.",
+        "Other settings for some packages, routes or identities. The last one that fits applies.",
     ),
     (
         "exempt",

@@ -313,6 +313,9 @@ impl Loading {
     }
 }
 
+/// The keys that say where a table applies.
+const SCOPE_KEYS: [&str; 4] = ["ecosystem", "packages", "routes", "identities"];
+
 /// Reads a rule's table with its overrides. `None` when its own keys are unusable (reported).
 fn read_rule(kind: &RuleKind, mut table: TableReader<'_, '_>) -> Option<ConfiguredRule> {
     refuse_scope_of_fixed(&table, kind);
@@ -321,12 +324,13 @@ fn read_rule(kind: &RuleKind, mut table: TableReader<'_, '_>) -> Option<Configur
     let mut overrides = table.tables("override");
     let mut scopes = vec![(scope, settings.clone())];
     for table in &mut overrides {
-        if !table.has("ecosystem") && !table.has("packages") {
+        if !SCOPE_KEYS.iter().any(|key| table.has(key)) {
             table.file().error(
                 "missing-key",
                 table.bytes(),
                 format!("`{}` does not say where it applies", table.path()),
-                "add `ecosystem` or `packages`; what is for everything goes into the rule's table",
+                "add `ecosystem`, `packages`, `routes` or `identities`; what is for everything goes \
+                 into the rule's table",
             );
         }
         let scope = read_scope(table);
@@ -359,14 +363,14 @@ fn refuse_scope_of_fixed(table: &TableReader<'_, '_>, kind: &RuleKind) {
     if !kind.is_fixed {
         return;
     }
-    for key in ["ecosystem", "packages"] {
+    for key in SCOPE_KEYS {
         if table.has(key) {
             let path = table.path();
             table.file().error(
                 "cannot-be-weakened",
                 table.bytes(),
                 format!("`{path}.{key}` would switch the rule off for everything else"),
-                format!("remove the key; what differs by package goes into `[[{path}.override]]`"),
+                format!("remove the key; what differs goes into `[[{path}.override]]`"),
             );
         }
     }
@@ -387,7 +391,7 @@ fn warn_of_shadowed(file: &SourceFile<'_>, variants: &[Variant]) {
             "shadowed-override",
             &file.bytes_from(place),
             format!(
-                "this never applies: line {} covers the same packages",
+                "this never applies: line {} covers the same",
                 by.settings.source.line
             ),
             "the last matching override applies; put the narrower one last, or remove this one",

@@ -24,6 +24,7 @@ use crate::evaluate::Ruleset;
 use crate::policy_test::PolicyTest;
 use diagnostic::Diagnostic;
 pub use load::load;
+pub use settings::{MAX_ASKER_NAME, is_asker_name};
 
 /// One policy file.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use crate::model::{Ecosystem, Scheme};
 use crate::rules::{RuleKind, RuleSettings};
 use crate::verdict::Effect;
 
-/// Reads `ecosystem` and `packages`.
+/// Reads `ecosystem`, `packages`, `routes` and `identities`.
 pub(super) fn read_scope(table: &mut TableReader<'_, '_>) -> PackageScope {
     let scheme = read_ecosystem(table);
     let packages = table
@@ -22,7 +22,57 @@ pub(super) fn read_scope(table: &mut TableReader<'_, '_>) -> PackageScope {
     PackageScope {
         ecosystem: scheme.map(|scheme| scheme.ecosystem().clone()),
         packages,
+        routes: read_askers(table, "routes"),
+        identities: read_askers(table, "identities"),
     }
+}
+
+/// Reads names of routes or identities as the configuration of the server has them.
+fn read_askers(table: &mut TableReader<'_, '_>, key: &str) -> Option<Vec<SmolStr>> {
+    let written = table.strings(key)?;
+    if written.is_empty() {
+        table.file().error(
+            "nobody-in-scope",
+            table.bytes(),
+            format!(
+                "`{}.{key}` names nobody, so nothing is in scope",
+                table.path()
+            ),
+            "name at least one, or leave the key out: then it is for everybody",
+        );
+    }
+    let mut names = Vec::with_capacity(written.len());
+    for name in written {
+        if !is_asker_name(&name.value) {
+            table.file().error(
+                "invalid-value",
+                &name.bytes,
+                format!(
+                    "`{}` cannot be the name of a route or identity",
+                    shown(&name.value)
+                ),
+                "write it as in the configuration: lower-case letters, digits and `-`",
+            );
+        }
+        names.push(SmolStr::from(name.value));
+    }
+    names.sort();
+    names.dedup();
+    Some(names)
+}
+
+/// Longest name of a route or identity, in bytes.
+pub const MAX_ASKER_NAME: usize = 64;
+
+/// Whether a text may name a route or an identity: lower-case letters, digits and `-`, not at the
+/// ends.
+pub fn is_asker_name(text: &str) -> bool {
+    let is_inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty()
+        && text.len() <= MAX_ASKER_NAME
+        && text.bytes().all(is_inside)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 fn read_packages(

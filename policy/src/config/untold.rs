@@ -63,6 +63,7 @@ fn applies(variant: &Variant, later: &[Variant], scheme: &dyn Scheme) -> bool {
             .as_ref()
             .is_none_or(|only| only == ecosystem)
     };
-    let takes_all = |of: &Variant| is_for(of) && of.scope.packages.is_none();
+    let takes_all =
+        |of: &Variant| is_for(of) && of.scope.packages.is_none() && of.scope.is_for_everybody();
     is_for(variant) && !later.iter().any(takes_all)
 }

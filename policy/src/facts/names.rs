@@ -38,6 +38,20 @@ pub struct Popularity {
     pub rank: u32,
 }
 
+impl Audience {
+    /// One text for each: empty for everybody, else `route/identity`, either of which may be empty.
+    /// No name of a route or an identity holds a `/`.
+    pub fn key(&self) -> String {
+        match (&self.route, &self.identity) {
+            (None, None) => String::new(),
+            (route, identity) => {
+                let text = |name: &Option<SmolStr>| name.clone().unwrap_or_default();
+                format!("{}/{}", text(route), text(identity))
+            }
+        }
+    }
+}
+
 /// A name that was asked for here while it did not exist upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AskedInVain {

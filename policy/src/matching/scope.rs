@@ -3,7 +3,7 @@
 use smol_str::SmolStr;
 
 use super::{NameIndex, NamePattern};
-use crate::facts::VersionFacts;
+use crate::facts::{Audience, VersionFacts};
 use crate::model::{Ecosystem, PackageName};
 
 /// Which packages a setting is for.
@@ -13,6 +13,10 @@ pub struct PackageScope {
     pub ecosystem: Option<Ecosystem>,
     /// Only these packages, when given.
     pub packages: Option<PackageSet>,
+    /// Only who asks by one of these routes, when given; sorted.
+    pub routes: Option<Vec<SmolStr>>,
+    /// Only these of who asks, when given; sorted.
+    pub identities: Option<Vec<SmolStr>>,
 }
 
 impl PackageScope {
@@ -20,11 +24,27 @@ impl PackageScope {
     pub const ALL: Self = Self {
         ecosystem: None,
         packages: None,
+        routes: None,
+        identities: None,
     };
 
     /// Whether the candidate is in scope.
     pub fn holds(&self, facts: &VersionFacts) -> bool {
-        self.holds_name(&facts.subject().name)
+        self.holds_audience(&facts.audience) && self.holds_name(&facts.subject().name)
+    }
+
+    /// Whether it is for who asks.
+    pub fn holds_audience(&self, audience: &Audience) -> bool {
+        let holds = |only: &Option<Vec<SmolStr>>, asked: &Option<SmolStr>| {
+            only.as_ref()
+                .is_none_or(|only| asked.as_ref().is_some_and(|asked| only.contains(asked)))
+        };
+        holds(&self.routes, &audience.route) && holds(&self.identities, &audience.identity)
+    }
+
+    /// Whether it is for everybody.
+    pub fn is_for_everybody(&self) -> bool {
+        self.routes.is_none() && self.identities.is_none()
     }
 
     /// Whether candidates of the package are in scope.
@@ -40,7 +60,7 @@ impl PackageScope {
 
     /// Whether nothing is outside it.
     pub fn is_all(&self) -> bool {
-        self.ecosystem.is_none() && self.packages.is_none()
+        self.ecosystem.is_none() && self.packages.is_none() && self.is_for_everybody()
     }
 
     /// Whether everything in `other` is surely in `self` as well. May say no where a closer look
@@ -55,7 +75,17 @@ impl PackageScope {
                 .iter()
                 .all(|name| ours.written.contains(name)),
         };
-        covers_ecosystem && covers_packages
+        let covers = |ours: &Option<Vec<SmolStr>>, theirs: &Option<Vec<SmolStr>>| match theirs {
+            _ if ours.is_none() => true,
+            None => false,
+            Some(theirs) => ours
+                .as_ref()
+                .is_some_and(|ours| theirs.iter().all(|name| ours.contains(name))),
+        };
+        covers_ecosystem
+            && covers_packages
+            && covers(&self.routes, &other.routes)
+            && covers(&self.identities, &other.identities)
     }
 }
 

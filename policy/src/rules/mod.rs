@@ -142,6 +142,11 @@ pub trait Rule: std::any::Any + Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Whether it reads who asks ([`VersionFacts::audience`]).
+    fn reads_audience(&self) -> bool {
+        false
+    }
+
     /// Looks, and reports. Must not read a clock: `now` is the instant of the evaluation. Where a
     /// needed fact is `NotYet`, call [`Findings::await_fact`]; where it is `Unavailable`, call
     /// [`Findings::report_unavailable`].

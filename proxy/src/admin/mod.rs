@@ -85,6 +85,10 @@ impl<A: AdminState> Admin<A> {
         self.access.check_origin(&request.headers)?;
         let is_trusted = self.access.check_token(&request.headers);
         let target = &request.target;
+        if target.route().is_some() {
+            is_trusted?;
+            return Ok(plain(StatusCode::NOT_FOUND, "there are no routes here"));
+        }
         if target.mount() == "exemptions" && is_trusted.is_ok() {
             return Ok(self.exemptions(request).await);
         }

@@ -100,6 +100,7 @@ async fn ask(
             address: "127.0.0.1".into(),
             agent: "".into(),
         },
+        identity: None,
     };
     let response = admin.handle(request).await;
     let status = response.status().as_u16();

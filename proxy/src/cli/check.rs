@@ -8,7 +8,7 @@ use cordon_policy::config::diagnostic::Diagnostic;
 use cordon_storage::Chain;
 
 use super::{Common, output, unusable};
-use crate::config::{Config, UpstreamConfig};
+use crate::config::Config;
 use crate::engine::{Clock as _, SystemClock};
 use crate::policy_files;
 use crate::server::{Certificates, tls};
@@ -24,12 +24,12 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
         let mut counts = Counts::default();
-        let (files, upstreams) = match Config::load(common.config.as_deref(), &common.overrides()) {
+        let (files, config) = match Config::load(common.config.as_deref(), &common.overrides()) {
             Ok(loaded) => {
                 counts.add(&loaded.warnings);
                 output::diagnostics(&loaded.warnings, &loaded.sources);
                 counts.errors += unusable_parts(&loaded.config);
-                (loaded.config.policy_files, Some(loaded.config.upstreams))
+                (loaded.config.policy_files.clone(), Some(loaded.config))
             }
             Err(rejected) => {
                 counts.add(&rejected.problems);
@@ -38,7 +38,7 @@ impl Check {
                 (common.policy_files.clone(), None)
             }
         };
-        check_policy(&files, upstreams.as_deref(), &mut counts);
+        check_policy(&files, config.as_ref(), &mut counts);
         passes("configuration and policy are", &counts, self.strict)
     }
 }
@@ -59,14 +59,10 @@ impl Counts {
 }
 
 /// Prints every problem of the policy in these files, exemptions that have ended among them; and
-/// whether it fits the upstreams, when they are known.
-pub(super) fn check_policy(
-    files: &[PathBuf],
-    upstreams: Option<&[UpstreamConfig]>,
-    counts: &mut Counts,
-) {
-    let loaded = policy_files::load(files).and_then(|policy| match upstreams {
-        Some(upstreams) => policy.fitting(upstreams),
+/// whether it fits the configuration, when that is known.
+pub(super) fn check_policy(files: &[PathBuf], config: Option<&Config>, counts: &mut Counts) {
+    let loaded = policy_files::load(files).and_then(|policy| match config {
+        Some(config) => policy.for_server(config),
         None => Ok(policy),
     });
     let (problems, sources) = match loaded {

@@ -70,8 +70,8 @@ struct Examined {
 impl Doctor {
     pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
         let config = common.load(&common.overrides())?;
-        let policy = policy_files::load(&config.policy_files)
-            .and_then(|policy| policy.fitting(&config.upstreams));
+        let policy = policy_files::load(&config.policy_files);
+        let policy = policy.and_then(|policy| policy.for_server(&config));
         let policy = policy.map_err(|rejected| {
             output::diagnostics(&rejected.problems, &rejected.sources);
             unusable()

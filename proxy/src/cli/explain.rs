@@ -11,7 +11,8 @@ use cordon_storage::StorageError;
 
 use super::output::{self, Lines, printable};
 use super::{Common, recorded, unusable};
-use crate::engine::{Clock as _, Explanation, SystemClock};
+use crate::config::Config;
+use crate::engine::{Asker, Clock as _, Explanation, SystemClock};
 use crate::{app, data, policy_files, registry};
 
 #[derive(Debug, Args)]
@@ -21,6 +22,12 @@ pub(super) struct Explain {
     /// Judge for this instant (RFC 3339) instead of now
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+    /// Judge for who asks by this route
+    #[arg(long, value_name = "NAME")]
+    route: Option<String>,
+    /// Judge for whom shows the token of this identity
+    #[arg(long, value_name = "NAME")]
+    identity: Option<String>,
     /// Judge the facts that were recorded last instead of asking the registry
     #[arg(long)]
     recorded: bool,
@@ -45,10 +52,13 @@ impl Explain {
             return self.run_recorded(common, &target, at.unwrap_or_else(|| SystemClock.now()));
         }
         let config = common.load(&common.overrides())?;
-        let policy = policy_files::load(&config.policy_files).map_err(|rejected| {
+        let policy = policy_files::load(&config.policy_files);
+        let policy = policy.and_then(|policy| policy.for_server(&config));
+        let policy = policy.map_err(|rejected| {
             output::diagnostics(&rejected.problems, &rejected.sources);
             unusable()
         })?;
+        let asker = self.asker(&config).map_err(refuse)?;
         let ecosystem = target.name.ecosystem().clone();
         let registry = registry::all()
             .into_iter()
@@ -58,7 +68,7 @@ impl Explain {
             let ruleset = Arc::clone(&policy.ruleset);
             let engine = app::observing_engine(config, ruleset).map_err(|e| super::fail(&e))?;
             let explanation = engine
-                .explain(registry, &target.name, target.version.as_ref(), at)
+                .explain(registry, &target.name, target.version.as_ref(), at, &asker)
                 .await
                 .map_err(|error| super::fail(&error))?;
             self.print(&explanation, &target)
@@ -73,8 +83,14 @@ impl Explain {
         at: Timestamp,
     ) -> Result<ExitCode, ExitCode> {
         let config = common.load(&common.overrides())?;
-        let policy = policy_files::load(&config.policy_files).map_err(|rejected| {
+        let policy = policy_files::load(&config.policy_files);
+        let policy = policy.and_then(|policy| policy.for_server(&config));
+        let policy = policy.map_err(|rejected| {
             output::diagnostics(&rejected.problems, &rejected.sources);
+            unusable()
+        })?;
+        let asker = self.asker(&config).map_err(|message| {
+            output::complain(message);
             unusable()
         })?;
         super::block_on(async {
@@ -82,7 +98,7 @@ impl Explain {
             let evidence = data::open_reader(&config.data).map_err(failed)?;
             let granted = evidence.exemptions().await.map_err(failed)?;
             let policy = policy.with_granted(&granted);
-            let explanation = recorded::explain(&*evidence, target, &policy.ruleset, at)
+            let explanation = recorded::explain(&*evidence, target, &policy.ruleset, &asker, at)
                 .await
                 .map_err(failed)?;
             if explanation.candidates.is_empty() {
@@ -90,6 +106,31 @@ impl Explain {
                 return Err(ExitCode::FAILURE);
             }
             self.print(&explanation, target)
+        })
+    }
+
+    /// Who it is judged for; refused when the configuration does not know them.
+    fn asker(&self, config: &Config) -> Result<Asker, String> {
+        if let Some(route) = &self.route
+            && !config.routes.iter().any(|known| known == route)
+        {
+            return Err(format!(
+                "the configuration has no route `{}`",
+                printable(route)
+            ));
+        }
+        let mut identities = config.identities.iter();
+        if let Some(name) = &self.identity
+            && !identities.any(|known| known.name == *name)
+        {
+            return Err(format!(
+                "the configuration has no identity `{}`",
+                printable(name)
+            ));
+        }
+        Ok(Asker {
+            route: self.route.as_deref().map(Into::into),
+            identity: self.identity.as_deref().map(Into::into),
         })
     }
 

@@ -2,15 +2,16 @@
 //! Nothing is fetched and nothing asked of a registry.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use cordon_policy::decision::Decision;
 use cordon_policy::ecosystem::scheme_for;
 use cordon_policy::evaluate::Ruleset;
-use cordon_policy::model::{PurlTarget, Scheme, Timestamp, Version};
+use cordon_policy::model::{ArtifactId, PurlTarget, Scheme, Timestamp, Version};
 use cordon_storage::StorageError;
 use cordon_storage::evidence::Evidence;
 
-use crate::engine::{Explained, Explanation};
+use crate::engine::{Asker, Explained, Explanation};
 
 /// Judges what is recorded about a package, or one version of it.
 ///
@@ -20,15 +21,25 @@ pub(super) async fn explain(
     evidence: &dyn Evidence,
     target: &PurlTarget,
     ruleset: &Ruleset,
+    asker: &Asker,
     at: Timestamp,
 ) -> Result<Explanation, StorageError> {
     let standing = evidence.standing(&target.name).await?;
     let asked = |version: &Version| target.version.as_ref().is_none_or(|it| it == version);
-    let mut decisions: Vec<Decision> = standing
-        .into_iter()
-        .filter(|((version, _), _)| asked(version))
-        .map(|(_, decision)| decision)
-        .collect();
+    // What is known does not depend on who asked: of several audiences the newest record counts.
+    let mut newest: BTreeMap<ArtifactId, Decision> = BTreeMap::new();
+    for decision in standing {
+        let artifact = decision.evaluation.artifact().clone();
+        let known = newest.get(&artifact);
+        if asked(&artifact.subject.version) && known.is_none_or(|known| known.at <= decision.at) {
+            newest.insert(artifact, decision);
+        }
+    }
+    let audience = ruleset.audience(asker.route.as_deref(), asker.identity.as_deref());
+    let mut decisions: Vec<Decision> = newest.into_values().collect();
+    for decision in &mut decisions {
+        decision.facts.audience = audience.clone();
+    }
     let scheme = scheme_for(target.name.ecosystem());
     decisions.sort_by(|a, b| {
         let (a, b) = (a.evaluation.artifact(), b.evaluation.artifact());
@@ -85,7 +96,7 @@ mod tests {
         let ruleset = crate::policy_files::load(&[]).expect("built in").ruleset;
         let ask = async |purl: &str| {
             let target = parse_purl(purl, &schemes()).expect("a purl");
-            explain(&evidence, &target, &ruleset, at(500_000))
+            explain(&evidence, &target, &ruleset, &Asker::default(), at(500_000))
                 .await
                 .expect("reads")
         };

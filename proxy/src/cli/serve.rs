@@ -32,8 +32,8 @@ impl Serve {
             path: common.config.clone(),
             overrides,
         };
-        let policy = policy_files::load(&config.policy_files)
-            .and_then(|policy| policy.fitting(&config.upstreams));
+        let policy = policy_files::load(&config.policy_files);
+        let policy = policy.and_then(|policy| policy.for_server(&config));
         let policy = policy.map_err(|rejected| {
             output::diagnostics(&rejected.problems, &rejected.sources);
             unusable()

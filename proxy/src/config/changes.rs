@@ -29,6 +29,8 @@ impl Config {
             tls: "server.tls_certificate or server.tls_key",
             admin_tls: "server.admin_tls_certificate or server.admin_tls_key",
             upstreams: "upstream",
+            routes: "server.routes",
+            identities: "identities",
             feeds: "feeds",
             contact: "contact",
         } besides { policy_files, limits, freshness, self_test, log });

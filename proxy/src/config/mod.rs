@@ -7,6 +7,7 @@
 //! Files and the environment are reached through [`Surroundings`] only, so that validation can be
 //! tested without them.
 
+mod askers;
 mod changes;
 mod defaults;
 mod feeds;
@@ -30,6 +31,7 @@ use ::url::Url;
 use cordon_policy::model::Ecosystem;
 use smol_str::SmolStr;
 
+pub use askers::Identity;
 pub use feeds::{FeedConfig, FeedContent, FeedSource, FeedsConfig, Share};
 pub use limits::Limits;
 pub use load::{ConfigSource, Loaded, Overrides, Rejected};
@@ -56,6 +58,10 @@ pub struct Config {
     pub admin_tls: Option<TlsFiles>,
     /// Upstreams per ecosystem in the order they are asked, exclusive ones first.
     pub upstreams: Vec<UpstreamConfig>,
+    /// Names of further entrances, each below `route/<name>/`, that policies may tell apart.
+    pub routes: Vec<SmolStr>,
+    /// Those who show a token of their own.
+    pub identities: Vec<Identity>,
     /// Policy files; none means the built-in policy.
     pub policy_files: Vec<PathBuf>,
     /// Whom developers are told to ask.

@@ -8,6 +8,7 @@ use cordon_policy::config::reader::{Spanned, TableReader};
 use cordon_policy::model::Ecosystem;
 use tracing_subscriber::EnvFilter;
 
+use super::askers::{self, RawIdentity};
 use super::defaults::PUBLIC_REGISTRIES;
 use super::feeds::{self, RawFeeds};
 use super::secret::{self, CredentialScheme, SecretSource};
@@ -19,6 +20,7 @@ pub(super) struct Raw {
     pub(super) policy_files: Vec<Spanned<String>>,
     pub(super) contact: Option<Spanned<String>>,
     pub(super) server: RawServer,
+    pub(super) identities: Vec<RawIdentity>,
     /// The ecosystems something is said about; an empty list switches one off.
     pub(super) upstreams: Vec<(Ecosystem, Vec<RawUpstream>)>,
     pub(super) limits: Limits,
@@ -42,6 +44,7 @@ pub(super) struct RawServer {
     pub(super) tls: RawTls,
     pub(super) admin_tls: RawTls,
     pub(super) admin_token: Option<SecretSource>,
+    pub(super) routes: Vec<Spanned<String>>,
 }
 
 /// A certificate and its key.
@@ -76,6 +79,9 @@ pub(super) fn read(mut root: TableReader<'_, '_>) -> Raw {
     };
     if let Some(table) = root.table("server") {
         raw.server = server(table);
+    }
+    if let Some(table) = root.table("identities") {
+        raw.identities = askers::read_identities(table);
     }
     if let Some(table) = root.table("upstream") {
         raw.upstreams = upstreams(table);
@@ -116,6 +122,7 @@ fn server(mut table: TableReader<'_, '_>) -> RawServer {
             key: table.string("admin_tls_key"),
         },
         admin_token: secret::read_source(&mut table, "admin_token"),
+        routes: table.strings("routes").unwrap_or_default(),
     };
     table.finish();
     server

@@ -12,7 +12,7 @@ use super::load::Overrides;
 use super::raw::{Raw, RawTls};
 use super::secret::{self, Strength};
 use super::upstream::{self, Context};
-use super::{Config, PublicUrl, TlsFiles, feeds, url};
+use super::{Config, PublicUrl, TlsFiles, askers, feeds, url};
 
 /// Checks everything and reports every problem to `context.file`, or to `command_line` where an
 /// override is wrong. The result is only to be used when neither holds an error.
@@ -69,6 +69,8 @@ pub(super) fn validate(
     let data = data(&raw, overrides, context, command_line);
     let log = log(&raw, overrides, command_line);
     let policy_files = policy_files(&raw, overrides, context, command_line);
+    let routes = askers::routes(&raw.server.routes, file);
+    let identities = askers::identities(&raw.identities, context);
     let upstreams = upstream::validate(&raw.upstreams, context);
     let served = upstreams.iter().map(|it| it.ecosystem.clone()).collect();
     let feeds = feeds::validate(&raw.feeds, &served, context);
@@ -81,6 +83,8 @@ pub(super) fn validate(
         tls,
         admin_tls,
         upstreams,
+        routes,
+        identities,
         policy_files,
         contact: raw.contact.map(|contact| contact.value),
         limits: raw.limits,

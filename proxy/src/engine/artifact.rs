@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cordon_policy::decision::{Cause, Decision};
-use cordon_policy::facts::{ByteFacts, Fact, VersionFacts};
+use cordon_policy::facts::{Audience, ByteFacts, Fact, VersionFacts};
 use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, DigestAlgorithm, Timestamp};
 use cordon_policy::verdict::Effect;
 use cordon_storage::blob::BlobReader;
@@ -74,7 +74,8 @@ impl Engine {
         snapshot: Arc<Snapshot>,
     ) -> Result<Reply, Failure> {
         let now = self.clock.now();
-        if let Some(hot) = self.hot.get(&request)
+        let key = (request, snapshot.audience.clone());
+        if let Some(hot) = self.hot.get(&key)
             && is_current(&hot, &snapshot, now)
         {
             self.metrics.artifacts.hit();
@@ -82,11 +83,11 @@ impl Engine {
             return Ok(Reply::Artifact(hot.cleared));
         }
         self.metrics.artifacts.miss();
-        match self.clear(registry, &request, snapshot).await? {
+        match self.clear(registry, &key, snapshot).await? {
             Outcome::Cleared(hot) => {
                 self.note_use(&hot, now);
                 let cleared = Arc::clone(&hot.cleared);
-                self.hot.insert(request, hot);
+                self.hot.insert(key, hot);
                 Ok(Reply::Artifact(cleared))
             }
             Outcome::Refused(decision) => {
@@ -103,9 +104,10 @@ impl Engine {
     async fn clear(
         &self,
         registry: &'static dyn Registry,
-        request: &ArtifactRequest,
+        key: &(ArtifactRequest, Audience),
         snapshot: Arc<Snapshot>,
     ) -> Result<Outcome, Failure> {
+        let (request, audience) = key;
         let view = View::plain("artifact");
         let package = self.package(registry, &request.package, &view).await?;
         let index = find(&package, request)?;
@@ -114,10 +116,11 @@ impl Engine {
             return Ok(Outcome::Refused(Arc::clone(decision)));
         }
         let wanted = wanted(package, index, request, snapshot, &judgement.context)?;
-        if let Some(hot) = self.reuse(request, &wanted) {
+        if let Some(hot) = self.reuse(key, &wanted) {
             return Ok(Outcome::Cleared(hot));
         }
-        let key = (wanted.facts.artifact.clone(), wanted.snapshot.generation);
+        let generation = wanted.snapshot.generation;
+        let key = (wanted.facts.artifact.clone(), generation, audience.clone());
         if let Some(outcome) = self.recent_outcomes.get(&key) {
             return outcome;
         }
@@ -140,8 +143,8 @@ impl Engine {
     }
 
     /// A clearance from memory that only waited for its documents to be confirmed.
-    fn reuse(&self, request: &ArtifactRequest, wanted: &Wanted) -> Option<Hot> {
-        let hot = self.hot.get(request)?;
+    fn reuse(&self, key: &(ArtifactRequest, Audience), wanted: &Wanted) -> Option<Hot> {
+        let hot = self.hot.get(key)?;
         let holds = hot
             .cleared
             .holds(wanted.snapshot.generation, self.clock.now())
@@ -235,7 +238,11 @@ impl Engine {
         }
         let permit = evaluation.permit();
         let turn = self.turns.of(&id.subject.name).await;
-        let latest = self.stores.evidence.latest(id).await?;
+        let latest = self
+            .stores
+            .evidence
+            .latest(id, Some(&facts.audience))
+            .await?;
         // The record of the same conclusion about the same bytes under the same rules stands.
         let standing = latest.map(|logged| logged.decision).filter(|decision| {
             decision.ruleset == *wanted.snapshot.ruleset.hash() && decision.evaluation == evaluation

@@ -50,6 +50,8 @@ impl Engine {
                 name: request.name.clone(),
             },
             view: view.clone(),
+            audience: snapshot.audience.clone(),
+            route: snapshot.route.clone(),
         };
         let previous = self.ready.get(&key);
         if let Some(ready) = &previous
@@ -128,7 +130,8 @@ impl Engine {
         documents
             .take_large_turn(self.config.limits.large_document_bytes)
             .await;
-        let links = self.links(making.registry).clone();
+        let route = making.snapshot.route.as_ref();
+        let links = self.links(making.registry, route).clone();
         let making = Arc::clone(making);
         let source = Some(document.digest.clone());
         let work = move || making.render(&document, &links, now);
@@ -241,7 +244,8 @@ impl Making {
         let catalog = self.registry.read_catalog(document)?;
         let mut valid_until: Option<Timestamp> = None;
         let (mut keep, mut taken) = (Vec::new(), Vec::new());
-        for facts in catalog.entries() {
+        for mut facts in catalog.entries() {
+            facts.audience = self.snapshot.audience.clone();
             let evaluation = self.snapshot.ruleset.evaluate(&facts, now);
             keep.push(evaluation.may_list());
             if taken.len() < MAX_TAKEN && is_taken(&evaluation) {

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cordon_policy::facts::{
-    Change, Fact, FactKind, FactSet, PackageFacts, Popularity, Sibling, Standing, VersionFacts,
+    Audience, Change, Fact, FactKind, FactSet, PackageFacts, Popularity, Sibling, Standing,
+    VersionFacts,
 };
 use cordon_policy::model::{PackageName, PackageVersion, Timestamp};
 use futures_util::StreamExt as _;
@@ -38,6 +39,7 @@ const RETRY: Duration = Duration::from_secs(60);
 pub(super) struct Context {
     package: Option<Arc<PackageFacts>>,
     advisories: Arc<AdvisoryData>,
+    audience: Audience,
     at: Timestamp,
     standings: BTreeMap<PackageName, Fact<Standing>>,
     siblings: HashMap<usize, Arc<[Sibling]>>,
@@ -67,7 +69,7 @@ impl Context {
     }
 
     /// Completes facts that were recorded earlier, when there was a document: all that changes of
-    /// them is what is known of advisories.
+    /// them is what is known of advisories, and who asks.
     pub(super) fn complete_recorded(&self, facts: &mut VersionFacts) {
         let subject = &facts.artifact.subject;
         let was_allowed = facts.history.first_allowed_at.is_some();
@@ -77,6 +79,7 @@ impl Context {
             .advisories
             .facts(&subject.name, &subject.version, was_allowed, self.at);
         (facts.advisories, facts.fixes) = (advisories, fixes);
+        facts.audience = self.audience.clone();
     }
 
     fn with_standings(&self, change: &Change) -> Change {
@@ -96,6 +99,8 @@ type Other = Fact<Arc<Package>>;
 fn standing(other: &Other, popularity: Option<Popularity>) -> Fact<Standing> {
     let first_published_at = match other {
         Fact::Known(package) => package.first_published_at(),
+        // It exists nowhere; what is in a list of popular ones did once.
+        Fact::Absent if popularity.is_none() => return Fact::Absent,
         Fact::Absent => Fact::Absent,
         Fact::Unavailable(why) => return Fact::Unavailable(why.clone()),
         Fact::NotYet => return Fact::NotYet,
@@ -181,14 +186,13 @@ fn package_facts(package: &Package, snapshot: &Snapshot) -> Option<PackageFacts>
 fn wants(facts: &VersionFacts, snapshot: &Snapshot, now: Timestamp) -> FactSet {
     let PackageVersion { name, version } = facts.subject();
     let fixes = snapshot.advisories.fixes(name, version);
-    match fixes.is_empty() {
-        true => snapshot.ruleset.wants(facts, now),
-        false => {
-            let mut facts = facts.clone();
-            facts.fixes = fixes.into();
-            snapshot.ruleset.wants(&facts, now)
-        }
+    if fixes.is_empty() && snapshot.audience == facts.audience {
+        return snapshot.ruleset.wants(facts, now);
     }
+    let mut facts = facts.clone();
+    facts.fixes = fixes.into();
+    facts.audience = snapshot.audience.clone();
+    snapshot.ruleset.wants(&facts, now)
 }
 
 impl Engine {
@@ -257,6 +261,7 @@ impl Engine {
             .flatten()
             .min(),
             advisories: Arc::clone(&snapshot.advisories),
+            audience: snapshot.audience.clone(),
             at: now,
         })
     }

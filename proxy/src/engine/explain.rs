@@ -8,8 +8,8 @@ use cordon_policy::model::{PackageName, Timestamp, Version};
 use cordon_policy::verdict::Evaluation;
 use smol_str::SmolStr;
 
-use super::Engine;
 use super::failure::Failure;
+use super::{Asker, Engine};
 use crate::registry::{Registry, View};
 
 /// One candidate explained.
@@ -47,11 +47,12 @@ impl Engine {
         name: &PackageName,
         version: Option<&Version>,
         at: Option<Timestamp>,
+        asker: &Asker,
     ) -> Result<Explanation, Failure> {
         let package = self
             .package(registry, name, &View::plain("explain"))
             .await?;
-        let snapshot = self.snapshot();
+        let snapshot = self.live.get_for(asker);
         let at = at.unwrap_or_else(|| self.clock.now());
         let context = self.context(&package, &snapshot, at).await?;
         let scheme = registry.scheme();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use cordon_policy::facts::{RemovalScope, VersionFacts};
 use cordon_policy::model::{ArtifactKind, Digest, PackageName, Timestamp};
 use cordon_storage::cache::{DocumentKey, DocumentRecord, DocumentState};
@@ -18,6 +18,7 @@ use super::Engine;
 use super::documents::{Asked, Known, Wanted};
 use super::failure::Failure;
 use super::freshness::Freshness;
+use super::judge::Judgements;
 use super::package::Package;
 use super::removals::{Memory, Shown};
 use super::sightings::{Candidate, Sightings};
@@ -184,7 +185,7 @@ impl Engine {
             upstream: Arc::clone(&absent.upstream),
             sources: vec![None],
             freshness: Arc::new(absent.freshness),
-            judgement: ArcSwapOption::empty(),
+            judgements: Judgements::default(),
             judging: tokio::sync::Mutex::new(()),
             sightings: Sightings::of(&[], seen, None, since),
             document,

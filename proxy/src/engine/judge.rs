@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use cordon_policy::decision::{Cause, Decision};
+use cordon_policy::facts::Audience;
 use cordon_policy::finding::Fingerprint;
 use cordon_policy::model::{FileName, Timestamp, Version};
 use cordon_policy::verdict::{Effect, Evaluation};
@@ -34,6 +36,33 @@ pub(super) struct Judgement {
     pub(super) spokesman: Option<Arc<Decision>>,
     /// What was known besides the documents.
     pub(super) context: Arc<Context>,
+    /// Who it is for.
+    pub(super) audience: Audience,
+}
+
+/// The newest judgements of a package, one for each audience that asked.
+#[derive(Debug, Default)]
+pub(super) struct Judgements(ArcSwap<Vec<Arc<Judgement>>>);
+
+impl Judgements {
+    /// Audiences remembered of one package; the one that asked first again is judged anew.
+    const MOST: usize = 16;
+
+    fn of(&self, audience: &Audience) -> Option<Arc<Judgement>> {
+        let all = self.0.load();
+        all.iter().find(|it| it.audience == *audience).cloned()
+    }
+
+    /// Called by one at a time.
+    fn put(&self, judgement: Arc<Judgement>) {
+        let all = self.0.load();
+        let others = all.iter().filter(|it| it.audience != judgement.audience);
+        let kept = others.take(Self::MOST - 1).cloned();
+        let next = std::iter::once(Arc::clone(&judgement))
+            .chain(kept)
+            .collect();
+        self.0.store(Arc::new(next));
+    }
 }
 
 impl Judgement {
@@ -80,12 +109,12 @@ impl Engine {
                     .map_err(|_| Failure::Interrupted)?
             }
         };
-        let previous = package.judgement.load_full();
+        let previous = package.judgements.of(&snapshot.audience);
         let judgement = self
             .conclude(package, snapshot, now, context, evaluated, previous)
             .await?;
         let judgement = Arc::new(judgement);
-        package.judgement.store(Some(Arc::clone(&judgement)));
+        package.judgements.put(Arc::clone(&judgement));
         self.tell_of_removals(package).await;
         Ok(judgement)
     }
@@ -118,7 +147,7 @@ impl Engine {
             false => Some(self.turns.of(&package.name).await),
         };
         let mut standing = self
-            .standing(package, previous.as_deref(), &not_listed)
+            .standing(package, snapshot, previous.as_deref(), &not_listed)
             .await?;
         for (index, evaluation) in not_listed {
             let before = previous
@@ -179,6 +208,7 @@ impl Engine {
             spokesman: spokesman(package, &withheld),
             withheld,
             listed: u32::try_from(listed).unwrap_or(u32::MAX),
+            audience: snapshot.audience.clone(),
         })
     }
 
@@ -188,6 +218,7 @@ impl Engine {
     async fn standing(
         &self,
         package: &Package,
+        snapshot: &Snapshot,
         previous: Option<&Judgement>,
         not_listed: &[(usize, Evaluation)],
     ) -> Result<HashMap<(Version, FileName), Decision>, Failure> {
@@ -197,7 +228,12 @@ impl Engine {
         if not_listed.iter().all(|(index, _)| is_known(index)) {
             return Ok(HashMap::new());
         }
-        Ok(self.stores.evidence.standing(&package.name).await?)
+        let standing = self.stores.evidence.standing(&package.name).await?;
+        let ours = standing.into_iter();
+        let ours = ours.filter(|decision| decision.facts.audience == snapshot.audience);
+        Ok(ours
+            .map(|decision| (key_of(&decision.evaluation), decision))
+            .collect())
     }
 }
 
@@ -218,8 +254,8 @@ fn cause(previous: Option<&Judgement>, snapshot: &Snapshot) -> Cause {
 
 fn current(package: &Package, snapshot: &Snapshot, now: Timestamp) -> Option<Arc<Judgement>> {
     package
-        .judgement
-        .load_full()
+        .judgements
+        .of(&snapshot.audience)
         .filter(|judgement| judgement.holds(snapshot.generation, now))
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use cordon_policy::facts::Audience;
 use cordon_policy::model::{Digest, Ecosystem, PackageName, Timestamp};
 use sha2::{Digest as _, Sha256};
 use smol_str::SmolStr;
@@ -24,6 +25,10 @@ use crate::upstream::Turn;
 pub(super) struct ReadyKey {
     pub(super) subject: Subject,
     pub(super) view: View,
+    /// Who it is for.
+    pub(super) audience: Audience,
+    /// The way whose addresses are in it.
+    pub(super) route: Option<SmolStr>,
 }
 
 /// What a document is about.
@@ -95,6 +100,8 @@ impl Engine {
         let key = ReadyKey {
             subject: Subject::Package(package.clone()),
             view,
+            audience: snapshot.audience.clone(),
+            route: snapshot.route.clone(),
         };
         if let Some(ready) = self.ready.get(&key)
             && ready.holds(snapshot.generation, self.clock.now())
@@ -142,7 +149,9 @@ impl Engine {
         view: &View,
         snapshot: &Snapshot,
     ) -> Result<Arc<Ready>, Failure> {
-        let links = self.links(package.registry).clone();
+        let links = self
+            .links(package.registry, snapshot.route.as_ref())
+            .clone();
         let size = package.weight_bytes();
         let is_large = size as u64 > self.config.limits.large_document_bytes;
         let large = Turn::of(&self.large_documents);

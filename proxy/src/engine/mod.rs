@@ -54,11 +54,13 @@ use std::time::Duration;
 
 use cordon_policy::decision::Decision;
 use cordon_policy::evaluate::Ruleset;
+use cordon_policy::facts::Audience;
 use cordon_policy::model::{ArtifactId, Ecosystem, Timestamp};
 use cordon_storage::Chain;
 use cordon_storage::blob::BlobStore;
 use cordon_storage::cache::CacheIndex;
 use cordon_storage::evidence::{Client, Evidence, Outcome as Received};
+use smol_str::SmolStr;
 use tokio::sync::{Notify, Semaphore};
 use url::Url;
 
@@ -68,11 +70,12 @@ pub use failure::{Blame, Failure};
 pub use gate::{Cleared, ClearedBytes};
 pub use passes::Scope;
 pub use reevaluate::Reevaluated;
-pub use snapshot::{Live, Snapshot};
+pub use snapshot::{Asker, Live, Snapshot};
 
 use crate::config::Config;
 use crate::feeds::AdvisoryData;
 use crate::http::reply::Reply;
+use crate::http::target::ROUTE;
 use crate::names::Names;
 use crate::registry::{
     self, ArtifactRequest, Denial, DenialScope, Links, Registry, RequestHead, Route,
@@ -138,7 +141,7 @@ pub struct Engine {
     this: Weak<Engine>,
     config: Arc<Config>,
     public_url: Url,
-    links: Vec<(Ecosystem, Links)>,
+    links: Vec<(Option<SmolStr>, Ecosystem, Links)>,
     live: Live,
     stores: Stores,
     upstreams: Upstreams,
@@ -147,9 +150,9 @@ pub struct Engine {
     metrics: Arc<Meters>,
     packages: moka::sync::Cache<PackageKey, Arc<Package>>,
     ready: moka::sync::Cache<ReadyKey, Arc<Ready>>,
-    hot: moka::sync::Cache<ArtifactRequest, Hot>,
+    hot: moka::sync::Cache<(ArtifactRequest, Audience), Hot>,
     recent_failures: moka::sync::Cache<PackageKey, Failure>,
-    recent_outcomes: moka::sync::Cache<(ArtifactId, u64), Flown<Outcome>>,
+    recent_outcomes: moka::sync::Cache<(ArtifactId, u64, Audience), Flown<Outcome>>,
     recent_catalog_failures: moka::sync::Cache<ReadyKey, Failure>,
     /// Owned names that were told of as taken elsewhere.
     told: moka::sync::Cache<cordon_policy::model::PackageName, ()>,
@@ -163,7 +166,7 @@ pub struct Engine {
     suspects: moka::sync::Cache<cordon_policy::model::PackageName, Timestamp>,
     package_flights: Flights<PackageKey, Flown<Arc<Package>>>,
     render_flights: Flights<(ReadyKey, u64), Flown<Arc<Ready>>>,
-    artifact_flights: Flights<(ArtifactId, u64), Flown<Outcome>>,
+    artifact_flights: Flights<(ArtifactId, u64, Audience), Flown<Outcome>>,
     documents_at_once: Semaphore,
     large_documents: Arc<Semaphore>,
     background: Background,
@@ -219,7 +222,7 @@ impl Engine {
         );
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
-            links: links_below(&public_url),
+            links: links_below(&public_url, &config.routes),
             live: Live::new(ruleset, advisories, names),
             packages,
             ready,
@@ -293,9 +296,11 @@ impl Engine {
         registry: &'static dyn Registry,
         head: &RequestHead<'_>,
         client: &Client,
+        asker: &Asker,
     ) -> Reply {
-        let snapshot = self.live.get();
-        let outcome = match registry.classify(head, self.links(registry)) {
+        let snapshot = self.live.get_for(asker);
+        let links = self.links(registry, asker.route.as_ref());
+        let outcome = match registry.classify(head, links) {
             Ok(Route::Metadata { package, view }) => {
                 self.metadata(registry, package, view, head, snapshot).await
             }
@@ -305,11 +310,8 @@ impl Engine {
             }
             Ok(Route::Static(rendered)) => Ok(Reply::Static(rendered)),
             Ok(Route::Redirect(path)) => {
-                let mount = registry.scheme().ecosystem();
-                Ok(Reply::Redirect(format!(
-                    "{}{mount}/{path}",
-                    self.public_url.path()
-                )))
+                let base = links.base.path();
+                Ok(Reply::Redirect(format!("{base}{path}")))
             }
             Ok(Route::Forward {
                 request,
@@ -398,10 +400,13 @@ impl Engine {
         }
     }
 
-    fn links(&self, registry: &'static dyn Registry) -> &Links {
+    /// The addresses of a registry by a route; without one of the configuration's, by the root.
+    fn links(&self, registry: &'static dyn Registry, route: Option<&SmolStr>) -> &Links {
         let ecosystem = registry.scheme().ecosystem();
-        let found = self.links.iter().find(|(mounted, _)| mounted == ecosystem);
-        &found.expect("every adapter has its links from the start").1
+        let found = self.links.iter().rev().find(|(by, mounted, _)| {
+            mounted == ecosystem && (by.is_none() || by.as_ref() == route)
+        });
+        &found.expect("every adapter has its links from the start").2
     }
 
     fn this(&self) -> Arc<Self> {
@@ -412,16 +417,23 @@ impl Engine {
 }
 
 /// The base address of each registry.
-fn links_below(public_url: &Url) -> Vec<(Ecosystem, Links)> {
-    let link = |registry: &&'static dyn Registry| {
-        let ecosystem = registry.scheme().ecosystem();
-        let mount = format!("{ecosystem}/");
-        let base = public_url
-            .join(&mount)
-            .expect("a mount is a valid relative address");
-        (ecosystem.clone(), Links { base })
+fn links_below(public_url: &Url, routes: &[SmolStr]) -> Vec<(Option<SmolStr>, Ecosystem, Links)> {
+    // Those of the root first: they are what is left when no route fits.
+    let ways = std::iter::once(None).chain(routes.iter().map(Some));
+    let below = |route: Option<&SmolStr>| {
+        registry::all().map(|registry| {
+            let ecosystem = registry.scheme().ecosystem();
+            let mount = match route {
+                None => format!("{ecosystem}/"),
+                Some(name) => format!("{ROUTE}{name}/{ecosystem}/"),
+            };
+            let base = public_url
+                .join(&mount)
+                .expect("a mount is a valid relative address");
+            (route.cloned(), ecosystem.clone(), Links { base })
+        })
     };
-    registry::all().iter().map(link).collect()
+    ways.flat_map(below).collect()
 }
 
 fn short_memory<K, V>() -> moka::sync::Cache<K, V>

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use cordon_policy::facts::{AskedInVain, Fact, History, PackageFacts, VersionFacts};
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, Digest, FileName, PackageName, Timestamp, Version,
@@ -19,7 +19,7 @@ use super::documents::{Documents, Known, Wanted};
 use super::failure::Failure;
 use super::freshness::Freshness;
 use super::gone::Absent;
-use super::judge::Judgement;
+use super::judge::Judgements;
 use super::removals::Compared;
 use super::sightings::Sightings;
 use super::unlisted::Unlisted;
@@ -44,7 +44,7 @@ pub(super) struct Package {
     /// The documents it was parsed from, in order of [`Registry::documents`].
     pub(super) sources: Vec<Option<UpstreamDocument>>,
     pub(super) freshness: Arc<Freshness>,
-    pub(super) judgement: ArcSwapOption<Judgement>,
+    pub(super) judgements: Judgements,
     /// Held while verdicts are made, so that each changed one is recorded once.
     pub(super) judging: tokio::sync::Mutex<()>,
     pub(super) sightings: Sightings,
@@ -414,7 +414,7 @@ impl Engine {
             upstream: Arc::clone(upstream),
             sources: documents.sources(),
             freshness: Arc::new(Freshness::of(&documents.all)),
-            judgement: ArcSwapOption::empty(),
+            judgements: Judgements::default(),
             judging: tokio::sync::Mutex::new(()),
             sightings: Sightings::of(document.candidates(), seen, before, now),
             document,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cordon_policy::decision::{Cause, Decision};
 use cordon_policy::facts::{AdvisoryKind, Fact, Named, VersionFacts};
 use cordon_policy::finding::Fingerprint;
-use cordon_policy::model::{ArtifactId, FileName, PackageName, Timestamp, Version};
+use cordon_policy::model::{FileName, PackageName, Timestamp, Version};
 use cordon_policy::verdict::{Effect, Evaluation};
 use cordon_storage::StorageError;
 use cordon_storage::evidence::{
@@ -24,6 +24,8 @@ use super::snapshot::Snapshot;
 use super::suspected::Suspected;
 use crate::feeds::AdvisoryData;
 
+/// Exposures of a file looked at, newest first, for one told to the same audience.
+const AUDIENCES_TOLD: usize = 64;
 /// Most advisory ids named in one exposure.
 const MAX_IDS: usize = 32;
 
@@ -154,18 +156,31 @@ impl Engine {
             clients,
             total,
             newest,
-        } = evidence.receivers(artifact, RECEIVERS_PER_EXPOSURE).await?;
+        } = evidence
+            .receivers(
+                artifact,
+                Some(&decision.facts.audience),
+                RECEIVERS_PER_EXPOSURE,
+            )
+            .await?;
         let Some(newest) = newest else {
             return Ok(None);
         };
         let filter = ExposureFilter {
             artifact: Some(artifact.clone()),
-            limit: 1,
+            limit: AUDIENCES_TOLD,
             ..ExposureFilter::default()
         };
-        let told = evidence.exposures(&filter).await?;
-        if told.last().is_some_and(|told| told.index > newest) {
-            return Ok(None);
+        for told in evidence.exposures(&filter).await?.iter().rev() {
+            if told.index <= newest {
+                break;
+            }
+            // What was told about others who asked says nothing of these.
+            let about = evidence.decision(&told.exposure.decision).await?;
+            let about = about.map(|logged| logged.decision.facts.audience);
+            if about.is_none_or(|audience| audience == decision.facts.audience) {
+                return Ok(None);
+            }
         }
         Ok(Some(Exposure {
             at: now,
@@ -231,7 +246,11 @@ impl Engine {
                 continue;
             }
             let received = evidence
-                .receivers(decision.evaluation.artifact(), 1)
+                .receivers(
+                    decision.evaluation.artifact(),
+                    Some(&decision.facts.audience),
+                    1,
+                )
                 .await?;
             let last = received.list.first();
             if last.is_some_and(|receiver| receiver.last_at >= since) {
@@ -243,9 +262,11 @@ impl Engine {
 }
 
 /// Decisions in the order of what they are about, so that the log is too.
-fn ordered(standing: HashMap<(Version, FileName), Decision>) -> Vec<Decision> {
-    let mut all: Vec<Decision> = standing.into_values().collect();
-    let key = |decision: &Decision| -> ArtifactId { decision.evaluation.artifact().clone() };
+fn ordered(mut all: Vec<Decision>) -> Vec<Decision> {
+    let key = |decision: &Decision| {
+        let audience = decision.facts.audience.clone();
+        (decision.evaluation.artifact().clone(), audience)
+    };
     all.sort_by_cached_key(key);
     all
 }

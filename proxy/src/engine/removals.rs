@@ -240,7 +240,7 @@ impl Engine {
             }
         }
         for (key, _) in &self.hot {
-            if key.package == *name {
+            if key.0.package == *name {
                 self.hot.invalidate(&*key);
             }
         }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use cordon_policy::evaluate::Ruleset;
-use cordon_policy::facts::FactKind;
+use cordon_policy::facts::{Audience, FactKind};
 use cordon_policy::rules::ConfiguredRule;
+use smol_str::SmolStr;
 
 use crate::feeds::AdvisoryData;
 use crate::feeds::data::EcosystemFeed;
@@ -20,6 +21,10 @@ pub struct Snapshot {
     pub advisories: Arc<AdvisoryData>,
     /// The popular names.
     pub names: Arc<Names>,
+    /// Who is judged for. Everybody the rules do not tell apart is one audience.
+    pub audience: Audience,
+    /// The route asked by: its addresses are written into documents.
+    pub route: Option<SmolStr>,
     /// Grows with every change. A verdict of another generation is never served from memory.
     pub generation: u64,
 }
@@ -44,6 +49,21 @@ impl Snapshot {
     }
 }
 
+/// By which way somebody asks, and who it is, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asker {
+    /// The route, one of the configuration's.
+    pub route: Option<SmolStr>,
+    /// The identity, one of the configuration's.
+    pub identity: Option<SmolStr>,
+}
+
+impl Asker {
+    fn is_anybody(&self) -> bool {
+        self.route.is_none() && self.identity.is_none()
+    }
+}
+
 /// Holds the snapshot in force.
 #[derive(Debug)]
 pub struct Live(ArcSwap<Snapshot>);
@@ -55,13 +75,29 @@ impl Live {
             ruleset,
             advisories,
             names,
+            audience: Audience::default(),
+            route: None,
             generation: 1,
         }))
     }
 
-    /// The snapshot a request keeps to its end.
+    /// The snapshot for everybody.
     pub fn get(&self) -> Arc<Snapshot> {
         self.0.load_full()
+    }
+
+    /// The snapshot a request keeps to its end.
+    pub fn get_for(&self, asker: &Asker) -> Arc<Snapshot> {
+        let snapshot = self.get();
+        if asker.is_anybody() {
+            return snapshot;
+        }
+        let (route, identity) = (asker.route.as_deref(), asker.identity.as_deref());
+        Arc::new(Snapshot {
+            audience: snapshot.ruleset.audience(route, identity),
+            route: asker.route.clone(),
+            ..Snapshot::clone(&snapshot)
+        })
     }
 
     /// Puts a new policy in force and returns its generation. Requests under way finish under

@@ -1,10 +1,11 @@
 //! Files that were had from upstream and are not listed there any more: judged from what was
 //! recorded of them, and served, if at all, from the store.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use cordon_policy::decision::Decision;
 use cordon_policy::facts::{Removal, RemovalScope, VersionFacts};
-use cordon_policy::model::{Digest, PackageName, Timestamp};
+use cordon_policy::model::{ArtifactId, Digest, PackageName, Timestamp};
 
 use super::Engine;
 use super::failure::Failure;
@@ -132,18 +133,27 @@ impl Engine {
             return Ok(Vec::new());
         }
         let evidence = &self.stores.evidence;
-        let mut facts: Vec<VersionFacts> = Vec::with_capacity(missing.len());
+        // What is known does not depend on who asked: of several audiences the newest counts.
+        let mut newest: BTreeMap<ArtifactId, Decision> = BTreeMap::new();
         if missing.len() > FEW {
-            let standing = evidence.standing(name).await?.into_iter();
-            let missing = standing.filter(|(candidate, _)| missing.contains(candidate));
-            facts.extend(missing.map(|(_, decision)| decision.facts));
+            for decision in evidence.standing(name).await? {
+                let artifact = &decision.facts.artifact;
+                let known = newest.get(artifact);
+                if missing.contains(&candidate(&decision.facts))
+                    && known.is_none_or(|known| known.at <= decision.at)
+                {
+                    newest.insert(artifact.clone(), decision);
+                }
+            }
         } else {
             for candidate in missing {
-                let latest = evidence.latest(&artifact(name, candidate)).await?;
-                facts.extend(latest.map(|logged| logged.decision.facts));
+                let artifact = artifact(name, candidate);
+                if let Some(logged) = evidence.latest(&artifact, None).await? {
+                    newest.insert(artifact, logged.decision);
+                }
             }
         }
-        facts.sort_by(|a, b| a.artifact.cmp(&b.artifact));
-        Ok(facts)
+        let newest = newest.into_values();
+        Ok(newest.map(|decision| decision.facts).collect())
     }
 }

@@ -14,6 +14,12 @@ use crate::registry::RequestHead;
 
 /// Answers requests below the registry mounts, and for Cordon's own pages (`/why/<id>`).
 pub trait Service: Send + Sync + 'static {
+    /// Finds out who asks, and writes it down in the request.
+    ///
+    /// # Errors
+    /// The reply to somebody who shows a token that nobody has.
+    fn admit(&self, request: &mut Request) -> Result<(), Reply>;
+
     /// Answers one request. Anything the service refuses is a [`Reply`] as well; it has no errors.
     fn answer(&self, request: Request) -> impl Future<Output = Reply> + Send;
 
@@ -32,8 +38,10 @@ pub struct Request {
     pub method: Method,
     /// Headers as sent, for content negotiation and the form of refusals; never for policy.
     pub headers: HeaderMap,
-    /// Who asks.
+    /// Who asks, as far as the connection and the token tell.
     pub client: Client,
+    /// Who that is, if they showed a token.
+    pub identity: Option<SmolStr>,
 }
 
 impl Request {

@@ -303,17 +303,17 @@ impl Reloader {
 
     async fn replace(&self) -> Result<Reloaded, Vec<String>> {
         let files = self.state().policy_files.clone();
-        let config = Arc::clone(&self.config);
         let read = move || {
             (
                 Contents::default().stamp(&files),
-                policy_files::load(&files).and_then(|policy| policy.fitting(&config.upstreams)),
+                policy_files::load(&files),
             )
         };
         let (seen, loaded) = tokio::task::spawn_blocking(read)
             .await
             .map_err(|error| vec![error.to_string()])?;
         self.state().policy_watch.acted_on = seen;
+        let loaded = loaded.and_then(|loaded| loaded.for_server(&self.config));
         let loaded = loaded.map_err(|rejected| lines(&rejected.problems))?;
         for warning in &loaded.warnings {
             tracing::warn!(%warning, "policy warning");
@@ -401,6 +401,7 @@ impl Reloader {
         let files = self.state().policy_files.clone();
         let read = tokio::task::spawn_blocking(move || policy_files::load(&files)).await;
         read.map_err(|error| vec![error.to_string()])?
+            .and_then(|policy| policy.for_server(&self.config))
             .map_err(|rejected| lines(&rejected.problems))
     }
 

@@ -135,7 +135,7 @@ impl Asker {
         let version = Version::verbatim(version);
         let explained = self
             .engine
-            .explain(case.registry, name, Some(&version), None);
+            .explain(case.registry, name, Some(&version), None, &case.asker);
         let explained = explained.await.map_err(|failure| failure.to_string())?;
         let mut candidates = explained.candidates.iter();
         Ok(candidates.any(|it| names(&it.evaluation, case, case.mode)))
@@ -225,7 +225,9 @@ impl Asker {
             agent: "self-test".into(),
         };
         let head = target.head(&Method::GET, &headers);
-        let answered = self.engine.registry_request(case.registry, &head, &client);
+        let answered = self
+            .engine
+            .registry_request(case.registry, &head, &client, &case.asker);
         match answered.await {
             Reply::Document(ready) => Got::Document(ready),
             Reply::Artifact(_) => Got::File,

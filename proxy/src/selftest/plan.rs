@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cordon_policy::evaluate::Ruleset;
-use cordon_policy::facts::{PackageFacts, VersionFacts};
+use cordon_policy::facts::{Audience, PackageFacts, VersionFacts};
 use cordon_policy::finding::{Mode, RuleId};
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, FileName, PackageName, PackageVersion, Scheme, Timestamp, Version,
@@ -11,7 +11,10 @@ use cordon_policy::model::{
 use cordon_policy::rules::{ConfiguredRule, Variant};
 use cordon_policy::specimen::{Good, Pair, Specimen, Stage, TRIED, example};
 
+use smol_str::SmolStr;
+
 use super::report::{Outcome, Row};
+use crate::engine::Asker;
 use crate::registry::Registry;
 
 /// Most pairs published for one test: a policy may have thousands of overrides.
@@ -25,6 +28,8 @@ pub(super) struct Case {
     pub(super) mode: Mode,
     pub(super) pair: Pair,
     pub(super) bad: PackageName,
+    /// By which way and as whom it is asked for.
+    pub(super) asker: Asker,
     /// Of [`Good::Package`].
     pub(super) good: PackageName,
 }
@@ -114,6 +119,7 @@ impl Plan {
             mode: table.variant.settings.mode,
             pair: *pair,
             bad,
+            asker: table.asker(),
             good,
         });
     }
@@ -148,6 +154,15 @@ impl Table<'_> {
         own.chain(examples).find(|name| self.applies_to(name))
     }
 
+    /// Somebody the table is for.
+    fn asker(&self) -> Asker {
+        let first = |names: &Option<Vec<SmolStr>>| names.iter().flatten().next().cloned();
+        Asker {
+            route: first(&self.variant.scope.routes),
+            identity: first(&self.variant.scope.identities),
+        }
+    }
+
     fn applies_to(&self, name: &PackageName) -> bool {
         let Ok(file) = FileName::new("self-test") else {
             return false;
@@ -161,7 +176,9 @@ impl Table<'_> {
             kind: ArtifactKind::Archive,
         };
         let package = PackageFacts::unknown(name.clone(), "self-test".into());
-        let facts = VersionFacts::unknown(artifact, Arc::new(package));
+        let mut facts = VersionFacts::unknown(artifact, Arc::new(package));
+        let Asker { route, identity } = self.asker();
+        facts.audience = Audience { route, identity };
         self.configured
             .variant_for(&facts)
             .is_some_and(|variant| std::ptr::eq(variant, self.variant))

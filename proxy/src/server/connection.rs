@@ -252,6 +252,7 @@ async fn respond<H: Handler>(
             address: address.clone(),
             agent,
         },
+        identity: None,
     };
     let handled = AssertUnwindSafe(shared.handler.handle(request)).catch_unwind();
     handled.await.unwrap_or_else(|_| {

@@ -37,15 +37,19 @@ impl<S: Service> Registries<S> {
 }
 
 impl<S: Service> Handler for Registries<S> {
-    async fn handle(&self, request: Request) -> Response<Body> {
+    async fn handle(&self, mut request: Request) -> Response<Body> {
         let began = Instant::now();
         let asked = Asked::of(&request.method, &request.headers);
         let served = self.metrics.served(request.target.mount());
+        let admitted = self.service.admit(&mut request);
         // The log wants the request, which the service takes; it is copied only if it will be told.
         let entry = access::is_logged().then(|| access::Entry::of(&request));
         let is_read = request.method == Method::GET;
         let client = request.client.clone();
-        let reply = self.service.answer(request).await;
+        let reply = match admitted {
+            Ok(()) => self.service.answer(request).await,
+            Err(reply) => reply,
+        };
         let outcome = Outcome::of(&reply);
         let refused_with = match &reply {
             Reply::Denied { decision, .. } => Some(decision.clone()),

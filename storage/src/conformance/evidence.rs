@@ -10,6 +10,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use cordon_policy::decision::DecisionId;
+use cordon_policy::facts::Audience;
 use cordon_policy::finding::RuleId;
 use cordon_policy::model::{ArtifactKind, Digest, FileName, Version};
 use cordon_policy::verdict::Effect;
@@ -39,6 +40,7 @@ macro_rules! evidence_conformance {
                 pages_hold_the_newest_and_following_skips_nothing
                 latest_is_the_newest_about_exactly_this_artifact
                 standing_is_the_newest_about_each_archive_of_a_package
+                what_stands_for_one_audience_says_nothing_of_others
                 pins_are_written_once
                 first_allowed_is_the_first_allow_of_known_bytes
                 one_file_name_under_two_versions_is_two_artifacts
@@ -269,11 +271,98 @@ pub async fn latest_is_the_newest_about_exactly_this_artifact(store: &dyn Eviden
         Entry::Served(served(1, "192.0.2.1", Outcome::Refused, 5)),
     ];
     append(store, entries).await;
-    let latest = store.latest(&archive).await.unwrap().unwrap();
+    let anybody = Audience::default();
+    let latest = store
+        .latest(&archive, Some(&anybody))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((latest.index, latest.servings.len()), (1, 1));
-    assert_eq!(store.latest(&sidecar).await.unwrap().unwrap().index, 2);
-    assert_eq!(store.latest(&artifact("a", "3.0.0")).await.unwrap(), None);
-    assert_eq!(store.latest(&artifact("b", "1.0.0")).await.unwrap(), None);
+    assert_eq!(
+        store
+            .latest(&sidecar, Some(&anybody))
+            .await
+            .unwrap()
+            .unwrap()
+            .index,
+        2
+    );
+    assert_eq!(
+        store
+            .latest(&artifact("a", "3.0.0"), Some(&anybody))
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(
+        store
+            .latest(&artifact("b", "1.0.0"), Some(&anybody))
+            .await
+            .unwrap(),
+        None
+    );
+}
+
+/// Decisions for a route or an identity are found for it, and only for it.
+pub async fn what_stands_for_one_audience_says_nothing_of_others(store: &dyn Evidence) {
+    let file = artifact("a", "1.0.0");
+    let audience = |route: Option<&str>, identity: Option<&str>| Audience {
+        route: route.map(Into::into),
+        identity: identity.map(Into::into),
+    };
+    let of = |sample: Sample<'_>, audience: &Audience| {
+        let mut decision = sample.decision();
+        decision.facts.audience = audience.clone();
+        Entry::Decision(Box::new(decision))
+    };
+    let anybody = Audience::default();
+    let (route, both) = (
+        audience(Some("r"), None),
+        audience(Some("r"), Some("robot")),
+    );
+    let entries = vec![
+        Sample::allow(0, file.clone()).entry(),
+        of(Sample::allow(1, file.clone()), &route),
+        of(Sample::hide(2, file.clone()), &route),
+        of(Sample::allow(3, file.clone()), &both),
+        Entry::Served(served(0, "192.0.2.1", Outcome::Served, 10)),
+        Entry::Served(served(1, "192.0.2.2", Outcome::Served, 20)),
+    ];
+    append(store, entries).await;
+    for (audience, index) in [(&anybody, Some(0)), (&route, Some(2)), (&both, Some(3))] {
+        let latest = store.latest(&file, Some(audience)).await.unwrap();
+        assert_eq!(latest.map(|found| found.index), index, "{audience:?}");
+    }
+    let newest = store.latest(&file, None).await.unwrap();
+    assert_eq!(newest.map(|found| found.index), Some(3));
+    let robot = audience(None, Some("robot"));
+    assert_eq!(store.latest(&file, Some(&robot)).await.unwrap(), None);
+    let mut standing: Vec<_> = store
+        .standing(&package("a"))
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|decision| (decision.facts.audience.key(), decision.evaluation.effect()))
+        .collect();
+    standing.sort();
+    let expected = [
+        ("", Effect::Allow),
+        ("r/", Effect::Hide),
+        ("r/robot", Effect::Allow),
+    ];
+    assert_eq!(
+        standing,
+        expected.map(|(key, effect)| (key.to_owned(), effect))
+    );
+    for (audience, total) in [
+        (None, 2),
+        (Some(&anybody), 1),
+        (Some(&route), 1),
+        (Some(&both), 0),
+    ] {
+        let found = store.receivers(&file, audience, 10).await.unwrap();
+        assert_eq!(found.total, total, "{audience:?}");
+    }
 }
 
 /// One answer for each archive that was decided about, and nothing of other packages.
@@ -299,8 +388,8 @@ pub async fn standing_is_the_newest_about_each_archive_of_a_package(store: &dyn 
     let standing = store.standing(&package("a")).await.unwrap();
     let mut found: Vec<_> = standing
         .into_iter()
-        .map(|((version, file), decision)| {
-            assert_eq!(decision.evaluation.artifact().file, file);
+        .map(|decision| {
+            let version = decision.evaluation.subject().version.clone();
             (version.as_str().to_owned(), decision.evaluation.effect())
         })
         .collect();

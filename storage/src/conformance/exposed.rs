@@ -14,7 +14,7 @@ use crate::evidence::{
 /// Sums per client, over decisions; refusals and other artifacts do not count.
 pub async fn receivers_are_counted_over_every_decision_about_an_artifact(store: &dyn Evidence) {
     let (wanted, other) = (artifact("a", "1.0.0"), artifact("a", "2.0.0"));
-    let none = store.receivers(&wanted, 10).await.unwrap();
+    let none = store.receivers(&wanted, None, 10).await.unwrap();
     assert_eq!((none.clients, none.total, none.newest), (0, 0, None));
     let entries = vec![
         Sample::allow(0, wanted.clone()).entry(),
@@ -27,7 +27,7 @@ pub async fn receivers_are_counted_over_every_decision_about_an_artifact(store: 
         Entry::Served(served(2, "192.0.2.1", Outcome::Served, 50)),
     ];
     append(store, entries).await;
-    let found = store.receivers(&wanted, 10).await.unwrap();
+    let found = store.receivers(&wanted, None, 10).await.unwrap();
     let line = |receiver: &Receiver| {
         (
             receiver.client.address.to_string(),
@@ -43,10 +43,10 @@ pub async fn receivers_are_counted_over_every_decision_about_an_artifact(store: 
     ];
     assert_eq!(lines, expected);
     assert_eq!((found.clients, found.total, found.newest), (2, 3, Some(7)));
-    let first = store.receivers(&wanted, 1).await.unwrap();
+    let first = store.receivers(&wanted, None, 1).await.unwrap();
     assert_eq!(first.list, found.list[..1]);
     assert_eq!((first.clients, first.total), (2, 3));
-    assert_eq!(store.receivers(&other, 0).await.unwrap().total, 1);
+    assert_eq!(store.receivers(&other, None, 0).await.unwrap().total, 1);
 }
 
 /// Filters and pages of exposures.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
+use cordon_policy::facts::Audience;
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
 
 use super::{
@@ -75,14 +76,16 @@ impl<E: Evidence> Evidence for FaultyEvidence<E> {
         self.pass("notices", self.store.notices(limit)).await
     }
 
-    async fn latest(&self, artifact: &ArtifactId) -> Result<Option<LoggedDecision>, StorageError> {
-        self.pass("latest", self.store.latest(artifact)).await
+    async fn latest(
+        &self,
+        artifact: &ArtifactId,
+        audience: Option<&Audience>,
+    ) -> Result<Option<LoggedDecision>, StorageError> {
+        self.pass("latest", self.store.latest(artifact, audience))
+            .await
     }
 
-    async fn standing(
-        &self,
-        package: &PackageName,
-    ) -> Result<HashMap<(Version, FileName), Decision>, StorageError> {
+    async fn standing(&self, package: &PackageName) -> Result<Vec<Decision>, StorageError> {
         self.pass("standing", self.store.standing(package)).await
     }
 
@@ -112,9 +115,10 @@ impl<E: Evidence> Evidence for FaultyEvidence<E> {
     async fn receivers(
         &self,
         artifact: &ArtifactId,
+        audience: Option<&Audience>,
         limit: usize,
     ) -> Result<Receivers, StorageError> {
-        self.pass("receivers", self.store.receivers(artifact, limit))
+        self.pass("receivers", self.store.receivers(artifact, audience, limit))
             .await
     }
 

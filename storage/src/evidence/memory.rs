@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
-use cordon_policy::facts::Removal;
+use cordon_policy::facts::{Audience, Removal};
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, Digest, FileName, PackageName, Timestamp, Version,
 };
@@ -292,29 +292,30 @@ impl Evidence for MemoryEvidence {
         Ok(newest)
     }
 
-    async fn latest(&self, artifact: &ArtifactId) -> Result<Option<LoggedDecision>, StorageError> {
+    async fn latest(
+        &self,
+        artifact: &ArtifactId,
+        audience: Option<&Audience>,
+    ) -> Result<Option<LoggedDecision>, StorageError> {
         let state = self.state();
-        let found = state
-            .decisions()
-            .rev()
-            .find(|(_, decision)| decision.evaluation.artifact() == artifact);
+        let found = state.decisions().rev().find(|(_, decision)| {
+            decision.evaluation.artifact() == artifact
+                && audience.is_none_or(|only| decision.facts.audience == *only)
+        });
         Ok(found.map(|(index, decision)| state.logged(index, decision)))
     }
 
-    async fn standing(
-        &self,
-        package: &PackageName,
-    ) -> Result<HashMap<(Version, FileName), Decision>, StorageError> {
+    async fn standing(&self, package: &PackageName) -> Result<Vec<Decision>, StorageError> {
         let state = self.state();
         let mut newest = HashMap::new();
         for (_, decision) in state.decisions() {
             let artifact = decision.evaluation.artifact();
             if artifact.kind == ArtifactKind::Archive && artifact.subject.name == *package {
-                let key = (artifact.subject.version.clone(), artifact.file.clone());
+                let key = (artifact.clone(), decision.facts.audience.clone());
                 newest.insert(key, decision.clone());
             }
         }
-        Ok(newest)
+        Ok(newest.into_values().collect())
     }
 
     async fn pin(&self, artifact: &ArtifactId) -> Result<Option<Digest>, StorageError> {
@@ -428,6 +429,7 @@ impl Evidence for MemoryEvidence {
     async fn receivers(
         &self,
         artifact: &ArtifactId,
+        audience: Option<&Audience>,
         limit: usize,
     ) -> Result<Receivers, StorageError> {
         let state = self.state();
@@ -435,7 +437,9 @@ impl Evidence for MemoryEvidence {
         for (index, served) in state.servings() {
             let is_ours = served.outcome == Outcome::Served
                 && state.decisions().any(|(_, decision)| {
-                    decision.id == served.decision && decision.evaluation.artifact() == artifact
+                    decision.id == served.decision
+                        && decision.evaluation.artifact() == artifact
+                        && audience.is_none_or(|only| decision.facts.audience == *only)
                 });
             if !is_ours {
                 continue;

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
+use cordon_policy::facts::Audience;
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
 
 use crate::StorageError;
@@ -83,15 +84,16 @@ pub trait Evidence: Send + Sync + 'static {
     /// The newest notices, oldest first: at most `limit`, and no more than [`query::MAX_PAGE`].
     async fn notices(&self, limit: usize) -> Result<Vec<LoggedNotice>, StorageError>;
 
-    /// The newest decision about an artifact.
-    async fn latest(&self, artifact: &ArtifactId) -> Result<Option<LoggedDecision>, StorageError>;
-
-    /// The newest decision about each of a package's archives. What is withheld now was mostly
-    /// withheld before: this tells it without a question for each file.
-    async fn standing(
+    /// The newest decision about an artifact, for an audience or any.
+    async fn latest(
         &self,
-        package: &PackageName,
-    ) -> Result<HashMap<(Version, FileName), Decision>, StorageError>;
+        artifact: &ArtifactId,
+        audience: Option<&Audience>,
+    ) -> Result<Option<LoggedDecision>, StorageError>;
+
+    /// The newest decision about each of a package's archives, for each audience, in no order. What is withheld now was mostly
+    /// withheld before: this tells it without a question for each file.
+    async fn standing(&self, package: &PackageName) -> Result<Vec<Decision>, StorageError>;
 
     /// The write-once digest of an artifact.
     async fn pin(&self, artifact: &ArtifactId) -> Result<Option<Digest>, StorageError>;
@@ -112,11 +114,12 @@ pub trait Evidence: Send + Sync + 'static {
     /// Who received or was refused what, newest first.
     async fn servings(&self, filter: &ServingFilter) -> Result<Vec<LoggedServing>, StorageError>;
 
-    /// Who received the bytes of an artifact under any decision: at most `limit` clients, and no
+    /// Who received the bytes of an artifact under any decision, or any for that audience: at most `limit` clients, and no
     /// more than [`query::MAX_PAGE`], with the count of all.
     async fn receivers(
         &self,
         artifact: &ArtifactId,
+        audience: Option<&Audience>,
         limit: usize,
     ) -> Result<Receivers, StorageError>;
 

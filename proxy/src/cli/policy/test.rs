@@ -101,8 +101,7 @@ async fn recorded(
             let standing = evidence.standing(&test.subject.name).await?;
             standing
                 .into_iter()
-                .filter(|((version, _), _)| *version == test.subject.version)
-                .map(|(_, decision)| decision)
+                .filter(|decision| *decision.evaluation.subject() == test.subject)
                 .max_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)))
         }
     };

@@ -171,6 +171,7 @@ fn request(path: &str) -> Request {
             address: "192.0.2.1".into(),
             agent: "test".into(),
         },
+        identity: None,
     }
 }
 

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use cordon_policy::config::is_asker_name;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::registry::RequestHead;
@@ -33,11 +34,19 @@ pub struct Target(Arc<Parts>);
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Parts {
+    route: Option<String>,
     mount: String,
     segments: Vec<String>,
     has_trailing_slash: bool,
     has_doubled_slash: bool,
     query: Option<String>,
+}
+
+/// Below it, the further entrances by name.
+pub const ROUTE: &str = "route/";
+
+fn split_route(below: &str) -> (&str, &str) {
+    below.split_once('/').unwrap_or((below, ""))
 }
 
 impl Target {
@@ -59,7 +68,12 @@ impl Target {
             return Err(TargetError::Character);
         }
         let below_root = path.strip_prefix('/').ok_or(TargetError::NotAPath)?;
+        let (route, below_root) = match below_root.strip_prefix(ROUTE).map(split_route) {
+            Some((name, rest)) if is_asker_name(name) => (Some(name.to_owned()), rest),
+            _ => (None, below_root),
+        };
         let mut target = Parts {
+            route,
             query: query.map(str::to_owned),
             ..Parts::default()
         };
@@ -100,6 +114,12 @@ impl Target {
             }
         }
         Ok(Self(Arc::new(target)))
+    }
+
+    /// The route it came by, if it came by one: `payments` of `/route/payments/npm/…`. All else is
+    /// as without it.
+    pub fn route(&self) -> Option<&str> {
+        self.0.route.as_deref()
     }
 
     /// The first segment: `npm`, `why`; empty for `/`.
@@ -154,6 +174,10 @@ impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = &self.0.0;
         f.write_str("/")?;
+        if let Some(route) = &target.route {
+            // The name of a route needs no encoding.
+            write!(f, "{ROUTE}{route}/")?;
+        }
         encode(f, &target.mount)?;
         for (index, segment) in target.segments.iter().enumerate() {
             let is_doubled = index == 1 && target.has_doubled_slash;

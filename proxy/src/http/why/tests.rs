@@ -346,6 +346,7 @@ fn question(path: &str, accept: Option<&str>) -> Option<Question> {
             address: "192.0.2.1".into(),
             agent: "".into(),
         },
+        identity: None,
     })
 }
 

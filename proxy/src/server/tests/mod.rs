@@ -88,6 +88,10 @@ fn failure(status: StatusCode, text: &'static str) -> Reply {
 }
 
 impl Service for Fake {
+    fn admit(&self, _request: &mut Request) -> Result<(), Reply> {
+        Ok(())
+    }
+
     async fn answer(&self, request: Request) -> Reply {
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return failure(StatusCode::METHOD_NOT_ALLOWED, "read only");

@@ -217,14 +217,15 @@ fn check_decision(
         connection,
         "SELECT 1 FROM decisions JOIN artifacts ON artifacts.id = decisions.artifact
          WHERE idx = ?1 AND decisions.id = ?2 AND at = ?3 AND artifact = ?4 AND effect = ?5
-           AND decisions.package = artifacts.package
+           AND audience = ?6 AND decisions.package = artifacts.package
            AND (first_allowed_by IS NOT ?1 OR first_allowed_at = at)",
         params![
             at,
             decision.id.as_str(),
             decision.at.as_millis(),
             artifact,
-            effect.name()
+            effect.name(),
+            decision.facts.audience.key()
         ],
     )
 }

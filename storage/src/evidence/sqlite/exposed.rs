@@ -13,10 +13,12 @@ use crate::evidence::{Client, Entry, Outcome, Receiver};
 pub(super) fn receivers(
     connection: &Connection,
     artifact: &ArtifactId,
+    audience: Option<&str>,
     limit: usize,
 ) -> Answer<Receivers> {
     const OF_ARTIFACT: &str = "FROM servings WHERE outcome = ?1
-         AND decision IN (SELECT id FROM decisions WHERE artifact = ?2)";
+         AND decision IN (SELECT id FROM decisions WHERE artifact = ?2
+                          AND (?3 IS NULL OR audience = ?3))";
     let operation = "reading who received an artifact";
     let Some(row) = find_artifact(connection, artifact).map_err(sql(operation))? else {
         return Ok(Receivers::default());
@@ -29,7 +31,7 @@ pub(super) fn receivers(
                   GROUP BY client, agent)"
         ))
         .and_then(|mut select| {
-            select.query_row(params![served, row], |row| {
+            select.query_row(params![served, row, audience], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
         })
@@ -37,12 +39,12 @@ pub(super) fn receivers(
     let mut select = connection
         .prepare_cached(&format!(
             "SELECT client, agent, min(first_at), max(last_at), sum(count) {OF_ARTIFACT}
-             GROUP BY client, agent ORDER BY max(idx) DESC LIMIT ?3"
+             GROUP BY client, agent ORDER BY max(idx) DESC LIMIT ?4"
         ))
         .map_err(sql(operation))?;
     let limit = number(limit.min(MAX_PAGE) as u64);
     let list = select
-        .query_map(params![served, row, limit], |row| {
+        .query_map(params![served, row, audience, limit], |row| {
             let client = Client {
                 address: row.get::<_, String>(0)?.into(),
                 agent: row.get::<_, String>(1)?.into(),

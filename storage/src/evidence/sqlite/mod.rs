@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
+use cordon_policy::facts::Audience;
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -373,17 +374,18 @@ impl Evidence for SqliteEvidence {
             .await
     }
 
-    async fn latest(&self, artifact: &ArtifactId) -> Result<Option<LoggedDecision>, StorageError> {
-        let artifact = artifact.clone();
+    async fn latest(
+        &self,
+        artifact: &ArtifactId,
+        audience: Option<&Audience>,
+    ) -> Result<Option<LoggedDecision>, StorageError> {
+        let (artifact, audience) = (artifact.clone(), audience.map(Audience::key));
         self.readers
-            .ask(move |connection| read::latest(connection, &artifact))
+            .ask(move |connection| read::latest(connection, &artifact, audience.as_deref()))
             .await
     }
 
-    async fn standing(
-        &self,
-        package: &PackageName,
-    ) -> Result<HashMap<(Version, FileName), Decision>, StorageError> {
+    async fn standing(&self, package: &PackageName) -> Result<Vec<Decision>, StorageError> {
         let package = package.clone();
         self.readers
             .ask(move |connection| read::standing(connection, &package))
@@ -427,11 +429,14 @@ impl Evidence for SqliteEvidence {
     async fn receivers(
         &self,
         artifact: &ArtifactId,
+        audience: Option<&Audience>,
         limit: usize,
     ) -> Result<Receivers, StorageError> {
-        let artifact = artifact.clone();
+        let (artifact, audience) = (artifact.clone(), audience.map(Audience::key));
         self.readers
-            .ask(move |connection| exposed::receivers(connection, &artifact, limit))
+            .ask(move |connection| {
+                exposed::receivers(connection, &artifact, audience.as_deref(), limit)
+            })
             .await
     }
 

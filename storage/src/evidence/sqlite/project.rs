@@ -80,8 +80,8 @@ fn insert_decision(
     let effect = evaluation.effect();
     connection
         .prepare_cached(
-            "INSERT INTO decisions (idx, id, at, package, artifact, effect)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO decisions (idx, id, at, package, artifact, effect, audience)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             number(index),
@@ -90,6 +90,7 @@ fn insert_decision(
             package,
             artifact,
             effect.name(),
+            decision.facts.audience.key(),
         ])?;
     for rule in rules_of(decision) {
         connection

@@ -188,10 +188,11 @@ pub(super) fn decision(connection: &Connection, id: &DecisionId) -> Answer<Optio
         .transpose()
 }
 
-/// The newest decision about an artifact.
+/// The newest decision about an artifact, for an audience or any.
 pub(super) fn latest(
     connection: &Connection,
     artifact: &ArtifactId,
+    audience: Option<&str>,
 ) -> Answer<Option<LoggedDecision>> {
     let operation = "reading a decision";
     let Some(row) = find_artifact(connection, artifact).map_err(sql(operation))? else {
@@ -200,8 +201,9 @@ pub(super) fn latest(
     let found = indexes(
         connection,
         operation,
-        "SELECT idx FROM decisions WHERE artifact = ?1 ORDER BY idx DESC LIMIT 1",
-        &[&row],
+        "SELECT idx FROM decisions WHERE artifact = ?1 AND (?2 IS NULL OR audience = ?2)
+         ORDER BY idx DESC LIMIT 1",
+        &[&row, &audience],
     )?;
     found
         .first()
@@ -209,33 +211,24 @@ pub(super) fn latest(
         .transpose()
 }
 
-/// The newest decision about each of a package's archives.
-pub(super) fn standing(
-    connection: &Connection,
-    package: &PackageName,
-) -> Answer<HashMap<(Version, FileName), Decision>> {
+/// The newest decision about each of a package's archives, for each audience.
+pub(super) fn standing(connection: &Connection, package: &PackageName) -> Answer<Vec<Decision>> {
     let operation = "reading standing decisions";
     let Some(row) = find_package(connection, package).map_err(sql(operation))? else {
-        return Ok(HashMap::new());
+        return Ok(Vec::new());
     };
     let found = indexes(
         connection,
         operation,
-        "SELECT newest FROM (
-             SELECT (SELECT idx FROM decisions WHERE artifact = artifacts.id
-                     ORDER BY idx DESC LIMIT 1) AS newest
-             FROM artifacts WHERE package = ?1 AND kind = ?2)
-         WHERE newest IS NOT NULL",
+        "SELECT max(idx) FROM decisions
+         WHERE artifact IN (SELECT id FROM artifacts WHERE package = ?1 AND kind = ?2)
+         GROUP BY artifact, audience",
         &[&row, &kind_of_file(ArtifactKind::Archive)],
     )?;
-    let mut standing = HashMap::with_capacity(found.len());
-    for index in found {
-        let decision = decision_at(connection, index)?;
-        let artifact = decision.evaluation.artifact();
-        let key = (artifact.subject.version.clone(), artifact.file.clone());
-        standing.insert(key, decision);
-    }
-    Ok(standing)
+    let decisions = found.into_iter();
+    decisions
+        .map(|index| decision_at(connection, index))
+        .collect()
 }
 
 /// A page of decisions.

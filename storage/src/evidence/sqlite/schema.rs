@@ -11,12 +11,13 @@ use crate::{Chain, StorageError, StorageErrorKind};
 
 /// The migrations, in order; the n-th brings a database from version n to n + 1. What has been
 /// released is never edited.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../../migrations/0001_evidence.sql"),
     include_str!("../../../migrations/0002_notices.sql"),
     include_str!("../../../migrations/0003_exposures.sql"),
     include_str!("../../../migrations/0004_names_and_exemptions.sql"),
     include_str!("../../../migrations/0005_removals.sql"),
+    include_str!("../../../migrations/0006_audiences.sql"),
 ];
 
 /// "Crdn": marks the file as ours (SQLite `application_id`).
