@@ -111,7 +111,7 @@ fn a_young_dependency_is_named_with_its_age_and_the_version_without_it() {
         )
     );
     let evaluation = judge("new-dependency", &facts);
-    assert_eq!(evaluation.clears_at(), Some(at(21 * DAY - 18 * HOUR)));
+    assert_eq!(evaluation.clears_at(), Some(at(90 * DAY - 18 * HOUR)));
     let print = evaluation.findings()[0].fingerprint();
     assert_eq!(
         print.as_str(),
@@ -121,7 +121,7 @@ fn a_young_dependency_is_named_with_its_age_and_the_version_without_it() {
 
 #[test]
 fn dependencies_that_are_old_or_popular_are_nothing_to_tell() {
-    let old = standing(Fact::Known(at(-21 * DAY)), None);
+    let old = standing(Fact::Known(at(-90 * DAY)), None);
     let popular = standing(Fact::Unavailable("time-out".into()), Some(9_000));
     is_allowed(
         "new-dependency",

@@ -22,12 +22,13 @@ pub(super) fn difference(
     before: (&VersionFacts, &Sheet),
     after: (&VersionFacts, &Sheet),
     is_new_publisher: bool,
+    owners: &Owners,
 ) -> (Fact<Arc<Change>>, bool) {
     let ((old, old_sheet), (new, new_sheet)) = (before, after);
     if let Some(why) = new_sheet.unreadable {
         return (Fact::Unavailable(why.into()), true);
     }
-    let added = added_dependencies(scheme, before, new_sheet);
+    let added = added_dependencies(scheme, before, after, owners);
     if added.len() > MAX_ADDED {
         let why = format_smolstr!(
             "it adds {} dependencies, more than can be judged",
@@ -71,9 +72,11 @@ pub(super) fn difference(
 fn added_dependencies(
     scheme: &dyn Scheme,
     before: (&VersionFacts, &Sheet),
-    new: &Sheet,
+    after: (&VersionFacts, &Sheet),
+    owners: &Owners,
 ) -> Vec<AddedDependency> {
-    let (facts, old) = before;
+    let (old, new) = (before.1, after.1);
+    let at = after.0.published_at.known().copied();
     if Arc::ptr_eq(&old.dependencies, &new.dependencies) {
         return Vec::new();
     }
@@ -90,7 +93,7 @@ fn added_dependencies(
             Some(AddedDependency {
                 package: scheme.package(&dependency.name).ok()?,
                 kind: dependency.kind,
-                is_of_known_owner: is_of_known_owner(&dependency.name, facts, old),
+                is_of_known_owner: owners.is_known(&dependency.name, before, at),
                 standing: Fact::NotYet,
             })
         })
@@ -106,15 +109,36 @@ fn scope(name: &str) -> Option<&str> {
     Some(scope)
 }
 
-/// Whether a scope's owner is one whose code the version before brought along.
-fn is_of_known_owner(name: &str, before: &VersionFacts, sheet: &Sheet) -> bool {
-    let Some(owner) = scope(name) else {
-        return false;
-    };
-    let own = scope(before.subject().name.as_published()) == Some(owner);
-    let publisher = before.publisher.known().is_some_and(|it| it == owner);
-    let mut earlier = sheet.dependencies.iter();
-    own || publisher || earlier.any(|it| scope(&it.name) == Some(owner))
+/// Whose code the versions of a package brought along: the scopes they depended on, and since when.
+#[derive(Default)]
+pub(super) struct Owners<'a>(BTreeMap<&'a str, Option<Timestamp>>);
+
+impl<'a> Owners<'a> {
+    /// Remembers those of a version. Called in the order of publication.
+    pub(super) fn add(&mut self, sheet: &'a Sheet, published_at: Option<Timestamp>) {
+        for dependency in sheet.dependencies.iter() {
+            if let Some(scope) = scope(&dependency.name) {
+                self.0.entry(scope).or_insert(published_at);
+            }
+        }
+    }
+
+    /// Whether a name is in a scope whose owner's code came with the version before, or with
+    /// earlier ones that have settled by `at`.
+    fn is_known(&self, name: &str, before: (&VersionFacts, &Sheet), at: Option<Timestamp>) -> bool {
+        let Some(owner) = scope(name) else {
+            return false;
+        };
+        let (facts, sheet) = before;
+        let own = scope(facts.subject().name.as_published()) == Some(owner);
+        let publisher = facts.publisher.known().is_some_and(|it| it == owner);
+        let mut compared = sheet.dependencies.iter();
+        let earlier = self
+            .0
+            .get(owner)
+            .is_some_and(|since| has_settled(*since, at));
+        own || publisher || earlier || compared.any(|it| scope(&it.name) == Some(owner))
+    }
 }
 
 fn added_hooks(old: &[SmolStr], new: &[SmolStr]) -> Vec<SmolStr> {

@@ -37,7 +37,7 @@ use crate::facts::{DependencyKind, Fact, Trust, VersionFacts};
 use crate::model::{Line, Scheme, Timestamp, Version};
 
 use baseline::Baselines;
-use difference::{Publishers, difference};
+use difference::{Owners, Publishers, difference};
 
 /// How long a version has to be public for what it added to be taken for granted. Of the hijacks on
 /// record nearly all were found within a week, and all but two within a month.
@@ -99,6 +99,8 @@ pub fn compare(scheme: &dyn Scheme, candidates: &mut [VersionFacts], sheets: &[S
     let nothing = Sheet::default();
     let mut baselines = Baselines::new(order.is_dated);
     let mut publishers = Publishers::new(order.is_dated);
+    let mut owners = Owners::default();
+    let mut last = &nothing;
     for index in order.indices {
         let sheet_at = |index: usize| sheets.get(index).unwrap_or(&nothing);
         let Some(facts) = candidates.get(index) else {
@@ -117,8 +119,13 @@ pub fn compare(scheme: &dyn Scheme, candidates: &mut [VersionFacts], sheets: &[S
             .and_then(|index| Some((candidates.get(index)?, sheet_at(index))));
         let (change, is_remarkable) = match before {
             None => (Fact::Absent, false),
-            Some(before) => difference(scheme, before, (facts, sheet), new_publisher),
+            Some(before) => difference(scheme, before, (facts, sheet), new_publisher, &owners),
         };
+        // Versions that depend on the same share one list.
+        if order.is_dated && !Arc::ptr_eq(&last.dependencies, &sheet.dependencies) {
+            owners.add(sheet, place.published_at);
+            last = sheet;
+        }
         baselines.add(index, place, &sheet.series, is_remarkable);
         if let Some(facts) = candidates.get_mut(index) {
             facts.change = change;

@@ -99,6 +99,19 @@ fn a_scope_is_known_by_its_packages_its_publisher_or_what_was_needed_before() {
         added_by(before, after),
         ["@ada/x!", "@bob/x!", "@eve/x", "ada", "adax"]
     );
+    // What an earlier version needed counts as well, once that has settled.
+    let list = |since: i64| {
+        vec![
+            npm("1.0.0", since).needs(&["@bob/core"]),
+            npm("1.0.1", 900 * DAY),
+            npm("1.0.2", 901 * DAY).needs(&["@bob/x"]),
+        ]
+    };
+    for (since, is_known) in [(0, true), (899 * DAY, false)] {
+        let facts = compared(&Npm, list(since));
+        let change = facts[2].change.known().unwrap();
+        assert_eq!(change.added_dependencies[0].is_of_known_owner, is_known);
+    }
     // Another scope of the same beginning is another owner's.
     let before = npm("1.0.0", 0).needs(&["@bob/core"]);
     let after = npm("1.0.1", DAY).needs(&["@bo/x", "@bobby/x"]);

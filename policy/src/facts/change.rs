@@ -45,7 +45,7 @@ pub struct AddedDependency {
     pub kind: DependencyKind,
     /// Whether only somebody can have registered it whose code came with the package before: it is
     /// in an npm scope, and that scope is the package's own, the account's that published the
-    /// version compared with, or one that version depended on already. Scopes have one owner; in
+    /// version compared with, or one that version or a settled earlier one depended on. Scopes have one owner; in
     /// other ecosystems a name proves nothing, and this is `false`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_of_known_owner: bool,

@@ -66,7 +66,7 @@ pub struct NewDependency {
 impl Default for NewDependency {
     fn default() -> Self {
         Self {
-            name_age: 21 * DAY,
+            name_age: 90 * DAY,
             known_owner_age: 7 * DAY,
             settled_after: 90 * DAY,
         }
