@@ -1,12 +1,16 @@
 //! What a packument of 20 MB costs: to parse, and to render again after a verdict changed
-//! (performance.md, rows 5 and 6). Compression is not included.
+//! (performance.md, rows 5 and 6); and 2,000 versions of one to judge by every rule of the built-in
+//! policy, and to render by these verdicts. Compression is not included.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cordon::registry::npm::Npm;
 use cordon::registry::{Document, Entry, Links, Listing, Registry, UpstreamDocument, View};
-use cordon_policy::model::Digest;
+use cordon_policy::config::load;
+use cordon_policy::facts::{Fact, VersionFacts};
+use cordon_policy::model::{Digest, Timestamp};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use url::Url;
 
@@ -15,13 +19,13 @@ const VERSIONS: usize = 2627;
 
 /// A document of the shape and size of the largest ones: long maps of dependencies and scripts,
 /// some free text, `dist` with signatures and attestations.
-fn document() -> String {
-    let mut versions = Vec::with_capacity(VERSIONS);
+fn document(count: usize) -> String {
+    let mut versions = Vec::with_capacity(count);
     let mut times = vec![
         "\"created\":\"2016-10-05T23:32:41.095Z\"".to_owned(),
         "\"modified\":\"2026-01-02T03:04:05.678Z\"".to_owned(),
     ];
-    for number in 0..VERSIONS {
+    for number in 0..count {
         let version = match number % 4 {
             0 => format!("{}.{}.0", number / 100, number % 100),
             _ => format!("{}.{}.1-canary.{number}", number / 100, number % 100),
@@ -69,17 +73,76 @@ fn parse(upstream: &UpstreamDocument) -> Box<dyn Document> {
         .expect("a sound document")
 }
 
-fn benches(criterion: &mut Criterion) {
-    let bytes = Bytes::from(document());
-    let upstream = UpstreamDocument {
+fn upstream(count: usize) -> UpstreamDocument {
+    let bytes = Bytes::from(document(count));
+    UpstreamDocument {
         digest: Digest::of(&bytes),
-        bytes: bytes.clone(),
+        bytes,
         content_type: "application/json".into(),
         url: Url::parse("https://registry.example/giant").expect("an address"),
         files: [].into(),
         last_modified: None,
         upstream: "bench".into(),
+    }
+}
+
+/// The candidates as the engine completes them, with everything learned.
+fn learned(document: &dyn Document) -> Vec<VersionFacts> {
+    let mut all = document.candidates().to_vec();
+    for facts in &mut all {
+        let package = Arc::make_mut(&mut facts.package);
+        package.similarity = Fact::Absent;
+        package.first_published_at = Fact::Known(Timestamp::from_millis(1_400_000_000_000));
+        facts.siblings = Fact::Absent;
+        facts.advisories = Fact::Absent;
+        facts.burst = match &facts.burst {
+            Fact::NotYet => Fact::Absent,
+            known => known.clone(),
+        };
+    }
+    all
+}
+
+/// Every rule that is on by default, over every version of a large package.
+fn judging(criterion: &mut Criterion) {
+    const COUNT: usize = 2_000;
+    let now = Timestamp::from_millis(1_790_000_000_000);
+    let ruleset = load(&[]).expect("the built-in policy is valid").ruleset;
+    let document = parse(&upstream(COUNT));
+    let facts = learned(&*document);
+    let judge = || -> Vec<Entry> {
+        let verdicts = facts.iter().map(|facts| ruleset.evaluate(facts, now));
+        let listed = verdicts.map(|verdict| match verdict.may_list() {
+            true => Entry::Listed,
+            false => Entry::Hidden,
+        });
+        listed.collect()
     };
+    let listed = judge().iter().filter(|it| **it == Entry::Listed).count();
+    println!("{listed} of {COUNT} versions are listed");
+    let links = Links {
+        base: Url::parse("http://127.0.0.1:4873/npm/").expect("an address"),
+    };
+    let mut group = criterion.benchmark_group("packument-2000");
+    group.throughput(Throughput::Elements(COUNT as u64));
+    group.bench_function("evaluate-every-default-rule", |bench| bench.iter(judge));
+    let view = View::plain("packument");
+    group.sample_size(20);
+    group.bench_function("evaluate-and-render-full", |bench| {
+        bench.iter(|| {
+            let entries = judge();
+            let listing = Listing { entries: &entries };
+            document
+                .render(&listing, &view, &links)
+                .expect("a sound document")
+        });
+    });
+    group.finish();
+}
+
+fn benches(criterion: &mut Criterion) {
+    let upstream = upstream(VERSIONS);
+    let bytes = upstream.bytes.clone();
     let document = parse(&upstream);
     let count = document.candidates().len();
     let links = Links {
@@ -117,5 +180,5 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(packument, benches);
+criterion_group!(packument, benches, judging);
 criterion_main!(packument);
