@@ -21,7 +21,7 @@ use crate::registry::{self, Registry, RequestHead};
 const RULES: &str = "rules";
 
 impl Service for Engine {
-    fn admit(&self, request: &mut Request) -> Result<(), Reply> {
+    fn admit(&self, request: &mut Request) -> Result<(), Box<Reply>> {
         if self.config.identities.is_empty() {
             return Ok(());
         }
@@ -45,7 +45,7 @@ impl Service for Engine {
                 },
                 None => text(StatusCode::UNAUTHORIZED, format!("{message}\n")),
             };
-            return Err(reply);
+            return Err(Box::new(reply));
         };
         // Records of who received what name them as well.
         let agent = &mut request.client.agent;

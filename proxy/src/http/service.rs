@@ -18,7 +18,7 @@ pub trait Service: Send + Sync + 'static {
     ///
     /// # Errors
     /// The reply to somebody who shows a token that nobody has.
-    fn admit(&self, request: &mut Request) -> Result<(), Reply>;
+    fn admit(&self, request: &mut Request) -> Result<(), Box<Reply>>;
 
     /// Answers one request. Anything the service refuses is a [`Reply`] as well; it has no errors.
     fn answer(&self, request: Request) -> impl Future<Output = Reply> + Send;

@@ -48,7 +48,7 @@ impl<S: Service> Handler for Registries<S> {
         let client = request.client.clone();
         let reply = match admitted {
             Ok(()) => self.service.answer(request).await,
-            Err(reply) => reply,
+            Err(reply) => *reply,
         };
         let outcome = Outcome::of(&reply);
         let refused_with = match &reply {

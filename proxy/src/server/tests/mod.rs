@@ -88,7 +88,7 @@ fn failure(status: StatusCode, text: &'static str) -> Reply {
 }
 
 impl Service for Fake {
-    fn admit(&self, _request: &mut Request) -> Result<(), Reply> {
+    fn admit(&self, _request: &mut Request) -> Result<(), Box<Reply>> {
         Ok(())
     }
 
