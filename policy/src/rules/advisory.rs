@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::advisory_data::{WithoutData, known, remedy};
+use super::advisory_ignored::Ignored;
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
@@ -71,6 +72,8 @@ pub struct Advisory {
     pub notice: Effect,
     /// What to do while no data was ever loaded.
     pub without_data: WithoutData,
+    /// What does not count though it would.
+    ignored: Ignored,
 }
 
 /// No probability is as high.
@@ -86,6 +89,7 @@ impl Default for Advisory {
             unsound: Effect::Allow,
             notice: Effect::Allow,
             without_data: WithoutData::Hold,
+            ignored: Ignored::default(),
         }
     }
 }
@@ -94,7 +98,10 @@ fn read(
     table: &mut TableReader<'_, '_>,
     overrides: &mut [TableReader<'_, '_>],
 ) -> Vec<Arc<dyn Rule>> {
-    let base = read_one(&Advisory::default(), table);
+    let base = Advisory {
+        ignored: Ignored::read(table),
+        ..read_one(&Advisory::default(), table)
+    };
     let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
     for table in overrides {
         rules.push(Arc::new(read_one(&base, table)));
@@ -128,6 +135,7 @@ fn read_one(inherited: &Advisory, table: &mut TableReader<'_, '_>) -> Advisory {
         unsound: effect("unsound", inherited.unsound),
         notice: effect("notice", inherited.notice),
         without_data: inherited.without_data.read(table),
+        ignored: inherited.ignored.clone(),
     }
 }
 
@@ -136,7 +144,7 @@ impl Rule for Advisory {
         FactSet::of(FactKind::Advisories)
     }
 
-    fn check(&self, facts: &VersionFacts, _now: Timestamp, out: &mut Findings<'_>) {
+    fn check(&self, facts: &VersionFacts, now: Timestamp, out: &mut Findings<'_>) {
         let effect = out.settings().effect;
         let strictest = [self.unmaintained, self.unsound, self.notice]
             .into_iter()
@@ -162,7 +170,15 @@ impl Rule for Advisory {
                 detail(advisory),
                 remedy(facts, advisory)
             );
-            out.report_as(effect, code, reason, &advisory.id, None);
+            match self.ignored.find(advisory, now) {
+                _ if effect == Effect::Allow => {}
+                Some(ignored) => {
+                    let reason = format!("{reason}; {}", ignored.describe());
+                    out.note(code, reason, &advisory.id, effect);
+                    out.changes_at(ignored.until());
+                }
+                None => out.report_as(effect, code, reason, &advisory.id, None),
+            }
         }
     }
 
@@ -188,6 +204,10 @@ impl Rule for Advisory {
             out.text(key, word);
         }
         self.without_data.write(out);
+    }
+
+    fn write_tables(&self, id: &RuleId, out: &mut PolicyText) {
+        self.ignored.write(id, out);
     }
 }
 

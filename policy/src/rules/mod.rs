@@ -18,6 +18,7 @@
 
 pub mod advisory;
 mod advisory_data;
+mod advisory_ignored;
 pub mod allow;
 pub mod condition;
 pub mod deny;

@@ -106,3 +106,79 @@ fn numbers_out_of_place_are_refused() {
         assert_eq!(problems[0].code, code, "{line}: {problems:?}");
     }
 }
+
+#[test]
+fn an_ignored_advisory_is_recorded_and_counts_again_at_its_end() {
+    let ignored = |id: &str| {
+        only(&format!(
+            "[rules.advisory]\nunmaintained = 'block'\n[[rules.advisory.override]]\n\
+             ecosystem = 'npm'\nmin_severity = 1.0\n[[rules.advisory.ignore]]\nid = '{id}'\n\
+             reason = 'not called'\nowner = 'web team'\nticket = 'WEB-77'\nuntil = '{}'\n",
+            at(DAY)
+        ))
+    };
+    let mut found = flaw(Some(98));
+    found.id = "GHSA-aaaa-bbbb-cccc".into();
+    found.aliases = vec!["CVE-2026-1".into()];
+    let facts = warned("pkg:npm/lodash@4.17.20", &[found.clone()]);
+    for id in ["GHSA-aaaa-bbbb-cccc", "cve-2026-1"] {
+        let rules = ignored(id);
+        let evaluation = rules.evaluate(&facts, NOW);
+        assert_eq!(evaluation.effect(), Effect::Allow, "{id}");
+        assert_eq!(evaluation.valid_until(), Some(at(DAY)), "{id}");
+        let finding = &evaluation.findings()[0];
+        assert_eq!(finding.mode, Mode::Monitor);
+        assert!(
+            finding.reason.contains("by web team: not called"),
+            "{}",
+            finding.reason
+        );
+        assert_eq!(
+            rules.evaluate(&facts, at(DAY)).effect(),
+            Effect::Hide,
+            "{id}"
+        );
+        let again = policy(&rules.describe());
+        assert_eq!(again.hash(), rules.hash(), "it is written back");
+    }
+    let other = ignored("CVE-2026-2");
+    assert_eq!(other.evaluate(&facts, NOW).effect(), Effect::Hide);
+    assert_ne!(other.hash(), ignored("CVE-2026-3").hash());
+    found.kind = AdvisoryKind::Unmaintained;
+    let facts = warned("pkg:npm/lodash@4.17.20", &[found]);
+    assert_eq!(
+        ignored("CVE-2026-1").evaluate(&facts, NOW).effect(),
+        Effect::Allow
+    );
+    assert_eq!(other.evaluate(&facts, NOW).effect(), Effect::Block);
+}
+
+#[test]
+fn what_is_ignored_needs_an_end_an_owner_and_a_reason_and_is_no_malware() {
+    let whole = "id = 'CVE-2026-1'\nreason = 'r'\nowner = 'o'\nuntil = '2027-01-01T00:00:00Z'\n";
+    for (text, code) in [
+        (whole.replace("id = 'CVE-2026-1'\n", ""), "missing-key"),
+        (whole.replace("reason = 'r'\n", ""), "missing-key"),
+        (whole.replace("owner = 'o'\n", ""), "missing-key"),
+        (
+            whole.replace("until = '2027-01-01T00:00:00Z'\n", ""),
+            "missing-key",
+        ),
+        (
+            whole.replace("CVE-2026-1", "MAL-2026-1"),
+            "cannot-be-ignored",
+        ),
+        (whole.replace("CVE-2026-1", "yanked@0.1.1"), "invalid-value"),
+        (
+            format!("{whole}[[rules.advisory.ignore]]\n{whole}"),
+            "duplicate-entry",
+        ),
+    ] {
+        let source = PolicySource {
+            name: "policy.toml".to_owned(),
+            text: format!("[rules.advisory]\n[[rules.advisory.ignore]]\n{text}"),
+        };
+        let problems = load(&[source]).expect_err(&text);
+        assert_eq!(problems[0].code, code, "{text}: {problems:?}");
+    }
+}

@@ -64,6 +64,18 @@ const FUNCTIONS: [&str; 22] = [
     "double",
 ];
 
+/// Those of them that give a number.
+const NUMBERS: [&str; 8] = [
+    operators::ADD,
+    operators::SUBSTRACT,
+    operators::MULTIPLY,
+    operators::DIVIDE,
+    operators::MODULO,
+    operators::NEGATE,
+    "size",
+    "double",
+];
+
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 /// An expression that may be evaluated.
@@ -112,7 +124,13 @@ impl Expression {
             let why = format!("it may take {cost} steps, at most {MAX_COST} are allowed");
             return Err(Refused::anywhere(why));
         }
+        if !may_hold(&parsed) {
+            return refuse("it gives a number, a text or a list, not true or false");
+        }
         let reads = look.reads;
+        if reads.is_empty() {
+            constant(&parsed)?;
+        }
         Ok(Self {
             text: text.to_owned(),
             parsed,
@@ -325,6 +343,10 @@ impl<'a> Look<'a> {
         }
         for part in call.target.iter().map(Box::as_ref).chain(&call.args) {
             self.at(part, times, depth + 1)?;
+            // What is written out and cannot be worked out never can, whatever the facts.
+            if matches!(part.expr, Expr::Call(_)) && is_constant(part) {
+                resolve(part)?;
+            }
         }
         Ok(Shape::Scalar)
     }
@@ -366,6 +388,47 @@ impl<'a> Look<'a> {
         let mut places = self.text.match_indices(name).map(|(at, _)| at);
         let at = places.next().filter(|_| places.next().is_none());
         Err(Refused { why, at })
+    }
+}
+
+/// Whether a part could be true or false. What a name holds is not looked into.
+fn may_hold(part: &IdedExpr) -> bool {
+    match &part.expr {
+        Expr::Literal(literal) => matches!(literal, LiteralValue::Boolean(_)),
+        Expr::List(_) | Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => false,
+        Expr::Ident(_) | Expr::Select(_) | Expr::Comprehension(_) => true,
+        Expr::Call(call) => match call.func_name.as_str() {
+            operators::CONDITIONAL => call.args.iter().skip(1).all(may_hold),
+            name => !NUMBERS.contains(&name),
+        },
+    }
+}
+
+/// Whether a part is written out, without a name in it.
+fn is_constant(part: &IdedExpr) -> bool {
+    match &part.expr {
+        Expr::Literal(_) | Expr::List(_) => true,
+        Expr::Call(call) => call
+            .target
+            .iter()
+            .map(Box::as_ref)
+            .chain(&call.args)
+            .all(is_constant),
+        _ => false,
+    }
+}
+
+fn resolve(part: &IdedExpr) -> Result<Value, Refused> {
+    let context = Context::with_env(Arc::clone(&ENVIRONMENT));
+    let resolved = context.resolve(part);
+    resolved.map_err(|error| Refused::anywhere(format!("it can never be judged: {error}")))
+}
+
+/// An expression that reads no fact.
+fn constant(whole: &IdedExpr) -> Result<(), Refused> {
+    match resolve(whole)? {
+        Value::Bool(_) => Ok(()),
+        other => refuse(format!("it gives a {}, not true or false", other.type_of())),
     }
 }
 

@@ -186,6 +186,30 @@ fn what_does_not_exist_or_could_take_long_is_refused() {
 }
 
 #[test]
+fn what_can_never_be_judged_is_refused() {
+    for (expression, why) in [
+        ("1", "not true or false"),
+        ("'text'", "not true or false"),
+        ("[1, 2]", "not true or false"),
+        ("facts.size_bytes * 2", "not true or false"),
+        ("size(facts.install_hooks)", "not true or false"),
+        ("facts.size_bytes > 3 ? 1 : 2", "not true or false"),
+        ("facts.size_bytes > 1/0", "can never be judged"),
+        ("facts.published_at > 1/0", "can never be judged"),
+        ("facts.name == 'a' && 1 % 0 == 1", "can never be judged"),
+        ("[1, 2].exists(n, n / 0 == 1)", "can never be judged"),
+        ("true && 1/0 > 1", "can never be judged"),
+        ("!1", "can never be judged"),
+    ] {
+        let refusal = refusal(expression);
+        assert!(refusal.contains(why), "{expression}: {refusal}");
+    }
+    for expression in ["true", "1 < 2", "[1, 2].exists(n, n == 1)", "!(1 > 2)"] {
+        assert!(Expression::compile(expression).is_ok(), "{expression}");
+    }
+}
+
+#[test]
 fn deep_nesting_is_refused_and_nothing_else_happens() {
     let shapes = [
         ("", "(", "true", ")"),
