@@ -1,14 +1,14 @@
 //! cargo-deny: `deny.toml`.
 //!
-//! `[bans] deny` becomes a deny list. Ignored advisories name no package and are remarks, but for
-//! those that name a crate. Everything else of the file is about a dependency tree, which a registry
+//! `[bans] deny` becomes a deny list, ignored advisories what the rule `advisory` ignores; crates
+//! ignored though they are yanked are remarks. Everything else of the file is about a dependency tree, which a registry
 //! proxy does not see, or about rules that are set once: remarks as well.
 
 use toml_span::Value;
 
 use super::ImportError;
 use super::draft::{Draft, Item, Names, quote, reason};
-use super::osv_scanner::{names_no_package, text_of};
+use super::osv_scanner::{ignore, text_of};
 use super::toml::TomlFile;
 
 const ECOSYSTEM: &str = "cargo";
@@ -72,14 +72,16 @@ fn advisories(file: &TomlFile, table: &Value<'_>, draft: &mut Draft) {
 fn ignored(file: &TomlFile, entry: &Value<'_>, draft: &mut Draft) {
     let line = file.line_of(entry);
     let id = entry.as_str().or_else(|| text_of(entry, "id"));
-    if let Some(id) = id {
-        return draft.remark(line, names_no_package(id));
+    // A text with a version in it is a crate: `yanked@0.1.1`.
+    if let Some(id) = id.filter(|id| !id.contains(['@', ' '])) {
+        return ignore(line, id, text_of(entry, "reason"), None, draft);
     }
-    let Some(written) = text_of(entry, "crate") else {
+    let Some(written) = id.or_else(|| text_of(entry, "crate")) else {
         return draft.remark(line, "an ignored advisory without an id");
     };
     let text = format!(
-        "{} is ignored though it is yanked: exempt it from the rule that withholds what is yanked",
+        "{} is ignored though it is yanked and is not taken over: exempt it from the rule \
+         `lifecycle`, if that withholds what is yanked",
         quote(written)
     );
     draft.remark(line, text);

@@ -32,6 +32,15 @@ pub(super) enum Item {
         /// As the policy writes durations.
         age: String,
     },
+    /// An advisory does not count, whatever package it is about.
+    Ignore {
+        /// Its id or one of its aliases.
+        id: String,
+        /// Why.
+        reason: String,
+        /// Until when, when the file tells.
+        until: Option<String>,
+    },
     /// Findings are set aside.
     Exempt {
         /// The package URL of a package or version.
@@ -58,6 +67,13 @@ pub(super) struct Names {
     pub(super) versions: Option<String>,
     /// Why.
     pub(super) reason: Option<String>,
+}
+
+impl Terms {
+    /// The end of what is set aside, when the file gives it or not.
+    fn end(&self, given: Option<&str>) -> String {
+        given.map_or_else(|| self.until.to_string(), str::to_owned)
+    }
 }
 
 impl Names {
@@ -197,7 +213,7 @@ impl Item {
         match self {
             Self::Deny(_) | Self::Allow(_) | Self::Owned(_) => true,
             Self::Age { age, .. } => parse_duration(age).ok() != Some(Duration::ZERO),
-            Self::Exempt { .. } => false,
+            Self::Ignore { .. } | Self::Exempt { .. } => false,
         }
     }
 
@@ -212,7 +228,8 @@ impl Item {
             Self::Owned(_) => (1, false, Duration::ZERO),
             Self::Deny(_) => (2, false, Duration::ZERO),
             Self::Allow(_) => (3, false, Duration::ZERO),
-            Self::Exempt { .. } => (4, false, Duration::ZERO),
+            Self::Ignore { .. } => (4, false, Duration::ZERO),
+            Self::Exempt { .. } => (5, false, Duration::ZERO),
         }
     }
 
@@ -233,6 +250,14 @@ impl Item {
                 }
                 out.text("version_age", age);
             }
+            Self::Ignore { id, reason, until } => {
+                out.array_table("rules.advisory.ignore");
+                out.text("id", id);
+                out.text("reason", reason);
+                out.text("owner", &terms.owner);
+                out.text("ticket", &terms.ticket);
+                out.text("until", &terms.end(until.as_deref()));
+            }
             Self::Exempt {
                 package,
                 versions,
@@ -250,8 +275,7 @@ impl Item {
                 out.text("reason", reason);
                 out.text("owner", &terms.owner);
                 out.text("ticket", &terms.ticket);
-                let until = until.clone().unwrap_or_else(|| terms.until.to_string());
-                out.text("until", &until);
+                out.text("until", &terms.end(until.as_deref()));
             }
         }
     }

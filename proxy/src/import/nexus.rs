@@ -183,7 +183,12 @@ impl Said {
         self.names.sort();
         self.names.dedup();
         if named_by > 1 {
-            let text = "several names must all hold, and each of them is withheld here";
+            // A name that is written out holds what a wildcard before it could at most narrow.
+            let is_loose = |name: &String| name.starts_with('*') || name.starts_with("@*");
+            if !self.names.iter().all(is_loose) {
+                self.names.retain(|name| !is_loose(name));
+            }
+            let text = "several names must hold at once, and each of them alone is withheld here";
             self.left_out.push(text.to_owned());
         }
         if let Some(why) = unnamed.first()

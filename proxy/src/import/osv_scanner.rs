@@ -1,8 +1,7 @@
 //! `osv-scanner.toml`: what is ignored.
 //!
-//! `IgnoredVulns` name a record and no package, and exemptions here are for packages: those are
-//! remarks, with the exemption to complete. `PackageOverrides` that ignore a package become
-//! exemptions from the rule `advisory`.
+//! `IgnoredVulns` name a record and no package: they become what the rule `advisory` ignores.
+//! `PackageOverrides` that ignore a package become exemptions from that rule.
 
 use toml_span::Value;
 
@@ -28,8 +27,14 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), ImportError> {
         ));
     }
     for entry in ignored {
-        let id = text_of(entry, "id").unwrap_or("an entry without an id");
-        draft.remark(file.line_of(entry), names_no_package(id));
+        let line = file.line_of(entry);
+        let Some(id) = text_of(entry, "id") else {
+            draft.remark(line, "an ignored advisory without an id");
+            continue;
+        };
+        let until = text_of(entry, "ignoreUntil").map(end_of);
+        let why = text_of(entry, "reason");
+        ignore(line, id, why, until, draft);
     }
     for entry in overrides {
         read_override(&file, entry, draft);
@@ -37,14 +42,30 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), ImportError> {
     Ok(())
 }
 
-/// What to say of a record that is ignored whatever package it is about.
-pub(super) fn names_no_package(id: &str) -> String {
-    format!(
-        "{} is ignored for every package: exempt the package it is about, with \
-         fingerprints = [\"advisory/vulnerable/{}\"]",
-        quote(id),
-        id.trim()
-    )
+/// Ignores a record whatever package it is about. Without an end in the file it gets one, and that
+/// is said.
+pub(super) fn ignore(
+    line: usize,
+    id: &str,
+    why: Option<&str>,
+    until: Option<String>,
+    draft: &mut Draft,
+) {
+    let id = id.trim();
+    if until.is_none() {
+        let text = format!("{} is ignored for ever there; here it ends", quote(id));
+        draft.remark(line, text);
+    }
+    draft.add(
+        line,
+        Item::Ignore {
+            id: id.to_owned(),
+            reason: why
+                .and_then(reason)
+                .unwrap_or_else(|| format!("ignored without a reason, line {line}")),
+            until,
+        },
+    );
 }
 
 pub(super) fn text_of<'a>(entry: &'a Value<'_>, key: &str) -> Option<&'a str> {

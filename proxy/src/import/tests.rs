@@ -203,6 +203,13 @@ id = \"GO-2022-0968\"
 ignoreUntil = 2022-11-09
 reason = \"not used\"
 
+[[IgnoredVulns]]
+id = \"CVE-2021-23337\"
+
+[[IgnoredVulns]]
+id = \"MAL-2026-1\"
+reason = \"it is ours\"
+
 [[PackageOverrides]]
 name = \"lodash\"
 version = \"4.17.20\"
@@ -241,6 +248,7 @@ all-features = true
 ignore = [
   \"RUSTSEC-2023-0071\",
   { id = \"RUSTSEC-2024-0436\", reason = \"paste is done, not dangerous\" },
+  \"yanked@0.1.1\",
   { crate = \"foo@0.1.0\", reason = \"yanked by mistake\" },
 ]
 yanked = \"deny\"

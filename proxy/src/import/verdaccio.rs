@@ -26,6 +26,7 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), ImportError> {
         return Err(ImportError::Nothing("there is no `packages:` block"));
     };
     let mut open: Vec<&str> = Vec::new();
+    let mut owned: Vec<&str> = Vec::new();
     let mut proxied: Vec<&str> = Vec::new();
     for (pattern, entry) in packages.entries() {
         let line = entry
@@ -63,8 +64,13 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), ImportError> {
             proxied.push(pattern);
             continue;
         }
-        if pattern == "**" && !open.is_empty() {
-            for pattern in &open {
+        if pattern == "**" && !proxied.is_empty() {
+            // What is owned has no upstream to be allowed from.
+            let is_owned = |it: &str| owned.iter().any(|owned| overlap(owned, it));
+            for pattern in proxied
+                .iter()
+                .filter(|it| EVERYTHING.contains(it) || !is_owned(it))
+            {
                 restrict(line, pattern, Item::Allow, draft);
             }
             continue;
@@ -81,6 +87,7 @@ pub(super) fn read(text: &str, draft: &mut Draft) -> Result<(), ImportError> {
             open.push(pattern);
         }
         if !is_proxied {
+            owned.push(pattern);
             restrict(line, pattern, Item::Owned, draft);
         }
     }
