@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use cordon_policy::policy_test::PolicyTest;
 use cordon_storage::evidence::ExemptionChange;
 use smol_str::SmolStr;
 
-use crate::config::{Config, UpstreamConfig};
+use crate::config::{Config, FeedContent, FeedsConfig, UpstreamConfig};
 use crate::engine::{Clock as _, SystemClock};
 
 /// Longest policy file read, in bytes.
@@ -38,6 +39,46 @@ pub struct LoadedPolicy {
 }
 
 impl LoadedPolicy {
+    /// What rules read that no configured feed brings: they are in force and have less effect than
+    /// they seem to.
+    pub fn without_source(&self, feeds: &FeedsConfig) -> Vec<Diagnostic> {
+        if feeds
+            .advisories
+            .iter()
+            .any(|feed| feed.content == FeedContent::Epss)
+        {
+            return Vec::new();
+        }
+        let variants = self.ruleset.rules().iter().flat_map(|rule| &rule.variants);
+        let lacking = variants.filter(|it| it.settings.is_enabled && it.rule.reads_epss());
+        lacking
+            .map(|variant| Diagnostic {
+                code: "no-epss-source",
+                severity: Severity::Warning,
+                message: "`min_epss` has no effect: no feed brings EPSS probabilities".to_owned(),
+                span: variant.settings.source.clone(),
+                bytes: self.place_of("min_epss", &variant.settings.source),
+                help: "set feeds.epss_url or feeds.epss_file in the configuration, or remove \
+                       `min_epss`"
+                    .to_owned(),
+            })
+            .take(1)
+            .collect()
+    }
+
+    /// Where a key stands in the table at a place; nowhere when it cannot be found.
+    fn place_of(&self, key: &str, table: &ConfigSpan) -> Range<usize> {
+        let file = self.sources.iter().find(|it| it.name == *table.file);
+        let place = file.and_then(|file| {
+            let before = usize::try_from(table.line).ok()?.saturating_sub(1);
+            let lines = file.text.split_inclusive('\n').take(before);
+            let start: usize = lines.map(str::len).sum();
+            let at = start + file.text.get(start..)?.find(key)?;
+            Some(at..at + key.len())
+        });
+        place.unwrap_or_default()
+    }
+
     /// With exemptions administrators granted. One that does not fit the files any more (its rule
     /// is gone, its id is taken) is left out and told of: nothing is let through by mistake, and
     /// the policy stays in force.
@@ -318,6 +359,45 @@ mod tests {
         assert_eq!((problem.code, problem.span.line), ("unknown-upstream", 4));
         assert!(problem.help.contains("`internal`"), "{problem}");
         assert_eq!(problem.bytes.len(), "'intrenal'".len() - 2);
+    }
+
+    #[test]
+    fn a_probability_without_a_source_of_probabilities_is_told() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let feeds = |text: &str| {
+            let source = PolicySource {
+                name: "cordon.toml".to_owned(),
+                text: text.to_owned(),
+            };
+            let overrides = crate::config::Overrides::default();
+            let read = crate::config::Config::read(
+                Some(source),
+                folder.path(),
+                &overrides,
+                &crate::config::Platform,
+            );
+            read.unwrap().config.feeds
+        };
+        let (without, with) = (
+            feeds("[feeds]\nmax_shrink = '10%'\n"),
+            feeds("[feeds]\nepss_file = 'epss.csv'\n"),
+        );
+        let told = |rule: &str, feeds: &FeedsConfig| {
+            let policy = loaded(folder.path(), rule).unwrap();
+            let problems = policy.without_source(feeds);
+            problems
+                .first()
+                .map(|it| (it.code, it.is_error(), it.bytes.clone()))
+        };
+        let rule = "[rules.advisory]\nmin_epss = 0.1\n";
+        assert_eq!(
+            told(rule, &without),
+            Some(("no-epss-source", false, 17..25))
+        );
+        assert_eq!(told(rule, &with), None);
+        assert_eq!(told("[rules.advisory]\n", &without), None);
+        let off = "[rules.integrity]\n[rules.advisory]\nenabled = false\nmin_epss = 0.1\n";
+        assert_eq!(told(off, &without), None);
     }
 
     #[test]

@@ -63,3 +63,18 @@ fn doctor_prints_each_rule_and_protocol_and_changes_nothing() {
     let is_refused = |row: &&Value| row["artifact"]["outcome"] == "refused";
     assert!(rows.iter().filter(is_refused).count() >= 7, "{report:#}");
 }
+
+#[test]
+fn doctor_and_check_tell_of_a_probability_that_nothing_brings() {
+    let registry = FakeRegistry::start();
+    let policy = format!("{POLICY}[rules.advisory]\nmin_epss = 0.1\n");
+    let cordon = Cordon::with_policy(&registry, &policy);
+    for command in ["doctor", "check"] {
+        let output = cordon.command(&[command]);
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(
+            text.contains("`min_epss` has no effect"),
+            "{command}: {text}"
+        );
+    }
+}

@@ -129,21 +129,23 @@ impl IndexBuilder {
     }
 
     /// Adds the probabilities of exploitation, as CSV.
+    /// Answers how many CVE numbers it has.
     ///
     /// # Errors
     /// The text is not such a file.
-    pub fn with_epss(&mut self, csv: &str) -> Result<(), ScoresError> {
+    pub fn with_epss(&mut self, csv: &str) -> Result<usize, ScoresError> {
         self.epss = Epss::read(csv)?;
-        Ok(())
+        Ok(self.epss.len())
     }
 
     /// Adds the list of exploited vulnerabilities, as JSON.
+    /// Answers how many CVE numbers it has.
     ///
     /// # Errors
     /// The bytes are not such a file.
-    pub fn with_kev(&mut self, json: &[u8]) -> Result<(), ScoresError> {
+    pub fn with_kev(&mut self, json: &[u8]) -> Result<usize, ScoresError> {
         self.kev = Kev::read(json)?;
-        Ok(())
+        Ok(self.kev.len())
     }
 
     /// How new the records added so far are: when the record changed last did so, one in a

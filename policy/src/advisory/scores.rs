@@ -32,6 +32,10 @@ impl Epss {
     /// Reads the CSV FIRST publishes: an optional comment line, a line of column names, one line
     /// for each CVE number.
     pub(super) fn read(csv: &str) -> Result<Self, ScoresError> {
+        if !csv.is_empty() && !csv.ends_with('\n') {
+            // The file as published ends with a line break, so what has none is cut.
+            return Err(ScoresError::Epss("its last line is cut"));
+        }
         let mut lines = csv.lines().filter(|line| !line.starts_with('#'));
         let header = lines.next().ok_or(ScoresError::Epss("it is empty"))?;
         let column = |name: &str| header.split(',').position(|column| column.trim() == name);
@@ -60,6 +64,11 @@ impl Epss {
         Ok(Self(scores))
     }
 
+    /// How many CVE numbers it has.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The highest probability of these ids.
     pub(super) fn highest<'i>(&self, ids: impl Iterator<Item = &'i SmolStr>) -> Option<u16> {
         ids.filter_map(|id| self.0.get(id).copied()).max()
@@ -85,7 +94,13 @@ impl Kev {
             return Err(ScoresError::Kev("it has no entries".to_owned()));
         }
         ids.sort();
+        ids.dedup();
         Ok(Self(ids))
+    }
+
+    /// How many CVE numbers it has.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether one of these ids is in the list.
@@ -119,6 +134,8 @@ mod tests {
             "cve,epss\nCVE-2020-1\n",
             "cve,epss\nCVE-2020-1,2\n",
             "cve,epss\nCVE-2020-1,NaN\n",
+            "cve,epss\nCVE-2020-1,0.5\nCVE-2020-2,0.9",
+            "cve,epss\nCVE-2020-1,0.5\nCVE-2020-2,",
             "<html></html>",
         ] {
             assert!(Epss::read(text).is_err(), "{text}");

@@ -182,6 +182,10 @@ impl Rule for Advisory {
         }
     }
 
+    fn reads_epss(&self) -> bool {
+        self.min_epss < NO_EPSS
+    }
+
     fn specimen(&self, stage: &Stage<'_>) -> Specimen {
         stage.advised(Advised::Vulnerable)
     }

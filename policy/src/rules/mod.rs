@@ -148,6 +148,12 @@ pub trait Rule: std::any::Any + Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Whether it was told a probability of exploitation from which advisories count, which needs
+    /// a source of such probabilities.
+    fn reads_epss(&self) -> bool {
+        false
+    }
+
     /// Looks, and reports. Must not read a clock: `now` is the instant of the evaluation. Where a
     /// needed fact is `NotYet`, call [`Findings::await_fact`]; where it is `Unavailable`, call
     /// [`Findings::report_unavailable`].

@@ -67,7 +67,9 @@ pub(super) fn check_policy(files: &[PathBuf], config: Option<&Config>, counts: &
     });
     let (problems, sources) = match loaded {
         Ok(loaded) => {
+            let lacking = config.map(|config| loaded.without_source(&config.feeds));
             let mut warnings = loaded.warnings;
+            warnings.extend(lacking.into_iter().flatten());
             warnings.extend(loaded.ruleset.expired_exemptions(SystemClock.now()));
             (warnings, loaded.sources)
         }

@@ -80,6 +80,8 @@ impl Doctor {
         let now = SystemClock.now();
         let mut checks = vec![policy_check(&policy, now), data_check(&config)];
         checks.extend(feed_checks(&config, now));
+        let lacking = policy.without_source(&config.feeds).into_iter();
+        checks.extend(lacking.map(|it| Check::new("scores", State::Note, it.to_string())));
         let examined = super::block_on(async {
             checks.push(server_check(&config).await);
             let tested = selftest::run(&policy.ruleset, &registry::all(), now).await;

@@ -12,11 +12,11 @@ use cordon_policy::advisory::{AdvisoryIndex, BuildReport, IndexBuilder};
 use cordon_policy::ecosystem::scheme_for;
 use cordon_policy::model::{Digest, Ecosystem, Scheme, Timestamp};
 use cordon_storage::StorageError;
-use cordon_storage::generations::{Generation, Writing};
+use cordon_storage::generations::{Generation, Part, Writing};
 use smol_str::SmolStr;
 
 use super::installed::manifest_of;
-use super::manifest::{Content, KeptFeed, Manifest};
+use super::manifest::{Content, Form, KeptFeed, Manifest};
 use super::records::{self, Counted};
 use super::refused::Refused;
 use super::source::{Taken, take_file, take_folder};
@@ -187,7 +187,7 @@ impl<'a> Build<'a> {
     ) -> Result<(Counted, Option<String>), Refused> {
         let content = Content::from(feed.content);
         if !content.has_records() {
-            return Ok((Counted::default(), None));
+            return self.check_scores(given, content, known);
         }
         let mut counted = self.add(&given.taken.part, content, given.taken.form)?;
         counted.newest_modified = self.builder.newest_modified(self.horizon);
@@ -209,12 +209,49 @@ impl<'a> Build<'a> {
         }
     }
 
-    fn add(
+    /// Scores count as records: a list that lost many of them is not believed either.
+    fn check_scores(
         &mut self,
-        part: &Digest,
+        given: &Given,
         content: Content,
-        form: super::manifest::Form,
-    ) -> Result<Counted, Refused> {
+        known: Option<&KeptFeed>,
+    ) -> Result<(Counted, Option<String>), Refused> {
+        let part = self
+            .import
+            .writing
+            .generations()
+            .open_part(&given.taken.part)?;
+        let entries = self.add_scores(part, content, given.taken.form)?;
+        let counted = Counted {
+            records: entries as u64,
+            ..Counted::default()
+        };
+        let most = self.import.bounds.max_shrink;
+        let before = known.map_or(0, |known| known.records);
+        if before.saturating_sub(counted.records) <= allowed(most, before) {
+            return Ok((counted, None));
+        }
+        let refused = Refused::Shrunk {
+            now: counted.records,
+            before,
+            most: most.to_string(),
+        };
+        match self.import.is_forced {
+            true => Ok((counted, Some(refused.to_string()))),
+            false => Err(refused),
+        }
+    }
+
+    fn add_scores(&mut self, part: Part, content: Content, form: Form) -> Result<usize, Refused> {
+        let text = records::text(part, form, self.import.bounds)?;
+        Ok(match content {
+            Content::Epss => self.builder.with_epss(&text)?,
+            Content::Kev => self.builder.with_kev(text.as_bytes())?,
+            Content::Osv | Content::List => 0,
+        })
+    }
+
+    fn add(&mut self, part: &Digest, content: Content, form: Form) -> Result<Counted, Refused> {
         let part = self.import.writing.generations().open_part(part)?;
         let bounds = self.import.bounds;
         records::add(
@@ -339,7 +376,6 @@ impl<'a> Build<'a> {
         let Import {
             writing,
             ecosystem,
-            bounds,
             now,
             ..
         } = *self.import;
@@ -350,13 +386,8 @@ impl<'a> Build<'a> {
                 Content::Osv | Content::List => {
                     self.add(&feed.part, feed.content, feed.form)?;
                 }
-                Content::Epss => {
-                    let text = records::text(part()?, feed.form, bounds)?;
-                    self.builder.with_epss(&text)?;
-                }
-                Content::Kev => {
-                    let text = records::text(part()?, feed.form, bounds)?;
-                    self.builder.with_kev(text.as_bytes())?;
+                Content::Epss | Content::Kev => {
+                    self.add_scores(part()?, feed.content, feed.form)?;
                 }
             }
         }

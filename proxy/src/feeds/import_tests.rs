@@ -504,3 +504,42 @@ fn an_import_while_another_runs_waits_for_nothing() {
     let _held = place.generations.write().unwrap().unwrap();
     assert!(place.generations.write().unwrap().is_none());
 }
+
+#[test]
+fn d_04_scores_that_are_cut_or_lost_many_entries_are_refused() {
+    let place = place_with("epss_file = 'epss.csv'\n");
+    new(place.import("public", &place.zip("dump.zip", &dump(20, 10))));
+    let epss = |count: usize| {
+        let lines = (0..count).map(|n| format!("CVE-2026-{n},0.25,0.5\n"));
+        format!("cve,epss,percentile\n{}", lines.collect::<String>())
+    };
+    let kev = |count: usize| {
+        let entries: Vec<String> = (0..count)
+            .map(|n| format!("{{\"cveID\":\"CVE-2026-{n}\"}}"))
+            .collect();
+        format!("{{\"vulnerabilities\":[{}]}}", entries.join(","))
+    };
+    let write = |name: &str, text: &str| {
+        fs::write(place.path(name), text).unwrap();
+        place.path(name)
+    };
+    let cut = epss(100);
+    for (id, name, whole, smaller, cut) in [
+        ("epss", "e.csv", epss(100), epss(89), &cut[..cut.len() - 4]),
+        (
+            "kev",
+            "k.json",
+            kev(100),
+            kev(89),
+            "{\"vulnerabilities\":[{",
+        ),
+    ] {
+        let made = new(place.import(id, &write(name, &whole)));
+        assert_eq!(made.manifest.feed(id).unwrap().records, 100);
+        assert_eq!(made.manifest.records, 20, "scores are no records");
+        place.stays(id, &write(name, cut), "damaged");
+        let path = write(name, &smaller);
+        place.stays(id, &path, "shrunk");
+        assert!(new(place.force(id, &path)).forced.is_some(), "{id}");
+    }
+}
