@@ -163,3 +163,30 @@ fn recorded_decisions_can_be_tested_explained_and_judged_by_another_policy() {
         assert_eq!(output.status.code(), Some(code), "{fail_on}: {output:?}");
     }
 }
+
+#[test]
+fn an_import_that_loses_what_protects_writes_the_rest_and_fails() {
+    let registry = FakeRegistry::start();
+    let cordon = Builder::new(&registry).start();
+    let file = cordon.folder().path().join("selectors.txt");
+    let path = file.to_str().expect("a path of text").to_owned();
+    let import = |text: &str| {
+        fs::write(&file, text).expect("the folder is ours");
+        let output = cordon.command(&["policy", "import", "nexus", &path]);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let denied = "format == \"npm\" and path =~ \"^/(event-stream|flatmap-stream)/.*\"\n";
+    let (code, policy, _) = import(denied);
+    assert_eq!(code, Some(0));
+    assert!(policy.contains("\"flatmap-stream\""), "{policy}");
+    let lost = format!("{denied}format == \"npm\" and age <= 4294967295\n");
+    let (code, policy, said) = import(&lost);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(policy.contains("\"event-stream\""), "{policy}");
+    assert!(said.contains(":2: error: "), "{said}");
+}
