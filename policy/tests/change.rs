@@ -140,9 +140,8 @@ fn naive(list: &[Told], facts: &[VersionFacts]) -> Vec<Option<String>> {
         let is_new =
             list[index].publisher != founder && !first.is_some_and(|first| has_settled(*first));
         let adds = |name: &&str| !list[before].needs.contains(name);
-        remarkable[index] = list[index].needs.iter().any(adds)
-            || list[index].trust < list[before].trust
-            || is_new;
+        remarkable[index] =
+            list[index].needs.iter().any(adds) || list[index].trust < list[before].trust || is_new;
     }
     since
 }

@@ -368,3 +368,28 @@ fn licences_that_do_not_exist_and_ends_without_names_are_refused() {
     let text = "[[rules.lifecycle.end_of_life]]\nnames = ['a']\n";
     assert_eq!(codes(text), ["missing-key", "missing-key"]);
 }
+
+#[test]
+fn a_rule_that_never_acts_in_the_ecosystem_it_is_written_for_is_refused() {
+    for (rule, ecosystem) in [
+        ("install-code", "pypi"),
+        ("new-dependency", "pypi"),
+        ("exotic-dependency", "pypi"),
+        ("publisher-change", "cargo"),
+        ("provenance", "cargo"),
+        ("size-jump", "cargo"),
+    ] {
+        let written = format!("[rules.{rule}]\necosystem = \"{ecosystem}\"\n");
+        let found = problems(&written);
+        let starts = format!("rule-cannot-work: `{rule}` never acts for {ecosystem}: ");
+        assert!(found.iter().any(|it| it.starts_with(&starts)), "{found:?}");
+        // For all of them it works for some; switched off it does no harm.
+        assert_eq!(problems(&format!("[rules.{rule}]\n")), Vec::<String>::new());
+        let off = format!("{written}enabled = false\n");
+        assert!(
+            problems(&off)
+                .iter()
+                .all(|it| !it.starts_with("rule-cannot"))
+        );
+    }
+}

@@ -11,7 +11,7 @@ use super::settings::{read_scope, read_settings};
 use super::shape::Key;
 use super::source::SourceFile;
 use super::text::{help_for, shown};
-use super::untold::refuse_untold;
+use super::untold::{refuse_deaf, refuse_untold};
 use super::weakened::refuse_weakened;
 use super::{BUILT_IN, Loaded, PolicySource};
 use crate::ecosystem::scheme_for;
@@ -348,7 +348,10 @@ fn read_rule(kind: &RuleKind, mut table: TableReader<'_, '_>) -> Option<Configur
         })
         .collect();
     warn_of_shadowed(table.file(), &variants);
-    refuse_untold(table.file(), kind, &variants);
+    // What the facts say already needs no second word.
+    if !refuse_untold(table.file(), kind, &variants) {
+        refuse_deaf(table.file(), kind, &variants);
+    }
     refuse_weakened(table.file(), kind, &variants);
     table.finish();
     overrides.into_iter().for_each(TableReader::finish);

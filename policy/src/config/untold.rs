@@ -4,13 +4,16 @@
 //! never tells a fact a rule needs, the rule must not be enabled for that ecosystem.
 
 use super::source::SourceFile;
-use crate::ecosystem::schemes;
+use crate::ecosystem::{scheme_for, schemes};
 use crate::facts::{FactKind, FactSet};
-use crate::model::Scheme;
+use crate::model::{Scheme, Timestamp};
 use crate::rules::{RuleKind, Variant};
+use crate::specimen::{Specimen, Stage};
 
-/// Reports every table that enables a rule for an ecosystem where it cannot work.
-pub(super) fn refuse_untold(file: &SourceFile<'_>, kind: &RuleKind, variants: &[Variant]) {
+/// Reports every table that enables a rule for an ecosystem where it cannot work, and whether there
+/// is one.
+pub(super) fn refuse_untold(file: &SourceFile<'_>, kind: &RuleKind, variants: &[Variant]) -> bool {
+    let mut is_refused = false;
     for (at, variant) in variants.iter().enumerate() {
         if !variant.settings.is_enabled {
             continue;
@@ -29,6 +32,7 @@ pub(super) fn refuse_untold(file: &SourceFile<'_>, kind: &RuleKind, variants: &[
         if deaf.is_empty() {
             continue;
         }
+        is_refused = true;
         let facts: Vec<&str> = missing.iter().map(FactKind::name).collect();
         let able: Vec<String> = schemes()
             .into_iter()
@@ -50,6 +54,36 @@ pub(super) fn refuse_untold(file: &SourceFile<'_>, kind: &RuleKind, variants: &[
             ),
             help,
         );
+    }
+    is_refused
+}
+
+/// Reports a rule written for one ecosystem where by its own word it cannot work. One for all of
+/// them stands if it works for some, and its overrides may say that it does not look elsewhere; the
+/// self-test tells where it does not act.
+pub(super) fn refuse_deaf(file: &SourceFile<'_>, kind: &RuleKind, variants: &[Variant]) {
+    // Any instant will do: nothing is published.
+    let now = Timestamp::from_millis(0);
+    let base = variants.first().filter(|it| it.settings.is_enabled);
+    if let Some(variant) = base {
+        let scope = &variant.scope;
+        let Some(scheme) = scope.ecosystem.as_ref().and_then(scheme_for) else {
+            return;
+        };
+        let stage = Stage {
+            scheme,
+            now,
+            scope,
+            name: scheme.package("any").ok(),
+        };
+        if let Specimen::CannotWork(why) = variant.rule.specimen(&stage) {
+            file.error(
+                "rule-cannot-work",
+                &file.bytes_from(&variant.settings.source),
+                format!("`{}` never acts for {}: {why}", kind.id, scheme.ecosystem()),
+                "remove the table, or write `enabled = false`",
+            );
+        }
     }
 }
 
