@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::data;
 use crate::engine::{Engine, Parts, RandomIds, Stores, SystemClock};
 use crate::feeds::installed;
+use crate::names::{Names, NamesError};
 use crate::registry;
 use crate::telemetry::Metrics;
 use crate::upstream::{UpstreamError, Upstreams};
@@ -38,6 +39,7 @@ pub fn observing_engine(
         evidence,
     };
     let upstreams = Upstreams::new(&config.upstreams, &config.limits)?;
+    let names = Names::read(&config.popular)?;
     let advisories = Arc::new(installed::read_data(&config));
     let public_url = config.public_url(config.listen);
     Ok(Engine::new(Parts {
@@ -45,7 +47,7 @@ pub fn observing_engine(
         public_url,
         ruleset,
         advisories,
-        names: crate::names::Names::built_in(),
+        names,
         stores,
         upstreams,
         clock: Arc::new(SystemClock),
@@ -57,6 +59,9 @@ pub fn observing_engine(
 /// Why nothing can be said.
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
+    /// A list of popular names cannot be used.
+    #[error(transparent)]
+    Names(#[from] NamesError),
     /// What is remembered decides with; an answer without it could be another one.
     #[error("reading the evidence in {}", folder.display())]
     Evidence {

@@ -21,6 +21,7 @@ use crate::feeds::{AdvisoryData, Feeds};
 use crate::http::body::DamageReport;
 use crate::http::respond::Responder;
 use crate::maintenance;
+use crate::names::{Names, NamesError};
 use crate::policy_files::LoadedPolicy;
 use crate::reload::Reloader;
 use crate::selftest::SelfTest;
@@ -33,6 +34,9 @@ use crate::{app, registry};
 /// A start that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// A list of popular names cannot be used.
+    #[error(transparent)]
+    Names(#[from] NamesError),
     /// An address cannot be listened on.
     #[error("listening on {address}: {error}")]
     Listen {
@@ -317,7 +321,7 @@ fn engine(
         public_url,
         ruleset: Arc::clone(&judging.policy.ruleset),
         advisories: judging.advisories,
-        names: crate::names::Names::built_in(),
+        names: Names::read(&config.popular)?,
         stores: open.stores.clone(),
         upstreams: Upstreams::new(&config.upstreams, &config.limits)?,
         clock: Arc::new(SystemClock),

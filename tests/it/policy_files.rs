@@ -190,3 +190,29 @@ fn an_import_that_loses_what_protects_writes_the_rest_and_fails() {
     assert!(policy.contains("\"event-stream\""), "{policy}");
     assert!(said.contains(":2: error: "), "{said}");
 }
+
+#[test]
+fn a_list_of_popular_names_is_refreshed_while_serving_and_a_broken_one_refused() {
+    let registry = FakeRegistry::start();
+    let builder = Builder::new(&registry).section("[popular]\nnpm = 'npm.txt'\n");
+    let Err(said) = builder.clone().try_start() else {
+        panic!("it starts without its list");
+    };
+    assert!(said.contains("npm.txt"), "{said}");
+    let folder = builder.write();
+    let list = folder.path().join("npm.txt");
+    fs::write(&list, "alpha-tool\nbeta-tool\ngamma-tool\n").expect("it is written");
+    let cordon = builder.folder(folder).start();
+    let generation = || status(&cordon)["generation"].as_u64();
+    let before = generation();
+    fs::write(&list, "beta-tool\nalpha-tool\ndelta-tool\n").expect("it is written");
+    wait::until("the new list", || generation() > before);
+    let taken = generation();
+    fs::write(&list, "beta-tool\n").expect("it is written");
+    wait::until("the problem", || problems(&cordon) == 1);
+    let problem = status(&cordon)["policy_problems"][0].to_string();
+    assert!(problem.contains("lacks 2"), "{problem}");
+    assert_eq!(generation(), taken);
+    fs::write(&list, "beta-tool\nalpha-tool\n").expect("it is written");
+    wait::until("the end of the problem", || problems(&cordon) == 0);
+}

@@ -29,6 +29,7 @@ impl Config {
             tls: "server.tls_certificate or server.tls_key",
             admin_tls: "server.admin_tls_certificate or server.admin_tls_key",
             upstreams: "upstream",
+            popular: "popular",
             routes: "server.routes",
             identities: "identities",
             feeds: "feeds",

@@ -62,6 +62,8 @@ pub struct Config {
     pub routes: Vec<SmolStr>,
     /// Those who show a token of their own.
     pub identities: Vec<Identity>,
+    /// Lists of popular names in the place of those Cordon comes with.
+    pub popular: Vec<(Ecosystem, PathBuf)>,
     /// Policy files; none means the built-in policy.
     pub policy_files: Vec<PathBuf>,
     /// Whom developers are told to ask.

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use cordon_policy::config::reader::{Spanned, TableReader};
+use cordon_policy::ecosystem::schemes;
 use cordon_policy::model::Ecosystem;
 use tracing_subscriber::EnvFilter;
 
@@ -21,6 +22,7 @@ pub(super) struct Raw {
     pub(super) contact: Option<Spanned<String>>,
     pub(super) server: RawServer,
     pub(super) identities: Vec<RawIdentity>,
+    pub(super) popular: Vec<(Ecosystem, Spanned<String>)>,
     /// The ecosystems something is said about; an empty list switches one off.
     pub(super) upstreams: Vec<(Ecosystem, Vec<RawUpstream>)>,
     pub(super) limits: Limits,
@@ -83,6 +85,9 @@ pub(super) fn read(mut root: TableReader<'_, '_>) -> Raw {
     if let Some(table) = root.table("identities") {
         raw.identities = askers::read_identities(table);
     }
+    if let Some(table) = root.table("popular") {
+        raw.popular = popular(table);
+    }
     if let Some(table) = root.table("upstream") {
         raw.upstreams = upstreams(table);
     }
@@ -105,6 +110,18 @@ pub(super) fn read(mut root: TableReader<'_, '_>) -> Raw {
     }
     root.finish();
     raw
+}
+
+fn popular(mut table: TableReader<'_, '_>) -> Vec<(Ecosystem, Spanned<String>)> {
+    let mut lists = Vec::new();
+    for scheme in schemes() {
+        let ecosystem = scheme.ecosystem();
+        if let Some(file) = table.string(ecosystem.as_str()) {
+            lists.push((ecosystem.clone(), file));
+        }
+    }
+    table.finish();
+    lists
 }
 
 fn server(mut table: TableReader<'_, '_>) -> RawServer {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use cordon_policy::config::reader::Spanned;
 use cordon_policy::config::source::SourceFile;
 use cordon_policy::config::text::shown;
+use cordon_policy::model::Ecosystem;
 
 use super::defaults::{ADMIN_LISTEN, LISTEN};
 use super::load::Overrides;
@@ -69,6 +70,7 @@ pub(super) fn validate(
     let data = data(&raw, overrides, context, command_line);
     let log = log(&raw, overrides, command_line);
     let policy_files = policy_files(&raw, overrides, context, command_line);
+    let popular = popular(&raw, context);
     let routes = askers::routes(&raw.server.routes, file);
     let identities = askers::identities(&raw.identities, context);
     let upstreams = upstream::validate(&raw.upstreams, context);
@@ -85,6 +87,7 @@ pub(super) fn validate(
         upstreams,
         routes,
         identities,
+        popular,
         policy_files,
         contact: raw.contact.map(|contact| contact.value),
         limits: raw.limits,
@@ -270,6 +273,23 @@ fn log(raw: &Raw, overrides: &Overrides, command_line: &SourceFile<'_>) -> super
         }
     }
     log
+}
+
+fn popular(raw: &Raw, context: Context<'_>) -> Vec<(Ecosystem, PathBuf)> {
+    let mut lists = Vec::with_capacity(raw.popular.len());
+    for (ecosystem, given) in &raw.popular {
+        let path = context.base.join(&given.value);
+        if !context.surroundings.is_file(&path) {
+            context.file.error(
+                "file-missing",
+                &given.bytes,
+                format!("`{}` is not there", shown(&path.display().to_string())),
+                "relative paths start at the configuration file's folder",
+            );
+        }
+        lists.push((ecosystem.clone(), path));
+    }
+    lists
 }
 
 fn policy_files(

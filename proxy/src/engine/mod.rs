@@ -272,6 +272,12 @@ impl Engine {
         self.live.replace_advisories(advisories)
     }
 
+    /// Puts new lists of popular names in force, as [`replace_policy`](Self::replace_policy) does
+    /// rules.
+    pub fn replace_names(&self, names: Arc<Names>) -> u64 {
+        self.live.replace_names(names)
+    }
+
     /// The stores, for pages and commands that only read.
     pub fn stores(&self) -> &Stores {
         &self.stores

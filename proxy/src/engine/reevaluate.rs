@@ -207,6 +207,8 @@ impl Engine {
         packages: &BTreeSet<PackageName>,
         since: Timestamp,
     ) -> Result<BTreeSet<PackageName>, StorageError> {
+        // Who got something a moment ago counts.
+        self.flush_servings().await;
         let mut refused = BTreeSet::new();
         for package in packages {
             if self.is_newly_refused(data, package, since).await? {

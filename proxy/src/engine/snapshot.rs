@@ -111,6 +111,12 @@ impl Live {
         self.change(|snapshot| snapshot.advisories = Arc::clone(&advisories))
     }
 
+    /// Puts new lists of popular names in force, as [`replace_policy`](Self::replace_policy) does
+    /// rules.
+    pub fn replace_names(&self, names: Arc<Names>) -> u64 {
+        self.change(|snapshot| snapshot.names = Arc::clone(&names))
+    }
+
     fn change(&self, change: impl Fn(&mut Snapshot)) -> u64 {
         let previous = self.0.rcu(|current| {
             let mut next = Snapshot::clone(current);

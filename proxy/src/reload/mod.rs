@@ -24,6 +24,7 @@ use self::weakened::{watching, weakened};
 use crate::config::{Config, ConfigSource, Loaded};
 use crate::engine::{Clock as _, Engine, Scope, SystemClock};
 use crate::feeds::Feeds;
+use crate::names::Names;
 use crate::policy_files::{self, LoadedPolicy};
 use crate::selftest::{SelfTest, Tested};
 use crate::serve::record_policy;
@@ -106,6 +107,7 @@ impl Reloader {
         metrics.rules_watching(watching(&snapshot.ruleset).len());
         let read = policy.sources.iter().map(|it| it.text.as_str());
         let is_built_in = config.policy_files.is_empty();
+        // Lists of popular names are not in it: with some, the first look reloads once, to no effect.
         let policy_read = stamp_of_texts(read.filter(|_| !is_built_in));
         let config_read = Contents::default().stamp(source.path.as_slice());
         let state = State {
@@ -303,18 +305,24 @@ impl Reloader {
 
     async fn replace(&self) -> Result<Reloaded, Vec<String>> {
         let files = self.state().policy_files.clone();
+        let watched = self.watched();
+        let config = Arc::clone(&self.config);
         let read = move || {
             (
-                Contents::default().stamp(&files),
+                Contents::default().stamp(&watched),
                 policy_files::load(&files),
+                Names::read(&config.popular),
             )
         };
-        let (seen, loaded) = tokio::task::spawn_blocking(read)
+        let (seen, loaded, names) = tokio::task::spawn_blocking(read)
             .await
             .map_err(|error| vec![error.to_string()])?;
         self.state().policy_watch.acted_on = seen;
         let loaded = loaded.and_then(|loaded| loaded.for_server(&self.config));
         let loaded = loaded.map_err(|rejected| lines(&rejected.problems))?;
+        let before = self.engine.snapshot().names.clone();
+        let names = names.and_then(|names| names.after(&before, &self.config.popular));
+        let names = names.map_err(|error| vec![error.to_string()])?;
         for warning in &loaded.warnings {
             tracing::warn!(%warning, "policy warning");
         }
@@ -324,11 +332,18 @@ impl Reloader {
         let loaded = loaded.with_granted(&granted);
         self.state().break_glass = loaded.break_glass.clone();
         let needs_restart = self.needs_restart();
+        let has_new_names = !Arc::ptr_eq(&names, &before);
+        if has_new_names {
+            let generation = self.engine.replace_names(names);
+            let inactive = self.engine.snapshot().inactive_rules();
+            self.metrics.generation_changed(generation, inactive);
+            tracing::info!(generation, "popular names reloaded");
+        }
         let snapshot = self.engine.snapshot();
         if *loaded.ruleset.hash() == *snapshot.ruleset.hash() {
             return Ok(Reloaded {
                 generation: snapshot.generation,
-                is_new: false,
+                is_new: has_new_names,
                 needs_restart,
             });
         }
@@ -405,6 +420,14 @@ impl Reloader {
             .map_err(|rejected| lines(&rejected.problems))
     }
 
+    /// The files whose change is a change of the policy.
+    fn watched(&self) -> Vec<PathBuf> {
+        let mut files = self.state().policy_files.clone();
+        let lists = self.config.popular.iter();
+        files.extend(lists.map(|(_, file)| file.clone()));
+        files
+    }
+
     /// Looks at the files until the end and reloads them when they have changed and stay as they
     /// are.
     pub async fn watch_files(self, mut drain: Drain) {
@@ -416,7 +439,7 @@ impl Reloader {
             }
             // Here too, because emergencies end by themselves.
             self.metrics.break_glass_active(self.break_glass().len());
-            let files = self.state().policy_files.clone();
+            let files = self.watched();
             let source = Arc::clone(&self.source);
             let look = move || {
                 let [config, policy] = &mut contents;
