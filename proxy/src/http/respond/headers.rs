@@ -16,6 +16,9 @@ pub(super) const NPM_NOTICE: HeaderName = HeaderName::from_static("npm-notice");
 
 pub(super) const IMMUTABLE: HeaderValue =
     HeaderValue::from_static("public, max-age=31536000, immutable");
+/// The same where somebody showed who they are: a cache that others share must not hand it on.
+pub(super) const IMMUTABLE_PRIVATE: HeaderValue =
+    HeaderValue::from_static("private, max-age=31536000, immutable");
 /// Clients may keep documents but must ask each time, or a block would wait for their caches.
 pub(super) const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED,
-    LOCATION, USER_AGENT, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    LAST_MODIFIED, LOCATION, USER_AGENT, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
@@ -36,6 +36,8 @@ pub struct Asked {
     codings: AcceptedCodings,
     /// The client prints `npm-notice` headers.
     shows_notices: bool,
+    /// The client showed a token: the answer may be for it alone.
+    is_authorized: bool,
 }
 
 impl Asked {
@@ -53,6 +55,7 @@ impl Asked {
             shows_notices: headers
                 .get(USER_AGENT)
                 .is_some_and(|agent| agent.as_bytes().starts_with(b"npm/")),
+            is_authorized: headers.contains_key(AUTHORIZATION),
         }
     }
 }
@@ -145,7 +148,11 @@ impl Responder {
         let headers = response.headers_mut();
         headers.reserve(8);
         headers.insert(ETAG, headers::value(&etag));
-        headers.insert(CACHE_CONTROL, headers::IMMUTABLE);
+        let keeping = match asked.is_authorized {
+            true => headers::IMMUTABLE_PRIVATE,
+            false => headers::IMMUTABLE,
+        };
+        headers.insert(CACHE_CONTROL, keeping);
         headers.insert(ACCEPT_RANGES, headers::BYTES);
         headers.insert(
             X_CORDON_DECISION,

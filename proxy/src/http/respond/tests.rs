@@ -226,6 +226,15 @@ async fn an_artifact_is_immutable_and_never_coded() {
 }
 
 #[tokio::test]
+async fn an_artifact_for_somebody_with_a_token_is_not_for_shared_caches() {
+    for method in [Method::GET, Method::HEAD] {
+        let with_token = asked(method, &[(header::AUTHORIZATION, "Bearer x")]);
+        let response = text(artifact(), &with_token).await;
+        assert!(response.contains("cache-control: private,"), "{response}");
+    }
+}
+
+#[tokio::test]
 async fn ranges_of_an_artifact() {
     let ask = async |method: Method, range: &str, more: &[(HeaderName, &str)]| {
         let mut headers = vec![(header::RANGE, range)];
