@@ -8,6 +8,7 @@
 //! disk, which [`installed`] opens. `manifest` says what a generation was made of, [`notes`] what
 //! is remembered of its sources.
 
+mod confirm;
 pub mod data;
 pub mod dump;
 mod fetch;
@@ -20,6 +21,7 @@ pub mod notes;
 mod records;
 mod refused;
 mod source;
+mod tell;
 pub mod watch;
 
 pub use data::{AdvisoryData, AdvisoryFacts};

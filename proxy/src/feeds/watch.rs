@@ -8,22 +8,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use cordon_policy::advisory::changed_packages;
 use cordon_policy::decision::Cause;
-use cordon_policy::model::{Ecosystem, PackageName, Timestamp};
+use cordon_policy::model::{Ecosystem, Timestamp};
 use cordon_storage::Chain;
-use cordon_storage::evidence::{Entry, Notice};
 use cordon_storage::generations::Generations;
 
-use super::data::{AdvisoryData, EcosystemFeed, HeldBack};
+use super::data::{AdvisoryData, EcosystemFeed};
 use super::fetch::{self, Source};
 use super::import::{Import, Imported};
 use super::installed::{self, Installed, folder, is_configured, renew};
-use super::notes::{Awaiting, Notes};
-use super::refused::Refused;
+use super::notes::Notes;
 use crate::config::{Config, FeedSource, FeedsConfig};
 use crate::engine::{Clock, Engine, Scope};
 use crate::server::{Drain, Phase};
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::feeds::FeedState;
 use crate::upstream::UpstreamError;
 
 /// How often the data folder is looked at for what others imported.
@@ -32,26 +29,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOCAL_EVERY: Duration = Duration::from_secs(60);
 /// How soon a source that failed is asked again; doubled each time, up to `feeds.refresh`.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
-/// What counts as served lately.
-const LATELY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Packages named in one notice.
-const NAMED: usize = 20;
-/// Remembers which generations were told of, beside the generations.
-const TOLD: &str = "told.json";
 
 /// The advisory data of a running Cordon.
 #[derive(Clone)]
 pub struct Feeds {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     config: Arc<Config>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     /// What each ecosystem has now, put together anew when one changes.
     current: Mutex<BTreeMap<Ecosystem, EcosystemFeed>>,
     /// What an operator must know, by ecosystem.
-    remarks: Mutex<BTreeMap<Ecosystem, Vec<String>>>,
+    pub(super) remarks: Mutex<BTreeMap<Ecosystem, Vec<String>>>,
     /// Raised when every source is to be asked now.
     asked: tokio::sync::watch::Sender<u64>,
     opened: Mutex<BTreeMap<Ecosystem, Installed>>,
@@ -179,17 +170,17 @@ impl Asked {
 
 /// Watches the data of one ecosystem.
 pub struct Watch {
-    feeds: Feeds,
-    engine: Arc<Engine>,
-    metrics: Arc<Metrics>,
-    ecosystem: Ecosystem,
-    generations: Generations,
+    pub(super) feeds: Feeds,
+    pub(super) engine: Arc<Engine>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) ecosystem: Ecosystem,
+    pub(super) generations: Generations,
     sources: Vec<Asked>,
-    installed: Option<Installed>,
+    pub(super) installed: Option<Installed>,
     /// What said which generation is in force when it was opened.
     pointer: Option<String>,
     was_believed: bool,
-    is_stale: bool,
+    pub(super) is_stale: bool,
 }
 
 impl Watch {
@@ -210,11 +201,11 @@ impl Watch {
         }
     }
 
-    fn config(&self) -> &FeedsConfig {
+    pub(super) fn config(&self) -> &FeedsConfig {
         &self.feeds.shared.config.feeds
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.feeds.shared.clock.now()
     }
 
@@ -343,37 +334,6 @@ impl Watch {
         }
     }
 
-    /// Something could not be had, or was refused: counted each time, on record the first time.
-    async fn refused(&self, id: &str, refused: &Refused, failures: u32) {
-        let ecosystem = self.ecosystem.as_str();
-        self.metrics.feed_refused(ecosystem, refused.cause());
-        let error = Chain(refused).to_string();
-        if !refused.is_alarming() {
-            tracing::warn!(
-                ecosystem,
-                feed = id,
-                failures,
-                error,
-                "a feed could not be had"
-            );
-            return;
-        }
-        tracing::error!(
-            ecosystem,
-            feed = id,
-            cause = refused.cause(),
-            error,
-            "a feed was refused; the data before it stays in force"
-        );
-        if failures <= 1 {
-            let text = format!(
-                "{ecosystem} feed `{id}` was refused ({}), the data before it stays: {error}",
-                refused.cause()
-            );
-            self.notice("feed-refused", text).await;
-        }
-    }
-
     /// Puts a generation in force that was not before.
     async fn adopt(&mut self, pointer: Option<String>) {
         let (generations, ecosystem) = (self.generations.clone(), self.ecosystem.clone());
@@ -447,7 +407,7 @@ impl Watch {
 
     /// Exchanges this ecosystem's part of what the engine judges by, and has what is on record
     /// judged again.
-    fn put_in_force(&self, scope: Option<Scope>) {
+    pub(super) fn put_in_force(&self, scope: Option<Scope>) {
         let feed = match &self.installed {
             Some(installed) => installed.feed(),
             None => EcosystemFeed::Missing,
@@ -463,159 +423,6 @@ impl Watch {
         tracing::info!(ecosystem = %self.ecosystem, generation, "advisory data put in force");
         if let Some(scope) = scope {
             self.engine.reevaluate_later(Cause::AdvisoryRefresh, scope);
-        }
-    }
-
-    /// D-20: what the new data would newly refuse of what was served lately waits for a person,
-    /// when it is more than a person would not notice.
-    async fn hold_back(
-        &self,
-        new: &Installed,
-        changed: Option<&BTreeSet<PackageName>>,
-    ) -> Option<Arc<HeldBack>> {
-        let (before, changed) = (self.installed.as_ref()?, changed?);
-        let now = self.now();
-        let plain = Installed {
-            held_back: None,
-            ..new.clone()
-        };
-        let data = AdvisoryData::new([(self.ecosystem.clone(), plain.feed())]);
-        let since = now.saturating_sub(LATELY);
-        let mut asked_about = changed.clone();
-        let waiting = before.held_back.as_ref().filter(|it| now < it.until);
-        asked_about.extend(waiting.iter().flat_map(|it| it.packages.iter().cloned()));
-        let newly = self.engine.newly_refused(&data, &asked_about, since).await;
-        let mut packages = match newly {
-            Ok(packages) => packages,
-            Err(error) => {
-                // Refusing is the safe side.
-                tracing::warn!(error = %Chain(&error), "what new advisory data would refuse is not known");
-                return None;
-            }
-        };
-        packages.extend(waiting.iter().flat_map(|it| it.packages.iter().cloned()));
-        if waiting.is_none() && packages.len() <= self.config().confirm_above {
-            return None;
-        }
-        let until = waiting.map_or_else(
-            || now.saturating_add(self.config().confirm_within),
-            |it| it.until,
-        );
-        let awaiting = Awaiting {
-            generation: new.generation.number,
-            previous: before.generation.number,
-            packages: packages.clone(),
-            until,
-        };
-        if let Err(error) = Awaiting::write(Some(&awaiting), &self.generations) {
-            tracing::warn!(error = %Chain(&error), "what waits to be confirmed was not noted");
-        }
-        let previous = match waiting {
-            Some(waiting) => Arc::clone(&waiting.previous),
-            None => Arc::clone(&before.index) as _,
-        };
-        Some(Arc::new(HeldBack {
-            previous,
-            packages,
-            until,
-        }))
-    }
-
-    /// Puts in force what waited, once it is confirmed or has waited long enough.
-    async fn look_at_confirmation(&mut self) {
-        let Some(installed) = &mut self.installed else {
-            return;
-        };
-        let Some(held_back) = installed.held_back.clone() else {
-            return;
-        };
-        let is_confirmed = Awaiting::read(&self.generations).is_none();
-        let now = self.feeds.shared.clock.now();
-        if !is_confirmed && now < held_back.until {
-            return;
-        }
-        installed.held_back = None;
-        if let Err(error) = Awaiting::write(None, &self.generations) {
-            tracing::warn!(error = %Chain(&error), "what waited to be confirmed is still noted");
-        }
-        let how = match is_confirmed {
-            true => "was confirmed",
-            false => "was confirmed by nobody in time and takes effect",
-        };
-        let text = format!(
-            "the refusal of {} {} packages in use {how}",
-            held_back.packages.len(),
-            self.ecosystem
-        );
-        self.notice("feed-confirmed", text).await;
-        self.put_in_force(Some(Scope::Packages(held_back.packages.clone())));
-    }
-
-    /// Puts on record what a new generation is, and what is remarkable about it: once each.
-    async fn tell(
-        &self,
-        installed: &Installed,
-        changed: Option<&BTreeSet<PackageName>>,
-        awaiting: &BTreeSet<PackageName>,
-    ) {
-        let number = installed.generation.number;
-        let told = self.generations.note(TOLD).ok().flatten();
-        let told: Option<u64> = told.and_then(|text| serde_json::from_slice(&text).ok());
-        if let Some(damage) = &installed.damage {
-            let text = format!(
-                "{} advisory data is damaged ({damage}); generation {number} before it is in force",
-                self.ecosystem
-            );
-            self.notice("feed-damaged", text).await;
-        }
-        if told.is_some_and(|told| told >= number) {
-            return;
-        }
-        let manifest = &installed.manifest;
-        let changed = changed.map_or_else(String::new, |changed| {
-            format!(", {} packages changed", changed.len())
-        });
-        let text = format!(
-            "{} advisory data: generation {number} ({}), {} records, {} taken back{changed}",
-            self.ecosystem, installed.generation.digest, manifest.records, manifest.withdrawn
-        );
-        self.notice("feed-changed", text).await;
-        for feed in &manifest.feeds {
-            if let Some(forced) = feed
-                .forced
-                .as_ref()
-                .filter(|_| feed.changed_at == manifest.imported_at)
-            {
-                tracing::warn!(ecosystem = %self.ecosystem, feed = %feed.id, forced, "a refused dump was imported by force");
-                let text = format!(
-                    "{} feed `{}` was imported by force although it was refused: {forced}",
-                    self.ecosystem, feed.id
-                );
-                self.notice("feed-forced", text).await;
-            }
-        }
-        if !awaiting.is_empty() {
-            let named: Vec<String> = awaiting
-                .iter()
-                .take(NAMED)
-                .map(ToString::to_string)
-                .collect();
-            let text = format!(
-                "new {} advisory data refuses {} packages that were served lately, more than \
-                 feeds.confirm_above: who has them keeps getting them until `cordon feeds confirm \
-                 --ecosystem {}` or the time is up ({}{})",
-                self.ecosystem,
-                awaiting.len(),
-                self.ecosystem,
-                named.join(", "),
-                if awaiting.len() > NAMED { ", …" } else { "" }
-            );
-            tracing::error!(ecosystem = %self.ecosystem, packages = awaiting.len(), "new advisory data refuses many packages in use; confirm it");
-            self.notice("feed-blast-radius", text).await;
-        }
-        let number = serde_json::to_vec(&number).expect("a number has a JSON form");
-        if let Err(error) = self.generations.put_note(TOLD, &number) {
-            tracing::warn!(error = %Chain(&error), "that a generation was told of is not noted");
         }
     }
 
@@ -640,106 +447,6 @@ impl Watch {
             self.put_in_force(None);
         }
         self.was_believed = is_believed;
-    }
-
-    /// D-06: an alarm when nothing new comes for too long.
-    async fn watch_age(&mut self) {
-        let Some(installed) = &self.installed else {
-            self.set_remarks(vec![format!(
-                "{} advisory data was never loaded; nothing is known of vulnerabilities and malware",
-                self.ecosystem
-            )]);
-            return;
-        };
-        let now = self.now();
-        let mut remarks = Vec::new();
-        let mut stale = Vec::new();
-        let notes = Notes::read(&self.generations);
-        for feed in self.config().of(&self.ecosystem) {
-            let Some(kept) = installed.manifest.feed(&feed.id) else {
-                remarks.push(format!(
-                    "{} feed `{}` was never loaded",
-                    self.ecosystem, feed.id
-                ));
-                continue;
-            };
-            let newest = kept
-                .newest_modified
-                .map_or(kept.changed_at, |newest| newest.min(kept.changed_at));
-            let is_quiet_by_nature = kept.content != super::manifest::Content::Osv;
-            if !is_quiet_by_nature && now.since(newest) > feed.stale_alarm {
-                stale.push(format!("`{}` has nothing newer than {newest}", feed.id));
-            }
-            let failure = notes.feeds.get(&feed.id).and_then(|it| it.failure.as_ref());
-            if let Some(failure) = failure {
-                remarks.push(format!(
-                    "{} feed `{}` fails since {} ({}): {}",
-                    self.ecosystem, feed.id, failure.since, failure.cause, failure.text
-                ));
-            }
-        }
-        if installed.belief.until() <= now {
-            remarks.push(format!(
-                "{} advisory data is too old to be believed: versions never allowed here are held",
-                self.ecosystem
-            ));
-        }
-        if let Some(held_back) = &installed.held_back {
-            remarks.push(format!(
-                "{} {} packages in use wait for `cordon feeds confirm` until {}",
-                held_back.packages.len(),
-                self.ecosystem,
-                held_back.until
-            ));
-        }
-        let is_stale = !stale.is_empty();
-        for text in &stale {
-            remarks.push(format!("{} feed {text}", self.ecosystem));
-        }
-        self.set_remarks(remarks);
-        if is_stale && !self.is_stale {
-            let text = format!("{} feed {}", self.ecosystem, stale.join("; "));
-            tracing::warn!(ecosystem = %self.ecosystem, text, "advisory data gets old");
-            self.notice("feed-stale", text).await;
-        }
-        self.is_stale = is_stale;
-    }
-
-    fn set_remarks(&self, texts: Vec<String>) {
-        lock(&self.feeds.shared.remarks).insert(self.ecosystem.clone(), texts);
-    }
-
-    fn show(&self) {
-        let now = self.now();
-        let state = self
-            .installed
-            .as_ref()
-            .map_or_else(FeedState::default, |it| {
-                let newest = it.manifest.newest_modified;
-                FeedState {
-                    generation: it.generation.number,
-                    records: it.manifest.records,
-                    confirmed_seconds: now.since(it.belief.confirmed_at()).as_secs(),
-                    newest_seconds: now
-                        .since(newest.unwrap_or(it.manifest.imported_at))
-                        .as_secs(),
-                    is_believed: it.belief.until() > now && it.gap.is_none(),
-                    awaiting: it.held_back.as_ref().map_or(0, |it| it.packages.len()),
-                }
-            });
-        self.metrics.feed(self.ecosystem.as_str(), &state);
-    }
-
-    async fn notice(&self, code: &'static str, text: String) {
-        let notice = Notice {
-            at: self.now(),
-            code: code.into(),
-            text,
-        };
-        let evidence = &self.engine.stores().evidence;
-        if let Err(error) = evidence.append(vec![Entry::Notice(notice)]).await {
-            tracing::warn!(code, error = %Chain(&error), "a notice about feeds was not recorded");
-        }
     }
 }
 
@@ -768,7 +475,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Some(found)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // No code under these locks can panic half-way through a change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,6 +4,7 @@ mod catalogs;
 mod documents;
 mod failing_stores;
 mod outages;
+mod reevaluations;
 mod removals;
 mod sightings;
 
