@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::parts::{
-    DAY, Look, Seen, evidence, list, read_effect, read_settled_after, since, subject, write_effect,
+    DAY, Look, Seen, evidence, list, read_each, read_effect, read_settled_after, since, subject,
+    write_effect,
 };
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
@@ -71,12 +72,7 @@ fn read(
         settled_after: read_settled_after(table, inherited.settled_after),
         first_version: read_effect(table, "first_version", inherited.first_version),
     };
-    let base = read_one(&InstallCode::default(), table);
-    let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
-    for table in overrides {
-        rules.push(Arc::new(read_one(&base, table)));
-    }
-    rules
+    read_each(table, overrides, read_one)
 }
 
 impl Rule for InstallCode {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::parts::read_each;
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
@@ -69,12 +70,7 @@ fn read(
     table: &mut TableReader<'_, '_>,
     overrides: &mut [TableReader<'_, '_>],
 ) -> Vec<Arc<dyn Rule>> {
-    let base = read_one(&Integrity::default(), table);
-    let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
-    for table in overrides {
-        rules.push(Arc::new(read_one(&base, table)));
-    }
-    rules
+    read_each(table, overrides, read_one)
 }
 
 fn read_one(inherited: &Integrity, table: &mut TableReader<'_, '_>) -> Integrity {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::parts::{
-    DAY, Look, Seen, read_effect, read_settled_after, since, subject, write_effect,
+    DAY, Look, Seen, read_each, read_effect, read_settled_after, since, subject, write_effect,
 };
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
@@ -96,12 +96,7 @@ fn read(
         change: read_effect(table, "change", inherited.change),
         settled_after: read_settled_after(table, inherited.settled_after),
     };
-    let base = read_one(&LicenseRule::default(), table);
-    let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
-    for table in overrides {
-        rules.push(Arc::new(read_one(&base, table)));
-    }
-    rules
+    read_each(table, overrides, read_one)
 }
 
 fn read_list(

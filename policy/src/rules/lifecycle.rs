@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::end_of_life::{EndOfLife, read_ends, write_ends};
-use super::parts::{read_effect, subject, write_effect};
+use super::parts::{read_each, read_effect, subject, write_effect};
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
@@ -113,12 +113,7 @@ fn read(
         project_removed: read_effect(table, "project_removed", inherited.project_removed),
         ends: Arc::clone(&ends),
     };
-    let base = read_one(&Lifecycle::default(), table);
-    let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
-    for table in overrides {
-        rules.push(Arc::new(read_one(&base, table)));
-    }
-    rules
+    read_each(table, overrides, read_one)
 }
 
 impl Rule for Lifecycle {

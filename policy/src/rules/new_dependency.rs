@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::parts::{DAY, Look, Seen, Settling, read_settled_after, settling, since, subject};
+use super::parts::{
+    DAY, Look, Seen, Settling, read_each, read_settled_after, settling, since, subject,
+};
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::limits::MAX_DURATION;
@@ -86,12 +88,7 @@ fn read(
             .map_or(inherited.known_owner_age, |read| read.value),
         settled_after: read_settled_after(table, inherited.settled_after),
     };
-    let base = read_one(&NewDependency::default(), table);
-    let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
-    for table in overrides {
-        rules.push(Arc::new(read_one(&base, table)));
-    }
-    rules
+    read_each(table, overrides, read_one)
 }
 
 impl Rule for NewDependency {

@@ -1,8 +1,10 @@
-//! What several rules have in common: effects that may be `ignore`, and how the rules about changes
-//! look at a version.
+//! What several rules have in common: how their tables are read, effects that may be `ignore`, and
+//! how the rules about changes look at a version.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::Rule;
 use super::minimum_age::{EARLIEST_PLAUSIBLE, changed_since_first_sight};
 use crate::config::canonical::PolicyText;
 use crate::config::limits::MAX_DURATION;
@@ -15,6 +17,21 @@ use crate::reason;
 use crate::verdict::Effect;
 
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Reads a rule's own table and each of its overrides: what an override leaves out it inherits from
+/// the rule's table, and that from the default.
+pub(super) fn read_each<R: Rule + Default>(
+    table: &mut TableReader<'_, '_>,
+    overrides: &mut [TableReader<'_, '_>],
+    read_one: impl Fn(&R, &mut TableReader<'_, '_>) -> R,
+) -> Vec<Arc<dyn Rule>> {
+    let base = Arc::new(read_one(&R::default(), table));
+    let mut rules: Vec<Arc<dyn Rule>> = vec![base.clone()];
+    for table in overrides {
+        rules.push(Arc::new(read_one(&base, table)));
+    }
+    rules
+}
 
 /// Reads an effect that may be `ignore`, which is [`Effect::Allow`].
 pub(super) fn read_effect(table: &mut TableReader<'_, '_>, key: &str, inherited: Effect) -> Effect {

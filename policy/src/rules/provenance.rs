@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::parts::{DAY, Look, Seen, read_settled_after, since, subject};
+use super::parts::{DAY, Look, Seen, read_each, read_settled_after, since, subject};
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
@@ -73,12 +73,7 @@ fn read(
             .map_or(inherited.required, |read| read.value),
         settled_after: read_settled_after(table, inherited.settled_after),
     };
-    let base = read_one(&Provenance::default(), table);
-    let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
-    for table in overrides {
-        rules.push(Arc::new(read_one(&base, table)));
-    }
-    rules
+    read_each(table, overrides, read_one)
 }
 
 impl Rule for Provenance {

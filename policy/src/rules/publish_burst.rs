@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::parts::{DAY, read_settled_after, subject, unsettled};
+use super::parts::{DAY, read_each, read_settled_after, subject, unsettled};
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
@@ -75,12 +75,7 @@ fn read(
         times_habit: count(table, "times_habit", 1, inherited.times_habit),
         settled_after: read_settled_after(table, inherited.settled_after),
     };
-    let base = read_one(&PublishBurst::default(), table);
-    let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
-    for table in overrides {
-        rules.push(Arc::new(read_one(&base, table)));
-    }
-    rules
+    read_each(table, overrides, read_one)
 }
 
 impl Rule for PublishBurst {

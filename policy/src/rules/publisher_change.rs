@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::parts::{
-    DAY, Look, Seen, evidence, list, read_effect, read_settled_after, since, subject, write_effect,
+    DAY, Look, Seen, evidence, list, read_each, read_effect, read_settled_after, since, subject,
+    write_effect,
 };
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
@@ -71,12 +72,7 @@ fn read(
         new_maintainer: read_effect(table, "new_maintainer", inherited.new_maintainer),
         settled_after: read_settled_after(table, inherited.settled_after),
     };
-    let base = read_one(&PublisherChange::default(), table);
-    let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
-    for table in overrides {
-        rules.push(Arc::new(read_one(&base, table)));
-    }
-    rules
+    read_each(table, overrides, read_one)
 }
 
 impl Rule for PublisherChange {

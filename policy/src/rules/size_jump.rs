@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::parts::{DAY, Look, Seen, read_settled_after, since, subject};
+use super::parts::{DAY, Look, Seen, read_each, read_settled_after, since, subject};
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::quantity::format_size;
@@ -75,12 +75,7 @@ fn read(
             .map_or(inherited.at_least, |read| read.value),
         settled_after: read_settled_after(table, inherited.settled_after),
     };
-    let base = read_one(&SizeJump::default(), table);
-    let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
-    for table in overrides {
-        rules.push(Arc::new(read_one(&base, table)));
-    }
-    rules
+    read_each(table, overrides, read_one)
 }
 
 impl Rule for SizeJump {

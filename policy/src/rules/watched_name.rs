@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::parts::read_each;
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::limits::MAX_DURATION;
@@ -59,12 +60,7 @@ fn read(
             .duration("watch_for", DAY..=MAX_DURATION)
             .map_or(inherited.watch_for, |read| read.value),
     };
-    let base = read_one(&WatchedName::default(), table);
-    let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
-    for table in overrides {
-        rules.push(Arc::new(read_one(&base, table)));
-    }
-    rules
+    read_each(table, overrides, read_one)
 }
 
 impl Rule for WatchedName {

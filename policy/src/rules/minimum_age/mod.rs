@@ -7,6 +7,7 @@ mod train;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::parts::read_each;
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::limits::MAX_DURATION;
@@ -148,12 +149,7 @@ fn read(
     table: &mut TableReader<'_, '_>,
     overrides: &mut [TableReader<'_, '_>],
 ) -> Vec<Arc<dyn Rule>> {
-    let base = read_one(&MinimumAge::default(), table);
-    let mut rules: Vec<Arc<dyn Rule>> = vec![Arc::new(base.clone())];
-    for table in overrides {
-        rules.push(Arc::new(read_one(&base, table)));
-    }
-    rules
+    read_each(table, overrides, read_one)
 }
 
 fn read_one(inherited: &MinimumAge, table: &mut TableReader<'_, '_>) -> MinimumAge {
