@@ -95,7 +95,7 @@ impl Disk for RealDisk {
             .truncate(false)
             .open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(FileLock { _file: file }))),
+            Ok(()) => Ok(Some(Box::new(FileLock { file }))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -120,10 +120,20 @@ fn open_unfollowed(path: &Path) -> io::Result<File> {
 /// The operating system releases the lock with the file, also when the process is killed.
 #[derive(Debug)]
 struct FileLock {
-    _file: File,
+    file: File,
 }
 
 impl Lock for FileLock {}
+
+impl Drop for FileLock {
+    /// Closing alone does not do: a child process that was just begun holds a copy of every open
+    /// file until it becomes another program, and with it the lock.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "a lock was not released; closing its file releases it");
+        }
+    }
+}
 
 #[derive(Debug)]
 struct RealFile {
@@ -186,5 +196,25 @@ impl DiskFile for RealFile {
             }
         }
         Ok(filled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_ends_when_it_is_dropped_also_while_a_child_has_a_copy_of_its_file() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("lock");
+        let file = File::create(&path).unwrap();
+        file.try_lock().unwrap();
+        // What a process has between fork and exec.
+        let inherited = file.try_clone().unwrap();
+        let lock = FileLock { file };
+        assert!(RealDisk.lock(&path).unwrap().is_none(), "held");
+        drop(lock);
+        assert!(RealDisk.lock(&path).unwrap().is_some(), "released");
+        drop(inherited);
     }
 }
