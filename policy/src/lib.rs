@@ -19,6 +19,7 @@ pub mod evaluate;
 pub mod exemption;
 pub mod facts;
 pub mod finding;
+pub mod inspect;
 pub mod license;
 pub mod matching;
 pub mod model;

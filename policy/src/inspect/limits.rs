@@ -1,0 +1,46 @@
+//! How far inspection goes.
+
+use serde::{Deserialize, Serialize};
+
+/// The bounds of one inspection. Whatever passes one is a fault: what was not looked at is not
+/// known to be good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Entries of an archive, those of archives inside it included.
+    pub entries: u64,
+    /// Bytes all its files have together, unpacked.
+    pub unpacked_bytes: u64,
+    /// How many times its own size it may unpack to, once that is more than [`Self::ratio_from_bytes`].
+    pub ratio: u64,
+    /// Unpacked bytes below which the ratio does not matter.
+    pub ratio_from_bytes: u64,
+    /// Bytes of a path.
+    pub path_bytes: usize,
+    /// Bytes of one component of a path.
+    pub component_bytes: usize,
+    /// Components of a path.
+    pub path_depth: usize,
+    /// Archives inside archives that are looked into.
+    pub nested_depth: u32,
+    /// Bytes of a file that are looked at; of a larger one its beginning.
+    pub looked_at_bytes: u64,
+    /// Bytes of a manifest.
+    pub manifest_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            entries: 200_000,
+            unpacked_bytes: 8 << 30,
+            ratio: 200,
+            ratio_from_bytes: 64 << 20,
+            path_bytes: 4_096,
+            component_bytes: 255,
+            path_depth: 128,
+            nested_depth: 2,
+            looked_at_bytes: 4 << 20,
+            manifest_bytes: 16 << 20,
+        }
+    }
+}
