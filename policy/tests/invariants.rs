@@ -46,6 +46,10 @@ fn break_fact(facts: &mut VersionFacts, kind: FactKind) {
             package.similarity = Fact::Unavailable(cause());
             facts.package = package.into();
         }
+        FactKind::Archive => facts.archive = Fact::Unavailable(cause()),
+        FactKind::Agreement => facts.agreement = Fact::Unavailable(cause()),
+        FactKind::Content => facts.content = Fact::Unavailable(cause()),
+        FactKind::ContentChange => facts.content_change = Fact::Unavailable(cause()),
         FactKind::Status => {
             let mut package = (*facts.package).clone();
             package.status = Fact::Unavailable(cause());

@@ -1,6 +1,7 @@
 //! What is known about a version when it is judged.
 
 mod advisory;
+mod archive;
 mod change;
 mod names;
 mod removal;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 pub use advisory::{AdvisoryKind, AdvisoryMatch, Named};
+pub use archive::ArchiveFacts;
 pub use change::{
     AddedDependency, Burst, Change, DependencyKind, ExoticDependency, ExoticSource, LicenseChange,
     Sibling, Standing, Trust, TrustLost,
@@ -18,6 +20,8 @@ pub use change::{
 pub use names::{AskedInVain, Audience, Popularity, Score, Similarity};
 pub use removal::{Removal, RemovalScope};
 
+use crate::inspect::content::{ContentChange, ContentFacts};
+use crate::inspect::manifest::Disagreement;
 use crate::model::{
     ArtifactId, Digest, DigestAlgorithm, Digests, PackageName, PackageVersion, Timestamp,
 };
@@ -90,11 +94,19 @@ pub enum FactKind {
     Status,
     /// [`VersionFacts::siblings`].
     Siblings,
+    /// [`VersionFacts::archive`].
+    Archive,
+    /// [`VersionFacts::agreement`].
+    Agreement,
+    /// [`VersionFacts::content`].
+    Content,
+    /// [`VersionFacts::content_change`].
+    ContentChange,
 }
 
 impl FactKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::PublishedAt,
         Self::Declared,
         Self::Bytes,
@@ -113,6 +125,10 @@ impl FactKind {
         Self::Similarity,
         Self::Status,
         Self::Siblings,
+        Self::Archive,
+        Self::Agreement,
+        Self::Content,
+        Self::ContentChange,
     ];
 
     /// The kebab-case name used in records and in the evidence of findings.
@@ -136,6 +152,10 @@ impl FactKind {
             Self::Similarity => "similarity",
             Self::Status => "status",
             Self::Siblings => "siblings",
+            Self::Archive => "archive",
+            Self::Agreement => "agreement",
+            Self::Content => "content",
+            Self::ContentChange => "content-change",
         }
     }
 }
@@ -221,6 +241,20 @@ pub struct VersionFacts {
     pub size_bytes: Fact<u64>,
     /// What the bytes themselves showed; `NotYet` until they were fetched.
     pub bytes: Fact<ByteFacts>,
+    /// What reading the archive showed; `NotYet` until it was inspected.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub archive: Fact<Arc<ArchiveFacts>>,
+    /// Where the registry and the archive contradict each other; `Absent` when they agree.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub agreement: Fact<Arc<[Disagreement]>>,
+    /// What the archive's files can do; `NotYet` until they were looked at, which is done where a
+    /// rule wants it.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub content: Fact<Arc<ContentFacts>>,
+    /// What of that changed against the version before; `Absent` when there is none to compare
+    /// with.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub content_change: Fact<Arc<ContentChange>>,
     /// Whether it is yanked, and the reason given (possibly empty).
     pub is_yanked: Fact<Option<SmolStr>>,
     /// The deprecation message, `Absent` when it is not deprecated.
@@ -290,6 +324,10 @@ impl VersionFacts {
             archive_sha256: None,
             size_bytes: Fact::NotYet,
             bytes: Fact::NotYet,
+            archive: Fact::NotYet,
+            agreement: Fact::NotYet,
+            content: Fact::NotYet,
+            content_change: Fact::NotYet,
             is_yanked: Fact::NotYet,
             deprecated: Fact::NotYet,
             license: Fact::NotYet,

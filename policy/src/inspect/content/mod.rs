@@ -1,5 +1,7 @@
 //! What the files of an archive can do.
 
+pub mod change;
+
 use serde::{Deserialize, Serialize};
 
 use super::archive::{Looked, Member, Sink};
@@ -7,6 +9,8 @@ use super::limits::Limits;
 use super::manifest::Manifest;
 use super::sheet::Mark;
 use crate::model::ArtifactId;
+
+pub use change::ContentChange;
 
 /// What the files of an archive can do, each with file and line. Bounded lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -17,6 +17,17 @@ pub struct Manifest {
     pub version: Option<String>,
 }
 
+/// One thing the registry and the archive tell differently.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Disagreement {
+    /// Which field: `dependencies`, `scripts`, ….
+    pub field: smol_str::SmolStr,
+    /// What the registry declares, printable.
+    pub declared: String,
+    /// What the archive says, printable.
+    pub found: String,
+}
+
 /// Picks the manifest out of an archive while it is read.
 #[derive(Debug)]
 pub struct Reader {}
