@@ -31,6 +31,10 @@ pub(super) fn of(
         // `unpackedSize` is not the size of the file, and nothing else is declared.
         size_bytes: Fact::Absent,
         bytes: Fact::NotYet,
+        archive: Fact::NotYet,
+        agreement: Fact::NotYet,
+        content: Fact::NotYet,
+        content_change: Fact::NotYet,
         is_yanked: Fact::Absent,
         deprecated: deprecated(&manifest.deprecated, document),
         license: text(&manifest.license, document),
