@@ -302,10 +302,13 @@ fn d_08_a_withdrawal_releases_at_once_and_a_return_refuses_again() {
     wait(
         "three changed verdicts on record",
         || {
-            let words: Vec<String> = effects()
+            let mut words: Vec<String> = effects()
                 .iter()
                 .map(|told| told.split(' ').next().unwrap_or_default().to_owned())
                 .collect();
+            // Where a request was first to conclude the block, it had not looked at any bytes; then
+            // the release is on record twice: without bytes, and with those that were sent.
+            words.dedup();
             words == ["allow", "block", "allow", "block"]
         },
         || format!("{:#?}", effects()),
