@@ -1,5 +1,6 @@
 //! A blob store that fails as planned.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -106,6 +107,11 @@ impl StagedBlob for FaultyStage {
 
     fn digest(&self) -> Digest {
         self.stage.digest()
+    }
+
+    async fn file(&mut self) -> Result<File, StorageError> {
+        self.faults.pass(STORE, "file").await?;
+        self.stage.file().await
     }
 
     /// A torn commit takes effect, but its caller is told that it failed.

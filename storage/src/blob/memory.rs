@@ -1,6 +1,7 @@
 //! Blobs in memory: for tests and for trying Cordon out without a disk.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use sha2::{Digest as _, Sha256};
 
-use super::{BlobReader, BlobStat, BlobStore, CHUNK_BYTES, ReadBlob, StagedBlob, over_limit};
+use super::{BlobReader, BlobStat, BlobStore, CHUNK_BYTES, ReadBlob, StagedBlob, copy, over_limit};
 use crate::{StorageError, StorageErrorKind};
 
 /// What all blobs together may take, unless told otherwise.
@@ -165,6 +166,11 @@ impl StagedBlob for MemoryStage {
 
     fn digest(&self) -> Digest {
         Digest::sha256(self.hasher.clone().finalize().into())
+    }
+
+    async fn file(&mut self) -> Result<File, StorageError> {
+        let data = Bytes::copy_from_slice(&self.data);
+        copy(self.len(), |_| Ok(data.clone()))
     }
 
     async fn commit(self: Box<Self>) -> Result<BlobStat, StorageError> {

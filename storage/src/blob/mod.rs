@@ -12,6 +12,9 @@ pub use filesystem::FilesystemBlobs;
 pub use memory::{MEMORY_BLOBS_BYTES, MemoryBlobs};
 pub use scrub::{Scrubbed, scrub};
 
+use std::fs::File;
+use std::io::{self, Seek as _, Write as _};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::model::Digest;
@@ -62,6 +65,11 @@ pub trait StagedBlob: Send {
     /// SHA-256 of the bytes written so far, to be compared before committing.
     fn digest(&self) -> Digest;
 
+    /// The bytes written so far as a file of the operating system, open for reading only and with a
+    /// position of its own: for another process to look at, without a copy in memory. Nothing may
+    /// be written while it is looked at.
+    async fn file(&mut self) -> Result<File, StorageError>;
+
     /// Makes the blob durable and visible, at once or not at all: fsync, rename, fsync of the
     /// folder. Committing bytes that are already stored keeps the stored ones.
     async fn commit(self: Box<Self>) -> Result<BlobStat, StorageError>;
@@ -94,6 +102,15 @@ pub trait ReadBlob: Send + Sync {
     fn at_hand(&self, _offset: u64, _max: usize) -> Option<Bytes> {
         None
     }
+
+    /// The whole blob as a file of the operating system, as [`StagedBlob::file`] gives it. Every
+    /// byte is verified before. Blocks as long as reading the whole takes.
+    ///
+    /// # Errors
+    /// `Corrupt` if the stored bytes are not those committed.
+    fn file(&self) -> Result<File, StorageError> {
+        copy(self.size_bytes(), |offset| self.read_at(offset, usize::MAX))
+    }
 }
 
 /// A shared open blob.
@@ -101,6 +118,28 @@ pub type BlobReader = std::sync::Arc<dyn ReadBlob>;
 
 /// Bytes per verified chunk.
 pub const CHUNK_BYTES: u64 = 256 * 1024;
+
+/// Copies bytes into a file without a name, which ends with its last handle. `read` gives what is at
+/// an offset, nothing at the end.
+fn copy(
+    size_bytes: u64,
+    mut read: impl FnMut(u64) -> Result<Bytes, StorageError>,
+) -> Result<File, StorageError> {
+    const OPERATION: &str = "copying a blob into a temporary file";
+    let fail = |error| StorageError::io("blob", OPERATION, error);
+    let mut file = tempfile::tempfile().map_err(fail)?;
+    let mut offset = 0_u64;
+    while offset < size_bytes {
+        let piece = read(offset)?;
+        if piece.is_empty() {
+            return Err(fail(io::ErrorKind::UnexpectedEof.into()));
+        }
+        file.write_all(&piece).map_err(fail)?;
+        offset = offset.saturating_add(piece.len() as u64);
+    }
+    file.rewind().map_err(fail)?;
+    Ok(file)
+}
 
 /// The answer to a write that would pass the stage's limit.
 fn over_limit(limit_bytes: u64) -> StorageError {

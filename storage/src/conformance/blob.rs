@@ -23,6 +23,7 @@ pub async fn blob_store<S: BlobStore>(make: impl Fn() -> S) {
     scan_lists_all_once(&make()).await;
     reads_stay_within_a_chunk(&make()).await;
     concurrent_commits_of_one_blob(&make()).await;
+    files_hold_the_bytes_and_stay_as_they_are(&make()).await;
 }
 
 /// Stores `data` and checks what commit says about it.
@@ -265,4 +266,43 @@ async fn concurrent_commits_of_one_blob(store: &impl BlobStore) {
     let digests = futures_util::future::join_all(puts).await;
     assert!(digests.iter().all(|digest| *digest == digests[0]));
     assert_eq!(read_all(&open(store, &digests[0]).await, usize::MAX), data);
+}
+
+/// Every byte of a file, from where it stands.
+fn read_file(mut file: std::fs::File) -> Vec<u8> {
+    let mut data = Vec::new();
+    std::io::Read::read_to_end(&mut file, &mut data).expect("a readable file");
+    data
+}
+
+async fn files_hold_the_bytes_and_stay_as_they_are<S: BlobStore>(store: &S) {
+    for length in [0, 1, 100_000, 2 * CHUNK_BYTES as usize + 17] {
+        let data = sample(length, 31);
+        let mut stage = store.stage(length as u64).await.expect("a stage");
+        let half = length / 2;
+        stage
+            .write(Bytes::copy_from_slice(&data[..half]))
+            .await
+            .expect("a write");
+        let early = stage.file().await.expect("a file of the first half");
+        assert_eq!(read_file(early), data[..half]);
+        stage
+            .write(Bytes::copy_from_slice(&data[half..]))
+            .await
+            .expect("a write after a file was given");
+        let (first, second) = (stage.file().await, stage.file().await);
+        let staged = first.expect("a file of the whole");
+        assert_eq!(read_file(staged), data, "{length} staged bytes");
+        let stat = stage.commit().await.expect("a commit");
+        assert_eq!(stat, stat_of(&data));
+        // One has its own position, and outlives the stage.
+        assert_eq!(read_file(second.expect("another")), data);
+        let reader = store.open(&stat.digest).await.expect("an open");
+        let reader = reader.expect("it is there");
+        let files = [reader.file(), reader.file()].map(|file| file.expect("a file"));
+        store.delete(&stat.digest).await.expect("a deletion");
+        for file in files {
+            assert_eq!(read_file(file), data, "{length} stored bytes");
+        }
+    }
 }

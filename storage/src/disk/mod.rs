@@ -9,6 +9,7 @@ mod real;
 pub(crate) mod simulated;
 
 use std::fmt::Debug;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -84,6 +85,10 @@ pub(crate) trait DiskFile: Debug + Send + Sync {
 
     /// Reads up to `buffer.len()` bytes at `offset`; fewer only at the end of the file.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// The same file opened anew for reading, with a position of its own; `None` where that cannot
+    /// be had.
+    fn reopen(&self) -> io::Result<Option<File>>;
 }
 
 /// Reads a whole file of at most `limit_bytes`; a longer one is an error of kind `FileTooLarge`.

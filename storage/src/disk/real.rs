@@ -197,6 +197,23 @@ impl DiskFile for RealFile {
         }
         Ok(filled)
     }
+
+    /// By way of the descriptor, not of a path: what is there now may be another file.
+    #[cfg(target_os = "linux")]
+    fn reopen(&self) -> io::Result<Option<File>> {
+        use std::os::fd::AsRawFd;
+        match File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd())) {
+            Ok(file) => Ok(Some(file)),
+            // Some containers have no /proc.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn reopen(&self) -> io::Result<Option<File>> {
+        Ok(None)
+    }
 }
 
 #[cfg(test)]

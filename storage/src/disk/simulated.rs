@@ -422,6 +422,10 @@ impl DiskFile for SimulatedFile {
             length
         })
     }
+
+    fn reopen(&self) -> io::Result<Option<std::fs::File>> {
+        Ok(None)
+    }
 }
 
 #[cfg(test)]

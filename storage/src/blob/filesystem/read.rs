@@ -1,5 +1,6 @@
 //! Reading: nothing leaves that was not proved.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +12,7 @@ use super::chunks::Chunks;
 use super::sums::{SUMS_FILE_BYTES, Sums, SumsBuilder};
 use super::{Store, corrupt, io_at, open_regular};
 use crate::StorageError;
-use crate::blob::{CHUNK_BYTES, ReadBlob};
+use crate::blob::{CHUNK_BYTES, ReadBlob, copy};
 use crate::disk::{DiskFile, Opened, read_small};
 
 const OPERATION: &str = "reading a blob";
@@ -190,6 +191,21 @@ impl ReadBlob for Reader {
         let chunk = self.shared.at_hand(start)?;
         let (wanted, _) = part(&chunk, offset - start, max);
         (!wanted.is_empty()).then_some(wanted)
+    }
+
+    fn file(&self) -> Result<File, StorageError> {
+        let reopened = self
+            .file
+            .reopen()
+            .map_err(|error| io_at(OPERATION, &self.path, &error))?;
+        let Some(file) = reopened else {
+            return copy(self.size_bytes(), |offset| self.read_at(offset, usize::MAX));
+        };
+        let chunks = self.size_bytes().div_ceil(CHUNK_BYTES);
+        for index in 0..chunks {
+            self.prove(index.saturating_mul(CHUNK_BYTES))?;
+        }
+        Ok(file)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Writing: bytes are hashed as they come, gathered into large pieces, and written off the async
 //! threads while the next piece arrives.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::sums::SumsBuilder;
 use super::{Store, blocking, io_at};
-use crate::blob::{BlobStat, StagedBlob, over_limit};
+use crate::blob::{BlobStat, StagedBlob, copy, over_limit};
 use crate::disk::DiskFile;
 use crate::{StorageError, StorageErrorKind};
 
@@ -135,6 +136,32 @@ impl StagedBlob for Stage {
         Digest::sha256(self.whole.clone().finalize().into())
     }
 
+    async fn file(&mut self) -> Result<File, StorageError> {
+        let mut writer = self.take_writer().await?;
+        let rest = std::mem::take(&mut self.gathered);
+        // Kept as busy with it, so that a caller who gives up leaves a stage that is whole.
+        let (give, given) = tokio::sync::oneshot::channel();
+        self.writer = WriterState::Busy(tokio::task::spawn_blocking(move || {
+            writer.append(&rest)?;
+            // Nobody waits for it any more: then it is not needed.
+            let _ = give.send(writer.reopen());
+            Ok(writer)
+        }));
+        match given.await {
+            Ok(file) => file,
+            Err(_) => {
+                let writer = self.take_writer().await?;
+                self.writer = WriterState::Idle(writer);
+                Err(StorageError::new(
+                    "blob",
+                    OPERATION,
+                    StorageErrorKind::Io,
+                    "the staged file was not opened again",
+                ))
+            }
+        }
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<BlobStat, StorageError> {
         let stat = BlobStat {
             digest: self.digest(),
@@ -187,6 +214,23 @@ impl Writer {
         self.sums.update(data);
         self.unsynced_bytes = self.unsynced_bytes.saturating_add(data.len() as u64);
         Ok(())
+    }
+
+    /// The staged file for others to read.
+    fn reopen(&self) -> Result<File, StorageError> {
+        let fail = |error: std::io::Error| io_at(OPERATION, &self.path, &error);
+        let Some(file) = &self.file else {
+            return copy(0, |_| Ok(Bytes::new()));
+        };
+        if let Some(file) = file.reopen().map_err(fail)? {
+            return Ok(file);
+        }
+        copy(file.size_bytes().map_err(fail)?, |offset| {
+            let mut piece = vec![0; PIECE_BYTES];
+            let length = file.read_at(&mut piece, offset).map_err(fail)?;
+            piece.truncate(length);
+            Ok(piece.into())
+        })
     }
 
     /// Sees to it that not too much is left for the last fsync.

@@ -80,6 +80,10 @@ async fn expect_corrupt(store: &FilesystemBlobs, digest: &Digest, data: &[u8], w
     };
     assert_eq!(error.kind, StorageErrorKind::Corrupt, "{what}: {error:?}");
     assert!(data.starts_with(&found), "{what}: wrong bytes");
+    // Nobody else gets to see it either.
+    if let Ok(Some(reader)) = store.open(digest).await {
+        assert!(reader.file().is_err(), "{what} was handed out");
+    }
 }
 
 fn flip(path: &Path, bit: u64) {
