@@ -8,7 +8,7 @@ use cordon_policy::model::ArtifactId;
 use futures_util::stream;
 use futures_util::{FutureExt as _, StreamExt as _};
 
-use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, Pages};
+use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, Pages, SheetRecord};
 use crate::conformance::{Faults, Passage, planned};
 use crate::{StorageError, StorageErrorKind};
 
@@ -35,6 +35,7 @@ impl<I: CacheIndex> FaultyIndex<I> {
         }
         for (id, _) in self.index.artifacts().await? {
             self.index.remove_artifact(&id).await?;
+            self.index.remove_sheet(&id).await?;
         }
         self.has_lost.store(true, Ordering::Relaxed);
         Ok(())
@@ -136,6 +137,19 @@ impl<I: CacheIndex> CacheIndex for FaultyIndex<I> {
 
     fn artifact_pages(&self) -> Pages<'_, ArtifactId, ArtifactRecord> {
         self.pass_pages("artifacts", || self.index.artifact_pages())
+    }
+
+    async fn sheet(&self, id: &ArtifactId) -> Result<Option<SheetRecord>, StorageError> {
+        self.pass("sheet", self.index.sheet(id)).await
+    }
+
+    async fn put_sheet(&self, id: &ArtifactId, record: &SheetRecord) -> Result<(), StorageError> {
+        self.pass("put_sheet", self.index.put_sheet(id, record))
+            .await
+    }
+
+    async fn remove_sheet(&self, id: &ArtifactId) -> Result<(), StorageError> {
+        self.pass("remove_sheet", self.index.remove_sheet(id)).await
     }
 
     async fn flush(&self) -> Result<(), StorageError> {

@@ -9,7 +9,7 @@ use cordon_policy::model::ArtifactId;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, PAGE, Pages};
+use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, PAGE, Pages, SheetRecord};
 use crate::{StorageError, StorageErrorKind};
 
 /// Records of each kind held, unless told otherwise.
@@ -20,6 +20,7 @@ pub const MEMORY_RECORDS: usize = 1_000_000;
 pub struct MemoryIndex {
     documents: Table<DocumentKey, DocumentRecord>,
     artifacts: Table<ArtifactId, ArtifactRecord>,
+    sheets: Table<ArtifactId, SheetRecord>,
 }
 
 impl MemoryIndex {
@@ -33,6 +34,7 @@ impl MemoryIndex {
         Self {
             documents: Table::new(records),
             artifacts: Table::new(records),
+            sheets: Table::new(records),
         }
     }
 }
@@ -137,6 +139,19 @@ impl CacheIndex for MemoryIndex {
 
     fn artifact_pages(&self) -> Pages<'_, ArtifactId, ArtifactRecord> {
         self.artifacts.pages()
+    }
+
+    async fn sheet(&self, id: &ArtifactId) -> Result<Option<SheetRecord>, StorageError> {
+        Ok(self.sheets.get(id))
+    }
+
+    async fn put_sheet(&self, id: &ArtifactId, record: &SheetRecord) -> Result<(), StorageError> {
+        self.sheets.put(id, record)
+    }
+
+    async fn remove_sheet(&self, id: &ArtifactId) -> Result<(), StorageError> {
+        self.sheets.remove(id);
+        Ok(())
     }
 
     async fn flush(&self) -> Result<(), StorageError> {

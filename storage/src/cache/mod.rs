@@ -84,6 +84,15 @@ pub struct ArtifactRecord {
     pub last_used_at: Timestamp,
 }
 
+/// What inspection found in an artifact's bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SheetRecord {
+    /// SHA-256 of the bytes it is about: the sheet says nothing of others under the same name.
+    pub sha256: Digest,
+    /// What was found.
+    pub sheet: cordon_policy::inspect::Sheet,
+}
+
 /// Records, some at a time.
 pub type Pages<'a, Id, Record> = BoxStream<'a, Result<Vec<(Id, Record)>, StorageError>>;
 
@@ -126,6 +135,12 @@ pub trait CacheIndex: Send + Sync + 'static {
     async fn artifacts(&self) -> Result<Vec<(ArtifactId, ArtifactRecord)>, StorageError> {
         self.artifact_pages().try_concat().await
     }
+    /// The sheet of an artifact.
+    async fn sheet(&self, id: &ArtifactId) -> Result<Option<SheetRecord>, StorageError>;
+    /// Remembers a sheet. One too long to be kept is made again when it is needed.
+    async fn put_sheet(&self, id: &ArtifactId, record: &SheetRecord) -> Result<(), StorageError>;
+    /// Forgets a sheet.
+    async fn remove_sheet(&self, id: &ArtifactId) -> Result<(), StorageError>;
     /// Writes out what is buffered.
     async fn flush(&self) -> Result<(), StorageError>;
 

@@ -158,6 +158,7 @@ pub async fn carry_out(
             index.remove_document(key).await?;
         }
         for id in &deletion.artifacts {
+            index.remove_sheet(id).await?;
             index.remove_artifact(id).await?;
         }
         blobs.delete(&deletion.blob.digest).await?;

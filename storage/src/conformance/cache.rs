@@ -9,7 +9,9 @@ use cordon_policy::model::{
 
 use futures_util::TryStreamExt as _;
 
-use crate::cache::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, DocumentState, PAGE};
+use crate::cache::{
+    ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, DocumentState, PAGE, SheetRecord,
+};
 
 /// Runs the suite. `make` gives a new, empty index each time.
 ///
@@ -20,6 +22,7 @@ pub async fn cache_index<I: CacheIndex>(make: impl Fn() -> I) {
     documents_round_trip(&make()).await;
     every_part_of_a_document_key_counts(&make()).await;
     artifacts_round_trip(&make()).await;
+    sheets_round_trip(&make()).await;
     every_part_of_an_artifact_id_counts(&make()).await;
     spelling_of_a_package_does_not_count(&make()).await;
     kinds_are_apart(&make()).await;
@@ -174,6 +177,41 @@ async fn artifacts_round_trip(index: &impl CacheIndex) {
     }
     index.remove_artifact(&id).await.expect("a removal");
     assert_eq!(index.artifact(&id).await.expect("an answer"), None);
+}
+
+/// A sheet about the bytes `content`, with so many files.
+pub fn sheet_record(content: &str, files: u64) -> SheetRecord {
+    SheetRecord {
+        sha256: Digest::of(content.as_bytes()),
+        sheet: cordon_policy::inspect::Sheet {
+            inspector: cordon_policy::inspect::INSPECTOR,
+            files,
+            unpacked_bytes: u64::MAX,
+            faults: cordon_policy::inspect::Faults::default(),
+            marks: Vec::new(),
+            manifest: None,
+            content: None,
+        },
+    }
+}
+
+async fn sheets_round_trip(index: &impl CacheIndex) {
+    let id = artifact_id("name", "1.0.0", "name-1.0.0.tgz");
+    let artifact = artifact_record("a");
+    index.put_artifact(&id, &artifact).await.expect("a put");
+    assert_eq!(index.sheet(&id).await.expect("an answer"), None);
+    for record in [sheet_record("a", 1), sheet_record("b", 2)] {
+        index.put_sheet(&id, &record).await.expect("a put");
+        let found = index.sheet(&id).await.expect("an answer");
+        assert_eq!(found, Some(record));
+    }
+    let other = artifact_id("name", "1.0.1", "name-1.0.0.tgz");
+    assert_eq!(index.sheet(&other).await.expect("an answer"), None);
+    index.remove_sheet(&id).await.expect("a removal");
+    index.remove_sheet(&id).await.expect("nothing to forget");
+    assert_eq!(index.sheet(&id).await.expect("an answer"), None);
+    let kept = index.artifact(&id).await.expect("an answer");
+    assert_eq!(kept, Some(artifact), "sheets are apart from artifacts");
 }
 
 async fn every_part_of_an_artifact_id_counts(index: &impl CacheIndex) {

@@ -51,6 +51,9 @@ const OPERATIONS: [&[&str]; 3] = [
         "put_artifact",
         "remove_artifact",
         "artifacts",
+        "sheet",
+        "put_sheet",
+        "remove_sheet",
         "flush",
     ],
     &[

@@ -65,6 +65,11 @@ pub(super) fn contained<T>(work: impl FnOnce() -> Result<T, Trouble>) -> Result<
 pub(super) enum Kind {
     Documents,
     Artifacts,
+    Sheets,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Documents, Self::Artifacts, Self::Sheets];
 }
 
 /// Some records in the order of their keys.
@@ -80,6 +85,7 @@ pub(super) struct Database {
     db: sled::Db,
     documents: sled::Tree,
     artifacts: sled::Tree,
+    sheets: sled::Tree,
     path: PathBuf,
     /// Bytes of keys and values, to know what the folder should take. Exact while open; after a
     /// kill off by what was not flushed.
@@ -108,6 +114,7 @@ impl Database {
         match kind {
             Kind::Documents => &self.documents,
             Kind::Artifacts => &self.artifacts,
+            Kind::Sheets => &self.sheets,
         }
     }
 
@@ -186,7 +193,7 @@ impl Database {
         other: &Self,
         mut goes_on: impl FnMut() -> bool,
     ) -> Result<(), Trouble> {
-        for kind in [Kind::Documents, Kind::Artifacts] {
+        for kind in Kind::ALL {
             for row in self.tree(kind) {
                 if !goes_on() {
                     return Ok(());
@@ -280,15 +287,17 @@ fn open_here(path: PathBuf, memory_bytes: u64) -> Result<Database, Trouble> {
     };
     let documents = db.open_tree("documents")?;
     let artifacts = db.open_tree("artifacts")?;
+    let sheets = db.open_tree("sheets")?;
     let live_bytes = match stored(&db, LIVE_BYTES)? {
         Some(bytes) => i64::from_le_bytes(bytes),
-        None => counted(&documents)? + counted(&artifacts)?,
+        None => counted(&documents)? + counted(&artifacts)? + counted(&sheets)?,
     };
     let flushes_at_open = stored(&db, FLUSHES)?.map_or(0, u64::from_le_bytes);
     Ok(Database {
         db,
         documents,
         artifacts,
+        sheets,
         path,
         live_bytes: Arc::new(AtomicI64::new(live_bytes)),
         flushes_at_open,

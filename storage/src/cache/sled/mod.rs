@@ -27,7 +27,10 @@ use futures_util::stream;
 use self::database::{Kind, Page};
 use self::record::Record;
 use self::running::Shared;
-use super::{ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, DocumentState, PAGE, Pages};
+use super::{
+    ArtifactRecord, CacheIndex, DocumentKey, DocumentRecord, DocumentState, PAGE, Pages,
+    SheetRecord,
+};
 use crate::disk::{Disk, RealDisk, create_folders, settle_version};
 use crate::{Chain, StorageError, StorageErrorKind};
 
@@ -288,6 +291,20 @@ impl CacheIndex for SledIndex {
 
     fn artifact_pages(&self) -> Pages<'_, ArtifactId, ArtifactRecord> {
         self.pages("listing artifacts", Kind::Artifacts)
+    }
+
+    async fn sheet(&self, id: &ArtifactId) -> Result<Option<SheetRecord>, StorageError> {
+        self.get("looking up a sheet", Kind::Sheets, id).await
+    }
+
+    async fn put_sheet(&self, id: &ArtifactId, record: &SheetRecord) -> Result<(), StorageError> {
+        self.put("remembering a sheet", Kind::Sheets, id, record)
+            .await
+    }
+
+    async fn remove_sheet(&self, id: &ArtifactId) -> Result<(), StorageError> {
+        self.remove::<SheetRecord>("forgetting a sheet", Kind::Sheets, id)
+            .await
     }
 
     async fn flush(&self) -> Result<(), StorageError> {

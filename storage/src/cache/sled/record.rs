@@ -15,10 +15,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::cache::{ArtifactRecord, DocumentKey, DocumentRecord};
+use crate::cache::{ArtifactRecord, DocumentKey, DocumentRecord, SheetRecord};
 
-/// Longest record kept, key and value. What is longer is fetched again each time; sled keeps large
-/// values in files it never fsyncs.
+/// Longest record kept, key and value, unless its kind says otherwise. What is longer is fetched
+/// again each time; sled keeps large values in files it never fsyncs.
 pub(super) const RECORD_BYTES: usize = 16 * 1024;
 
 const VERSION: u8 = 1;
@@ -28,6 +28,9 @@ const SUM_BYTES: usize = 16;
 pub(super) trait Record: Serialize + DeserializeOwned + Send + 'static {
     /// What it is remembered under.
     type Id: Serialize + DeserializeOwned + Send + 'static;
+
+    /// Longest record of this kind, key and value.
+    const MOST_BYTES: usize = RECORD_BYTES;
 
     /// Key of the identity; equal identities have equal keys and others have others.
     fn key(id: &Self::Id) -> Vec<u8>;
@@ -57,6 +60,18 @@ impl Record for ArtifactRecord {
     }
 }
 
+impl Record for SheetRecord {
+    type Id = ArtifactId;
+
+    /// The manifest of a large package is long, and reading its archive again costs more than a
+    /// large value does. Still well below what sled keeps in files of their own.
+    const MOST_BYTES: usize = 8 * RECORD_BYTES;
+
+    fn key(id: &ArtifactId) -> Vec<u8> {
+        ArtifactRecord::key(id)
+    }
+}
+
 /// The value of a record under `key`; `None` when it is too long to be kept.
 pub(super) fn encode<R: Record>(key: &[u8], id: &R::Id, record: &R) -> Option<Vec<u8>> {
     let body = json(&(id, record));
@@ -64,7 +79,7 @@ pub(super) fn encode<R: Record>(key: &[u8], id: &R::Id, record: &R) -> Option<Ve
     value.push(VERSION);
     value.extend_from_slice(&sum(key, &body));
     value.extend_from_slice(&body);
-    (key.len() + value.len() <= RECORD_BYTES).then_some(value)
+    (key.len() + value.len() <= R::MOST_BYTES).then_some(value)
 }
 
 /// The record under `key`; `None` when it is damaged, of another version or of another key.
