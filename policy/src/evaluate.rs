@@ -10,6 +10,7 @@ use crate::exemption::{Coverage, Exemption, ExemptionId};
 use crate::facts::{Audience, FactKind, FactSet, VersionFacts};
 use crate::finding::{ConfigSpan, Finding, FindingCode, Mode, RuleId};
 use crate::model::{Ecosystem, PackageName, Timestamp};
+use crate::rejection::Rejection;
 use crate::rules::{ConfiguredRule, Home, RuleSettings, Variant};
 use crate::verdict::{Effect, Evaluation, Origin, RulesetHash};
 
@@ -21,6 +22,8 @@ pub struct Ruleset {
     audiences: ToldApart,
     exemptions: Vec<Arc<Exemption>>,
     exemptions_of: BTreeMap<PackageName, Vec<Arc<Exemption>>>,
+    rejections: Vec<Arc<Rejection>>,
+    rejections_of: BTreeMap<PackageName, Vec<Arc<Rejection>>>,
 }
 
 /// Who a policy tells apart.
@@ -69,10 +72,31 @@ impl Ruleset {
             rules: rules.into(),
             exemptions,
             exemptions_of,
+            rejections: Vec::new(),
+            rejections_of: BTreeMap::new(),
         }
     }
 
-    /// The same rules with nothing exempt from them.
+    /// The same with these refusals by people, in place of those it had.
+    #[must_use]
+    pub fn with_rejections(self, rejections: Vec<Rejection>) -> Self {
+        let mut rejections: Vec<Arc<Rejection>> = rejections.into_iter().map(Arc::new).collect();
+        rejections.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut rejections_of: BTreeMap<PackageName, Vec<Arc<Rejection>>> = BTreeMap::new();
+        for rejection in &rejections {
+            rejections_of
+                .entry(rejection.subject.name.clone())
+                .or_default()
+                .push(Arc::clone(rejection));
+        }
+        Self {
+            rejections,
+            rejections_of,
+            ..self
+        }
+    }
+
+    /// The same rules with nothing exempt from them, and nothing rejected by hand.
     #[must_use]
     pub fn without_exemptions(&self) -> Self {
         Self {
@@ -81,6 +105,8 @@ impl Ruleset {
             audiences: self.audiences.clone(),
             exemptions: Vec::new(),
             exemptions_of: BTreeMap::new(),
+            rejections: Vec::new(),
+            rejections_of: BTreeMap::new(),
         }
     }
 
@@ -110,6 +136,11 @@ impl Ruleset {
     /// The exemptions in the order of their ids, expired ones included.
     pub fn exemptions(&self) -> &[Arc<Exemption>] {
         &self.exemptions
+    }
+
+    /// What people refused, in the order of the ids.
+    pub fn rejections(&self) -> &[Arc<Rejection>] {
+        &self.rejections
     }
 
     /// Who asks, as far as some rule makes a difference: all others are judged alike, and may share
@@ -210,6 +241,10 @@ impl Ruleset {
                 earliest(&mut valid_until, finding.until);
             }
             waived = self.waive(facts, now, &mut findings, &mut valid_until);
+        }
+        // No exemption sets aside what a person refused: that is undone where it was done.
+        self.reject(facts, &mut findings);
+        if findings.len() + waived.len() > 1 {
             findings.sort_by(|a, b| severity(a).cmp(&severity(b)));
             waived.sort_by(|(a, _), (b, _)| severity(a).cmp(&severity(b)));
         }
@@ -231,6 +266,15 @@ impl Ruleset {
         }
     }
 
+    /// Adds what people refused.
+    fn reject(&self, facts: &VersionFacts, findings: &mut Vec<Finding>) {
+        let Some(rejections) = self.rejections_of.get(&facts.subject().name) else {
+            return;
+        };
+        let meant = rejections.iter().filter(|it| it.is_about(facts));
+        findings.extend(meant.map(|it| it.finding(facts.subject())));
+    }
+
     /// Takes out of `findings` what an exemption that holds now sets aside.
     fn waive(
         &self,
@@ -246,7 +290,7 @@ impl Ruleset {
             .iter()
             .map(Arc::as_ref)
             .filter(|exemption| exemption.is_active_at(now))
-            .filter_map(|exemption| Some((exemption, exemption.scope.covers(facts)?)))
+            .filter_map(|exemption| Some((exemption, exemption.covers(facts)?)))
             .collect();
         let mut waived = Vec::new();
         findings.retain(|finding| {

@@ -79,10 +79,13 @@ impl Scope {
                 }
                 let (found, coverage) = match &facts.bytes {
                     Fact::Known(bytes) => (Some(&bytes.sha256), Coverage::Whole),
+                    // Where the registry declares another kind of digest, what Cordon saw under this
+                    // name stands in: other bytes than those are refused as replaced.
                     Fact::NotYet => {
                         let declared = facts.declared.known();
                         let declared = declared.and_then(|all| all.get(DigestAlgorithm::Sha256));
-                        (declared, Coverage::Declared)
+                        let pinned = facts.history.pinned.as_ref();
+                        (declared.or(pinned), Coverage::Declared)
                     }
                     // Nothing will arrive that the declaration could be held to.
                     Fact::Absent | Fact::Unavailable(_) => (None, Coverage::Declared),
@@ -130,6 +133,9 @@ pub struct Exemption {
     pub id: ExemptionId,
     /// What it covers.
     pub scope: Scope,
+    /// Digests the registry must declare for the file, all of them: so a version is known by its
+    /// bytes before they are fetched where no SHA-256 is declared. Empty asks for none.
+    pub declared: Vec<Digest>,
     /// What it sets aside.
     pub waives: Waives,
     /// Why, in the owner's words. Never empty.
@@ -150,6 +156,18 @@ pub struct Exemption {
 }
 
 impl Exemption {
+    /// Whether, and on whose word, it covers the candidate.
+    pub fn covers(&self, facts: &VersionFacts) -> Option<Coverage> {
+        let is_declared = |wanted: &Digest| {
+            let declared = facts.declared.known();
+            declared.and_then(|all| all.get(wanted.algorithm())) == Some(wanted)
+        };
+        match self.declared.iter().all(is_declared) {
+            true => self.scope.covers(facts),
+            false => None,
+        }
+    }
+
     /// Whether it sets the finding aside, covering the candidate like that.
     pub fn sets_aside(&self, finding: &Finding, coverage: Coverage) -> bool {
         let may_be = || match coverage {

@@ -25,6 +25,7 @@ pub mod matching;
 pub mod model;
 pub mod policy_test;
 pub mod reason;
+pub mod rejection;
 pub mod rules;
 pub mod specimen;
 pub mod typosquat;

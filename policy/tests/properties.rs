@@ -165,6 +165,7 @@ fn exemptions(waivers: &[Waiver]) -> Vec<Exemption> {
             candidate("pkg:npm/left-pad@1.3.0").artifact.subject.name,
             VersionSet::Every,
         ),
+        declared: Vec::new(),
         waives: match waiver.print {
             None => Waives::Rules(vec![RuleId::from_static(waiver.rule)]),
             Some(print) => Waives::Fingerprints(vec![cordon_policy::finding::Fingerprint::parse(

@@ -12,6 +12,7 @@ use crate::exemption::{Exemption, Scope, Waives};
 use crate::finding::Mode;
 use crate::matching::{PackageScope, VersionSet};
 use crate::model::{Digest, PackageName, PackageVersion, Version};
+use crate::rejection::Rejection;
 use crate::rules::{ConfiguredRule, RuleSettings, Variant};
 use crate::verdict::RulesetHash;
 
@@ -105,20 +106,26 @@ impl Ruleset {
     /// The policy in canonical form: every rule with every setting, defaults included.
     pub fn describe(&self) -> String {
         let exemptions = self.exemptions().iter().map(AsRef::as_ref);
-        describe(self.rules(), exemptions)
+        let rejections = self.rejections().iter().map(AsRef::as_ref);
+        describe(self.rules(), exemptions, rejections)
     }
 }
 
 /// The hash of a policy: over its canonical text, so that comments, order and the split into files
 /// do not matter.
-pub(super) fn hash_of(rules: &[ConfiguredRule], exemptions: &[Exemption]) -> RulesetHash {
-    let text = describe(rules, exemptions.iter());
+pub(super) fn hash_of(
+    rules: &[ConfiguredRule],
+    exemptions: &[Exemption],
+    rejections: &[Rejection],
+) -> RulesetHash {
+    let text = describe(rules, exemptions.iter(), rejections.iter());
     RulesetHash(Digest::of(text.as_bytes()).to_string().into())
 }
 
 fn describe<'a>(
     rules: &[ConfiguredRule],
     exemptions: impl Iterator<Item = &'a Exemption>,
+    rejections: impl Iterator<Item = &'a Rejection>,
 ) -> String {
     let mut out = PolicyText::default();
     for rule in rules {
@@ -135,6 +142,9 @@ fn describe<'a>(
     }
     for exemption in exemptions {
         write_exemption(exemption, &mut out);
+    }
+    for rejection in rejections {
+        write_rejection(rejection, &mut out);
     }
     out.0
 }
@@ -177,7 +187,8 @@ fn write_variant(variant: &Variant, out: &mut PolicyText) {
     variant.rule.write_parameters(out);
 }
 
-fn write_exemption(exemption: &Exemption, out: &mut PolicyText) {
+/// Writes an exemption as a policy file has it.
+pub fn write_exemption(exemption: &Exemption, out: &mut PolicyText) {
     out.array_table("exempt");
     out.text("id", &exemption.id.0);
     match &exemption.scope {
@@ -194,6 +205,10 @@ fn write_exemption(exemption: &Exemption, out: &mut PolicyText) {
             out.text("sha256", &sha256.hex());
         }
     }
+    if !exemption.declared.is_empty() {
+        let declared: Vec<String> = exemption.declared.iter().map(Digest::to_string).collect();
+        out.texts("declared", declared.iter().map(String::as_str));
+    }
     match &exemption.waives {
         Waives::Rules(rules) => out.texts("rules", rules.iter().map(|rule| rule.as_str())),
         Waives::Fingerprints(prints) => {
@@ -207,6 +222,21 @@ fn write_exemption(exemption: &Exemption, out: &mut PolicyText) {
     }
     out.text("ticket", &exemption.ticket);
     out.text("until", &exemption.expires.to_string());
+}
+
+/// Writes a rejection as a policy file has it.
+pub fn write_rejection(rejection: &Rejection, out: &mut PolicyText) {
+    out.array_table("reject");
+    out.text("id", &rejection.id);
+    out.text("package", &rejection.subject.to_string());
+    if let Some(file) = &rejection.file {
+        out.text("file", file.as_str());
+    }
+    if let Some(sha256) = &rejection.sha256 {
+        out.text("sha256", &sha256.hex());
+    }
+    out.text("reason", &rejection.reason);
+    out.text("owner", &rejection.owner);
 }
 
 /// The purl of one version.

@@ -6,6 +6,7 @@
 //! package = "pkg:npm/left-pad@1.3.1"     # a version; or a package and `versions = "…"`;
 //!                                        # or a version with `file` and `sha256`, which covers
 //!                                        # the archive and what derives from it
+//! declared = ["sha512:0a1b…"]            # only while the registry declares these digests
 //! rules = ["minimum-age"]                # or fingerprints = ["minimum-age/too-young/…"]
 //! reason = "fixes the outage of 24 November"
 //! owner = "platform team"
@@ -38,6 +39,7 @@ pub(super) fn read_exemption(mut table: TableReader<'_, '_>) -> Option<Exemption
     );
     let package = table.string("package");
     let scope = read_scope(&mut table, package.as_ref());
+    let declared = read_declared(&mut table);
     let waives = read_waives(&mut table, scope.as_ref());
     table.require("reason", "say why this is accepted");
     let reason = read_reason(&mut table);
@@ -53,6 +55,7 @@ pub(super) fn read_exemption(mut table: TableReader<'_, '_>) -> Option<Exemption
     let exemption = Exemption {
         id: ExemptionId(id?.value.into()),
         scope: scope?,
+        declared: declared?,
         waives: waives?,
         reason: reason?.to_string(),
         owner: owner?.value,
@@ -112,6 +115,25 @@ fn read_scope(table: &mut TableReader<'_, '_>, package: Option<&Spanned<String>>
             None
         }
     }
+}
+
+/// Digests as decisions print them; `None` when one of them is none (reported).
+fn read_declared(table: &mut TableReader<'_, '_>) -> Option<Vec<Digest>> {
+    let written = table.strings("declared").unwrap_or_default();
+    let read = written.iter().map(|text| {
+        let digest = text.value.parse::<Digest>();
+        if let Err(error) = &digest {
+            table.file().error(
+                "invalid-value",
+                &text.bytes,
+                format!("`{}` is not a digest: {error}", shown(&text.value)),
+                "write the algorithm and the hexadecimal digits: \"sha512:0a1b…\"",
+            );
+        }
+        digest.ok()
+    });
+    let read: Vec<Option<Digest>> = read.collect();
+    read.into_iter().collect()
 }
 
 fn artifact_scope(name: PackageName, version: Version, file: FileName, sha256: Digest) -> Scope {

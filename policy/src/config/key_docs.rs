@@ -51,6 +51,11 @@ pub(super) const SHARED: &[(&str, &str)] = &[
         "exempt.sha256",
         "The SHA-256 of the file's bytes: only these are exempt.",
     ),
+    (
+        "exempt.declared",
+        "Digests (`sha512:…`) the registry must declare for the file; while it declares others, \
+         nothing is exempt.",
+    ),
     ("exempt.rules", "The rules whose findings are set aside."),
     (
         "exempt.fingerprints",
@@ -67,6 +72,16 @@ pub(super) const SHARED: &[(&str, &str)] = &[
         "exempt.until",
         "When it ends by itself: within 365 days, within 90 where it sets malware aside.",
     ),
+    ("reject", "What a person looked at and refused for good."),
+    ("reject.id", "A short name that records show."),
+    ("reject.package", "The version refused, as a package URL."),
+    ("reject.file", "One file of the version; without it, every one."),
+    (
+        "reject.sha256",
+        "The SHA-256 of the bytes refused, under whatever name they come in the package.",
+    ),
+    ("reject.reason", "Why it is refused; developers see it."),
+    ("reject.owner", "Who refused it."),
     (
         "test",
         "What the policy must do. Run by `cordon policy test`, and by nothing else.",

@@ -7,6 +7,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::exempt::read_exemption;
 use super::limits::MAX_POLICY_BYTES;
 use super::reader::{Spanned, TableReader};
+use super::reject::read_rejection;
 use super::settings::{read_scope, read_settings};
 use super::shape::Key;
 use super::source::SourceFile;
@@ -21,6 +22,7 @@ use crate::facts::FactKind;
 use crate::finding::{ConfigSpan, Fingerprint, RuleId};
 use crate::model::Timestamp;
 use crate::policy_test::{PolicyTest, read_test};
+use crate::rejection::Rejection;
 use crate::rules::allow::Allow;
 use crate::rules::deny::Deny;
 use crate::rules::namespace::Namespace;
@@ -77,14 +79,16 @@ pub fn load(sources: &[PolicySource]) -> Result<Loaded, Vec<Diagnostic>> {
     let Loading {
         mut rules,
         mut exemptions,
+        mut rejections,
         tests,
         ..
     } = loading;
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     exemptions.sort_by(|a, b| a.id.cmp(&b.id));
-    let hash = hash_of(&rules, &exemptions);
+    rejections.sort_by(|a, b| a.id.cmp(&b.id));
+    let hash = hash_of(&rules, &exemptions, &rejections);
     Ok(Loaded {
-        ruleset: Ruleset::new(hash, rules, exemptions),
+        ruleset: Ruleset::new(hash, rules, exemptions).with_rejections(rejections),
         tests,
         warnings: problems,
     })
@@ -108,6 +112,7 @@ pub(super) fn probe_rule(kind: &RuleKind) -> Vec<Key> {
 struct Loading {
     rules: Vec<ConfiguredRule>,
     exemptions: Vec<Exemption>,
+    rejections: Vec<Rejection>,
     tests: Vec<PolicyTest>,
     names_a_rule: bool,
 }
@@ -133,6 +138,12 @@ impl Loading {
             let place = table.bytes().clone();
             if let Some(exemption) = read_exemption(table) {
                 self.add_exemption(file, exemption, &place);
+            }
+        }
+        for table in root.tables("reject") {
+            let place = table.bytes().clone();
+            if let Some(rejection) = read_rejection(table) {
+                self.add_rejection(file, rejection, &place);
             }
         }
         for table in root.tables("test") {
@@ -193,6 +204,29 @@ impl Loading {
             return;
         }
         self.exemptions.push(exemption);
+    }
+
+    fn add_rejection(
+        &mut self,
+        file: &SourceFile<'_>,
+        rejection: Rejection,
+        place: &std::ops::Range<usize>,
+    ) {
+        let same = |other: &&Rejection| other.id == rejection.id;
+        if let Some(first) = self.rejections.iter().find(same) {
+            file.error(
+                "duplicate-rejection",
+                place,
+                format!(
+                    "rejection `{}` is given twice, first at {}",
+                    shown(&rejection.id),
+                    first.source
+                ),
+                "give each rejection its own id",
+            );
+            return;
+        }
+        self.rejections.push(rejection);
     }
 
     /// Checks that only make sense over all files together.

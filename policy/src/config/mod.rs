@@ -12,6 +12,7 @@ mod load;
 pub mod names;
 pub mod quantity;
 pub mod reader;
+mod reject;
 pub mod schema;
 mod settings;
 pub mod shape;
