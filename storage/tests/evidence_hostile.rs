@@ -11,12 +11,12 @@ use cordon_policy::decision::DecisionId;
 use cordon_policy::facts::RemovalScope;
 use cordon_policy::model::{Digest, FileName, Version};
 use cordon_storage::conformance::sample::{
-    Sample, artifact, at, exposure, missed, notice, package, removal, served,
+    Sample, artifact, at, exposure, missed, notice, package, quarantine, removal, served,
 };
 use cordon_storage::evidence::log::verify::verify;
 use cordon_storage::evidence::{
-    Entry, Evidence, LogFilter, Outcome, Pin, Sighted, Sighting, SqliteEvidence, SqliteOptions,
-    sighted_to_text,
+    Entry, Evidence, HoldFilter, LogFilter, Outcome, Pin, QuarantineAct, Sighted, Sighting,
+    SqliteEvidence, SqliteOptions, sighted_to_text,
 };
 use cordon_storage::{StorageError, StorageErrorKind};
 use rusqlite::Connection;
@@ -395,10 +395,12 @@ async fn s_04_audit_finds_every_edited_or_deleted_row() {
             count: 1,
         }),
         removal(pinned.clone(), Some(RemovalScope::Version), 2),
+        Sample::quarantine(4, artifact("b", "1.0.0")).entry(),
+        quarantine(artifact("b", "1.0.0"), QuarantineAct::Released, 3),
     ];
     store.append(entries).await.unwrap();
     store.append((0..300).map(notice).collect()).await.unwrap();
-    assert_eq!(store.audit().await.unwrap(), 308);
+    assert_eq!(store.audit().await.unwrap(), 310);
     store.close().await;
     drop(store);
     for damage in [
@@ -422,6 +424,17 @@ async fn s_04_audit_finds_every_edited_or_deleted_row() {
         "UPDATE removals SET scope = NULL",
         "UPDATE removals SET at = 0",
         "DELETE FROM removals",
+        "UPDATE holds SET ticket = 'xxxxxxxxxxxx'",
+        "UPDATE holds SET first = first + 1",
+        "DELETE FROM holds",
+        "UPDATE hold_standing SET effect = 'allow'",
+        "UPDATE hold_standing SET idx = 2",
+        "DELETE FROM hold_standing",
+        "INSERT INTO holds SELECT id, package, 2, 'xxxxxxxxxxxx', 0 FROM artifacts
+             WHERE version = '2.0.0'",
+        "UPDATE quarantine_changes SET act = 'rejected'",
+        "UPDATE quarantine_changes SET settles = 0",
+        "DELETE FROM quarantine_changes",
         "DELETE FROM texts",
         "DELETE FROM nodes",
         "DELETE FROM decision_rules",
@@ -514,12 +527,39 @@ async fn s_15_store_of_a_newer_version_and_a_foreign_database_are_refused() {
 async fn store_of_an_older_version_is_brought_up_to_date() {
     let folder = closed(3).await;
     let old = database(folder.path());
-    old.execute_batch("DROP INDEX entries_notices; DROP TABLE exposures; DROP TABLE missed; DROP TABLE exemptions; DROP TABLE removals; DROP INDEX decisions_audience; ALTER TABLE decisions DROP COLUMN audience; PRAGMA user_version = 1;")
+    old.execute_batch("DROP INDEX entries_notices; DROP TABLE exposures; DROP TABLE missed; DROP TABLE exemptions; DROP TABLE removals; DROP TABLE holds; DROP TABLE hold_standing; DROP TABLE quarantine_changes; DROP INDEX decisions_audience; ALTER TABLE decisions DROP COLUMN audience; PRAGMA user_version = 1;")
         .unwrap();
     drop(old);
     let store = open(folder.path()).unwrap();
     let notices = store.notices(10).await.unwrap();
     assert_eq!(notices.len(), 3);
+    store.audit().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_held_before_holds_were_listed_is_listed_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let entries = vec![
+        Sample::hide(1, artifact("a", "1.0.0")).entry(),
+        Sample::quarantine(2, artifact("a", "1.0.0")).entry(),
+        Sample::quarantine(3, artifact("a", "1.0.0")).entry(),
+        Sample::allow(4, artifact("b", "1.0.0")).entry(),
+    ];
+    store.append(entries).await.unwrap();
+    let before = store.holds(&HoldFilter::default()).await.unwrap();
+    assert_eq!(before.len(), 1);
+    store.close().await;
+    drop(store);
+    let old = database(folder.path());
+    old.execute_batch(
+        "DROP TABLE holds; DROP TABLE hold_standing; DROP TABLE quarantine_changes;
+         PRAGMA user_version = 6;",
+    )
+    .unwrap();
+    drop(old);
+    let store = open(folder.path()).unwrap();
+    assert_eq!(store.holds(&HoldFilter::default()).await.unwrap(), before);
     store.audit().await.unwrap();
 }
 

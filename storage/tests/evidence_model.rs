@@ -8,10 +8,12 @@ use cordon_policy::facts::RemovalScope;
 use cordon_policy::finding::RuleId;
 use cordon_policy::model::{ArtifactId, ArtifactKind, Digest};
 use cordon_policy::verdict::Effect;
-use cordon_storage::conformance::sample::{Sample, artifact, at, notice, package, removal, served};
+use cordon_storage::conformance::sample::{
+    Sample, artifact, at, notice, package, quarantine, removal, served,
+};
 use cordon_storage::evidence::{
-    Entry, Evidence, LogFilter, MemoryEvidence, Outcome, Pin, ServingFilter, Sighted, Sighting,
-    SqliteEvidence, SqliteOptions, sighted_to_text,
+    Entry, Evidence, HoldFilter, LogFilter, MemoryEvidence, Outcome, Pin, QuarantineAct,
+    ServingFilter, Sighted, Sighting, SqliteEvidence, SqliteOptions, sighted_to_text,
 };
 use proptest::prelude::*;
 
@@ -91,7 +93,17 @@ fn entries() -> impl Strategy<Value = Entry> {
     ];
     let removed = (artifacts(), scopes, 0..50i64)
         .prop_map(|(artifact, scope, n)| removal(artifact, scope, n));
+    let acts = prop_oneof![
+        Just(QuarantineAct::Asked),
+        Just(QuarantineAct::Approved),
+        Just(QuarantineAct::Released),
+        Just(QuarantineAct::Rejected),
+        Just(QuarantineAct::Undone),
+    ];
+    let change =
+        (artifacts(), acts, 0..50i64).prop_map(|(artifact, act, n)| quarantine(artifact, act, n));
     prop_oneof![
+        2 => change,
         4 => decision,
         2 => serving,
         2 => pin,
@@ -159,6 +171,30 @@ async fn answers(store: &dyn Evidence, filters: &[LogFilter]) -> Vec<String> {
     for id in (0..20).map(DecisionId::from_random) {
         all.push(format!("{id}: {:?}", store.decision(&id).await.unwrap()));
     }
+    all.push(format!("reviews: {:?}", store.reviews().await.unwrap()));
+    all.push(format!("held: {:?}", store.held_bytes(5).await.unwrap()));
+    all.push(format!("counts: {:?}", store.hold_counts().await.unwrap()));
+    for (only_open, filter) in [false, true].into_iter().zip(filters) {
+        let filter = HoldFilter {
+            package: filter.package.clone(),
+            rule: filter.rule.clone(),
+            since: filter.since,
+            before: filter.after,
+            only_open,
+            limit: filter.limit,
+            ecosystem: None,
+        };
+        for filter in [
+            filter,
+            HoldFilter {
+                only_open,
+                ..HoldFilter::default()
+            },
+        ] {
+            let page = store.holds(&filter).await.unwrap();
+            all.push(format!("{filter:?}: {page:?}"));
+        }
+    }
     for name in NAMES {
         let package = package(name);
         let mut sorted: Vec<_> = store
@@ -182,6 +218,9 @@ async fn answers(store: &dyn Evidence, filters: &[LogFilter]) -> Vec<String> {
             let latest = store.latest(&artifact, None).await.unwrap();
             let pin = store.pin(&artifact).await.unwrap();
             all.push(format!("{artifact}: {latest:?} {pin:?}"));
+            let history = store.quarantine_history(&artifact).await.unwrap();
+            let hold = store.hold(&artifact).await.unwrap();
+            all.push(format!("{artifact}: {hold:?} {history:?}"));
             for outcome in [None, Some(Outcome::Served), Some(Outcome::Refused)] {
                 let filter = ServingFilter {
                     package: package.clone(),

@@ -75,7 +75,10 @@ pub(super) const SHARED: &[(&str, &str)] = &[
     ("reject", "What a person looked at and refused for good."),
     ("reject.id", "A short name that records show."),
     ("reject.package", "The version refused, as a package URL."),
-    ("reject.file", "One file of the version; without it, every one."),
+    (
+        "reject.file",
+        "One file of the version; without it, every one.",
+    ),
     (
         "reject.sha256",
         "The SHA-256 of the bytes refused, under whatever name they come in the package.",

@@ -17,6 +17,7 @@ use cordon_policy::verdict::Effect;
 use tlog_tiles::Checkpoint;
 
 pub use super::exposed::*;
+pub use super::holds::*;
 pub use super::known::*;
 use super::sample::{Sample, artifact, at, notice, package, served};
 use crate::evidence::{
@@ -51,6 +52,10 @@ macro_rules! evidence_conformance {
                 a_missed_name_is_remembered_since_the_first_time
                 exemptions_are_those_granted_and_not_ended
                 removals_are_the_newest_word_about_each_archive
+                what_was_held_once_is_listed_with_what_stands_and_what_people_did
+                every_filter_of_holds_narrows
+                reviews_in_force_are_the_newest_and_not_taken_back
+                held_bytes_are_those_pinned_of_what_is_held
                 exposures_are_listed_newest_last
                 packages_are_paged_in_order_of_their_names
                 texts_come_back_and_are_kept_once

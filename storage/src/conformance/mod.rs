@@ -5,6 +5,7 @@ pub mod cache;
 pub mod evidence;
 mod exposed;
 mod faults;
+mod holds;
 mod known;
 pub mod sample;
 

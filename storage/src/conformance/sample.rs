@@ -2,6 +2,7 @@
 
 use cordon_policy::decision::{Cause, Decision, DecisionId};
 use cordon_policy::facts::RemovalScope;
+use cordon_policy::finding::Fingerprint;
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, Digest, Ecosystem, FileName, PackageName, PackageVersion, Timestamp,
     Version,
@@ -10,7 +11,8 @@ use cordon_policy::verdict::Effect;
 use serde_json::json;
 
 use crate::evidence::{
-    Client, Entry, ExemptionChange, Exposure, Missed, Notice, Outcome, Receiver, Removal, Served,
+    Client, Entry, ExemptionChange, Exposure, HoldState, Missed, Notice, Outcome, QuarantineAct,
+    QuarantineChange, Receiver, Removal, Served,
 };
 
 /// The ecosystem of all samples.
@@ -78,6 +80,16 @@ impl Sample<'_> {
             effect: Effect::Hide,
             rules: &["minimum-age"],
             reason: format!("{} is younger than 72 h", artifact.subject),
+            ..Self::allow(id, artifact)
+        }
+    }
+
+    /// A hold of known bytes by the rule `typosquat`, number `id`, at the instant of that number.
+    pub fn quarantine(id: u64, artifact: ArtifactId) -> Self {
+        Self {
+            effect: Effect::Quarantine,
+            rules: &["typosquat"],
+            reason: format!("{} looks like another", artifact.subject),
             ..Self::allow(id, artifact)
         }
     }
@@ -191,6 +203,32 @@ pub fn missed(name: &str, milliseconds: i64) -> Entry {
         at: at(milliseconds),
         package: package(name),
     })
+}
+
+/// Somebody did something about a held artifact at an instant.
+pub fn quarantine(artifact: ArtifactId, act: QuarantineAct, n: i64) -> Entry {
+    let Served { client, .. } = served(0, "192.0.2.1", Outcome::Refused, n);
+    let is_asked = act == QuarantineAct::Asked;
+    Entry::Quarantine(Box::new(QuarantineChange {
+        at: at(n),
+        ticket: DecisionId::from_random(1),
+        sha256: Some(Digest::of(artifact.to_string().as_bytes())),
+        artifact,
+        act,
+        from: HoldState::Held,
+        by: "reviewer".into(),
+        reason: format!("{} for the release", act.name()),
+        seen: (!is_asked).then(|| DecisionId::from_random(1)),
+        fingerprints: match is_asked {
+            true => Vec::new(),
+            false => vec![Fingerprint::parse("typosquat/too-young/")],
+        },
+        approved_by: None,
+        expires: (act == QuarantineAct::Released).then(|| at(n + 1_000)),
+        text: (act == QuarantineAct::Released).then(|| "[[exempt]]".to_owned()),
+        client: is_asked.then_some(client),
+        contact: is_asked.then(|| "ada".into()),
+    }))
 }
 
 /// A change of an exemption at an instant.

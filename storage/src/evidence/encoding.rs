@@ -132,6 +132,7 @@ pub fn kind_name(entry: &Entry) -> &'static str {
         Entry::Removal(_) => "removal",
         Entry::Missed(_) => "missed",
         Entry::Exemption(_) => "exemption",
+        Entry::Quarantine(_) => "quarantine",
     }
 }
 
@@ -148,9 +149,9 @@ mod tests {
 
     use super::*;
     use crate::conformance::sample::{
-        Sample, artifact, at, exemption, exposure, missed, notice, package, served,
+        Sample, artifact, at, exemption, exposure, missed, notice, package, quarantine, served,
     };
-    use crate::evidence::{Listing, Outcome, Pin, PolicyChange, Sighting};
+    use crate::evidence::{Listing, Outcome, Pin, PolicyChange, QuarantineAct, Sighting};
 
     fn samples() -> Vec<Entry> {
         let digest = Digest::of(b"");
@@ -186,6 +187,8 @@ mod tests {
             exposure(9, artifact("a", "1.0.0"), 0),
             missed("b", 4),
             exemption("hotfix", Some("[[exempt]]"), 5),
+            quarantine(artifact("a", "1.0.0"), QuarantineAct::Released, 6),
+            quarantine(artifact("a", "1.0.0"), QuarantineAct::Asked, 7),
         ]
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use cordon_policy::decision::{Cause, Decision, DecisionId};
 use cordon_policy::facts::RemovalScope;
+use cordon_policy::finding::Fingerprint;
 use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
 use cordon_policy::verdict::Effect;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub enum Entry {
     Exemption(ExemptionChange),
     /// Upstream lists a file no longer that was had from there, or lists it again.
     Removal(Removal),
+    /// Somebody did something about what is held.
+    Quarantine(Box<QuarantineChange>),
 }
 
 /// One line of "who received what".
@@ -211,6 +214,110 @@ pub struct Removal {
     pub artifact: ArtifactId,
     /// How much is gone; `None`: it is listed again.
     pub scope: Option<RemovalScope>,
+}
+
+/// What somebody did about a held artifact. That it is held is no entry: it is held as long as the
+/// newest decision about it says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineChange {
+    /// When.
+    pub at: Timestamp,
+    /// The ticket: the decision by which it was held first.
+    pub ticket: DecisionId,
+    /// What is held.
+    pub artifact: ArtifactId,
+    /// Its bytes, when they were known.
+    pub sha256: Option<Digest>,
+    /// What was done.
+    pub act: QuarantineAct,
+    /// Where it stood before.
+    pub from: HoldState,
+    /// Who did it, as far as is known.
+    pub by: SmolStr,
+    /// Why, in their words.
+    pub reason: String,
+    /// The decision they had looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<DecisionId>,
+    /// The findings that decision shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fingerprints: Vec<Fingerprint>,
+    /// Who agreed before, where two people are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<SmolStr>,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// The table of the policy that puts it in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Of a request for release: who sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Client>,
+    /// Of a request for release: how to reach them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<SmolStr>,
+}
+
+/// What can be done about a held artifact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QuarantineAct {
+    /// A developer asked for its release.
+    Asked,
+    /// The first of two people agreed to a release.
+    Approved,
+    /// It was released.
+    Released,
+    /// It was refused for good.
+    Rejected,
+    /// A release or a rejection was taken back.
+    Undone,
+}
+
+impl QuarantineAct {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Approved => "approved",
+            Self::Released => "released",
+            Self::Rejected => "rejected",
+            Self::Undone => "undone",
+        }
+    }
+
+    /// Whether it settles where the artifact stands, as far as people do; a request and the first
+    /// of two voices settle nothing.
+    pub const fn is_review(self) -> bool {
+        matches!(self, Self::Released | Self::Rejected | Self::Undone)
+    }
+}
+
+/// Where an artifact stands that was held once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldState {
+    /// Refused until a person looks.
+    Held,
+    /// A person released it, bound to what they saw.
+    Released,
+    /// A person refused it for good.
+    Rejected,
+    /// What stood against it went away by itself.
+    Cleared,
+}
+
+impl HoldState {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::Rejected => "rejected",
+            Self::Cleared => "cleared",
+        }
+    }
 }
 
 /// The most receivers one exposure lists; who the others are is in the servings.

@@ -1,18 +1,20 @@
 //! An evidence store that fails as planned.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
 use cordon_policy::facts::Audience;
-use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
+use cordon_policy::model::{
+    ArtifactId, Digest, Ecosystem, FileName, PackageName, Timestamp, Version,
+};
 
 use super::{
-    Entry, EntryIndex, Evidence, ExemptionChange, ExposureFilter, LogFilter, LoggedDecision,
-    LoggedExposure, LoggedNotice, LoggedServing, Missed, Receivers, Remembered, STORE, Seen,
-    ServingFilter,
+    Entry, EntryIndex, Evidence, ExemptionChange, ExposureFilter, HeldBytes, Hold, HoldFilter,
+    LogFilter, LoggedDecision, LoggedExposure, LoggedNotice, LoggedServing, Missed,
+    QuarantineChange, Receivers, Remembered, STORE, Seen, ServingFilter,
 };
 use crate::conformance::{Faults, Passage, planned};
 use crate::{StorageError, StorageErrorKind};
@@ -144,6 +146,34 @@ impl<E: Evidence> Evidence for FaultyEvidence<E> {
 
     async fn exemptions(&self) -> Result<Vec<ExemptionChange>, StorageError> {
         self.pass("exemptions", self.store.exemptions()).await
+    }
+
+    async fn holds(&self, filter: &HoldFilter) -> Result<Vec<Hold>, StorageError> {
+        self.pass("holds", self.store.holds(filter)).await
+    }
+
+    async fn hold(&self, artifact: &ArtifactId) -> Result<Option<Hold>, StorageError> {
+        self.pass("hold", self.store.hold(artifact)).await
+    }
+
+    async fn quarantine_history(
+        &self,
+        artifact: &ArtifactId,
+    ) -> Result<Vec<QuarantineChange>, StorageError> {
+        let call = self.store.quarantine_history(artifact);
+        self.pass("quarantine_history", call).await
+    }
+
+    async fn reviews(&self) -> Result<Vec<QuarantineChange>, StorageError> {
+        self.pass("reviews", self.store.reviews()).await
+    }
+
+    async fn held_bytes(&self, limit: usize) -> Result<Vec<HeldBytes>, StorageError> {
+        self.pass("held_bytes", self.store.held_bytes(limit)).await
+    }
+
+    async fn hold_counts(&self) -> Result<BTreeMap<Ecosystem, u64>, StorageError> {
+        self.pass("hold_counts", self.store.hold_counts()).await
     }
 
     async fn packages(

@@ -9,19 +9,20 @@ use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
 use cordon_policy::facts::{Audience, Removal};
 use cordon_policy::model::{
-    ArtifactId, ArtifactKind, Digest, FileName, PackageName, Timestamp, Version,
+    ArtifactId, ArtifactKind, Digest, Ecosystem, FileName, PackageName, Timestamp, Version,
 };
 use cordon_policy::verdict::Effect;
 
 use super::encoding::{self, Encoded};
+use super::holds::{self, HeldBytes, Hold, HoldFilter};
 use super::key::LogKey;
 use super::query::{MAX_PAGE, SERVINGS_PER_DECISION, page_size};
 use super::tree::Tree;
 use super::{
     APPEND_LIMIT, Entry, EntryIndex, Evidence, ExemptionChange, Exposure, ExposureFilter,
-    LogFilter, LoggedDecision, LoggedExposure, LoggedNotice, LoggedServing, Missed, Outcome,
-    Receiver, Receivers, Remembered, STORE, Seen, Served, ServingFilter, TEXT_LIMIT_BYTES,
-    sighted_from_text,
+    LogFilter, LoggedDecision, LoggedExposure, LoggedNotice, LoggedServing, Missed, Outcome, Pin,
+    QuarantineChange, Receiver, Receivers, Remembered, STORE, Seen, Served, ServingFilter,
+    TEXT_LIMIT_BYTES, sighted_from_text,
 };
 use crate::{StorageError, StorageErrorKind};
 
@@ -87,6 +88,14 @@ impl State {
             Entry::Served(served) => Some((index, served)),
             _ => None,
         })
+    }
+
+    fn pins(&self) -> Vec<&Pin> {
+        let pins = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Pin(pin) => Some(pin),
+            _ => None,
+        });
+        pins.collect()
     }
 
     fn missed(&self) -> impl Iterator<Item = &Missed> {
@@ -528,6 +537,37 @@ impl Evidence for MemoryEvidence {
         }
         let granted = newest.into_values().filter(|it| it.text.is_some());
         Ok(granted.cloned().collect())
+    }
+
+    async fn holds(&self, filter: &HoldFilter) -> Result<Vec<Hold>, StorageError> {
+        Ok(holds::page(holds::all(self.state().indexed()), filter))
+    }
+
+    async fn hold(&self, artifact: &ArtifactId) -> Result<Option<Hold>, StorageError> {
+        let mut all = holds::all(self.state().indexed()).into_iter();
+        Ok(all.find(|hold| hold.artifact == *artifact))
+    }
+
+    async fn quarantine_history(
+        &self,
+        artifact: &ArtifactId,
+    ) -> Result<Vec<QuarantineChange>, StorageError> {
+        Ok(holds::history(self.state().indexed(), artifact))
+    }
+
+    async fn reviews(&self) -> Result<Vec<QuarantineChange>, StorageError> {
+        Ok(holds::reviews(self.state().indexed()))
+    }
+
+    async fn held_bytes(&self, limit: usize) -> Result<Vec<HeldBytes>, StorageError> {
+        let state = self.state();
+        let mut all = holds::bytes(&holds::all(state.indexed()), &state.pins());
+        all.truncate(limit);
+        Ok(all)
+    }
+
+    async fn hold_counts(&self) -> Result<BTreeMap<Ecosystem, u64>, StorageError> {
+        Ok(holds::counts(&holds::all(self.state().indexed())))
     }
 
     async fn packages(

@@ -8,13 +8,15 @@
 //! Where to read on: [`entry`] says what is logged, [`encoding`] how an entry becomes bytes,
 //! [`tree`] how bytes become hashes, [`sqlite`] how they are kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
 use cordon_policy::facts::Audience;
-use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
+use cordon_policy::model::{
+    ArtifactId, Digest, Ecosystem, FileName, PackageName, Timestamp, Version,
+};
 
 use crate::StorageError;
 
@@ -22,6 +24,7 @@ pub mod encoding;
 pub mod entry;
 #[cfg(any(test, feature = "conformance"))]
 mod faulty;
+mod holds;
 pub mod key;
 pub mod log;
 mod memory;
@@ -31,12 +34,13 @@ pub mod sqlite;
 pub mod tree;
 
 pub use entry::{
-    Client, Entry, EntryIndex, ExemptionChange, Exposure, Listing, Missed, Notice, Outcome, Pin,
-    PolicyChange, RECEIVERS_PER_EXPOSURE, Receiver, Removal, Served, Sighted, Sighting,
-    sighted_from_text, sighted_to_text,
+    Client, Entry, EntryIndex, ExemptionChange, Exposure, HoldState, Listing, Missed, Notice,
+    Outcome, Pin, PolicyChange, QuarantineAct, QuarantineChange, RECEIVERS_PER_EXPOSURE, Receiver,
+    Removal, Served, Sighted, Sighting, sighted_from_text, sighted_to_text,
 };
 #[cfg(any(test, feature = "conformance"))]
 pub use faulty::FaultyEvidence;
+pub use holds::{HeldBytes, Hold, HoldFilter, MAX_HISTORY, REQUESTS_PER_HOLD};
 pub use memory::MemoryEvidence;
 pub use pages::pages;
 pub use query::{
@@ -140,6 +144,27 @@ pub trait Evidence: Send + Sync + 'static {
     /// The exemptions administrators granted and did not end, by id, those that ended by time
     /// included.
     async fn exemptions(&self) -> Result<Vec<ExemptionChange>, StorageError>;
+
+    /// What was held once and matches, the latest first.
+    async fn holds(&self, filter: &HoldFilter) -> Result<Vec<Hold>, StorageError>;
+
+    /// An artifact, if it was held once.
+    async fn hold(&self, artifact: &ArtifactId) -> Result<Option<Hold>, StorageError>;
+
+    /// What people did about an artifact, oldest first: the newest [`MAX_HISTORY`].
+    async fn quarantine_history(
+        &self,
+        artifact: &ArtifactId,
+    ) -> Result<Vec<QuarantineChange>, StorageError>;
+
+    /// The releases and rejections in force, those that ended by time included, oldest first.
+    async fn reviews(&self) -> Result<Vec<QuarantineChange>, StorageError>;
+
+    /// The bytes of what is held, as they are pinned, the latest held first: at most `limit`.
+    async fn held_bytes(&self, limit: usize) -> Result<Vec<HeldBytes>, StorageError>;
+
+    /// How many artifacts are refused to somebody until a person looks, by ecosystem.
+    async fn hold_counts(&self) -> Result<BTreeMap<Ecosystem, u64>, StorageError>;
 
     /// Packages something was decided about, in the order of their ecosystems and names, after
     /// one of them: at most `limit`, and no more than [`query::MAX_PAGE`].

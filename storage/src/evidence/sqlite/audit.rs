@@ -19,12 +19,13 @@ use super::schema::sql;
 use super::state::{corrupt, head};
 use crate::StorageError;
 use crate::evidence::encoding::kind_name;
+use crate::evidence::holds::{holds, is_archive};
 use crate::evidence::log::verify::Report;
 use crate::evidence::memory::rules_of;
 use crate::evidence::tree::Tree;
 use crate::evidence::{
-    Entry, EntryIndex, ExemptionChange, Exposure, Missed, Pin, Removal, Served, Sighting,
-    sighted_from_text,
+    Entry, EntryIndex, ExemptionChange, Exposure, Missed, Pin, QuarantineChange, Removal, Served,
+    Sighting, sighted_from_text,
 };
 
 const OPERATION: &str = "auditing the evidence store";
@@ -44,6 +45,8 @@ struct Counts {
     exposures: u64,
     missed: u64,
     removals: u64,
+    holds: u64,
+    quarantine_changes: u64,
 }
 
 /// Checks everything, also that the published log is the beginning of it; the number of entries
@@ -179,6 +182,7 @@ fn check(
         Entry::Missed(missed) => check_missed(connection, at, missed, counts)?,
         Entry::Exemption(change) => check_exemption(connection, at, change)?,
         Entry::Removal(removal) => check_removal(connection, at, removal, counts)?,
+        Entry::Quarantine(change) => check_quarantine(connection, at, change, counts)?,
         Entry::Policy(_) | Entry::Listing(_) | Entry::Notice(_) => true,
     };
     if is_right {
@@ -205,6 +209,9 @@ fn check_decision(
         }
     }
     let artifact = artifact(connection, decision.evaluation.artifact())?;
+    if !check_hold(connection, at, artifact, decision, counts)? {
+        return Ok(false);
+    }
     let effect = decision.evaluation.effect();
     if effect == Effect::Allow && decision.sha256().is_some() {
         let by = written_by(connection, "first_allowed_by", artifact)?;
@@ -226,6 +233,67 @@ fn check_decision(
             artifact,
             effect.name(),
             decision.facts.audience.key()
+        ],
+    )
+}
+
+/// The first decision that held an archive made its row, and the newest of each audience stands.
+fn check_hold(
+    connection: &Connection,
+    at: i64,
+    artifact: Option<i64>,
+    decision: &Decision,
+    counts: &mut Counts,
+) -> Result<bool, StorageError> {
+    if holds(decision) {
+        let first: Option<i64> = connection
+            .prepare_cached("SELECT first FROM holds WHERE artifact = ?1")
+            .and_then(|mut select| select.query_row([artifact], |row| row.get(0)).optional())
+            .map_err(sql(OPERATION))?;
+        let is_first = first == Some(at);
+        counts.holds += u64::from(is_first);
+        let written = "SELECT 1 FROM holds WHERE artifact = ?1 AND ticket = ?2 AND since = ?3";
+        let values = params![artifact, decision.id.as_str(), decision.at.as_millis()];
+        if first.is_none_or(|first| first > at) || is_first && !exists(connection, written, values)?
+        {
+            return Ok(false);
+        }
+    }
+    let is_held = "SELECT 1 FROM holds WHERE artifact = ?1";
+    if !is_archive(decision) || !exists(connection, is_held, [artifact])? {
+        return Ok(true);
+    }
+    exists(
+        connection,
+        "SELECT 1 FROM hold_standing WHERE artifact = ?1 AND audience = ?2
+           AND (idx > ?3 OR (idx = ?3 AND effect = ?4))
+           AND EXISTS (SELECT 1 FROM decisions WHERE decisions.idx = hold_standing.idx
+                       AND decisions.artifact = ?1 AND decisions.audience = ?2)",
+        params![
+            artifact,
+            decision.facts.audience.key(),
+            at,
+            decision.evaluation.effect().name()
+        ],
+    )
+}
+
+fn check_quarantine(
+    connection: &Connection,
+    at: i64,
+    change: &QuarantineChange,
+    counts: &mut Counts,
+) -> Result<bool, StorageError> {
+    counts.quarantine_changes += 1;
+    exists(
+        connection,
+        "SELECT 1 FROM quarantine_changes
+         WHERE idx = ?1 AND artifact = ?2 AND act = ?3 AND settles = ?4",
+        params![
+            at,
+            artifact(connection, &change.artifact)?,
+            change.act.name(),
+            change.act.is_review(),
         ],
     )
 }
@@ -433,6 +501,8 @@ fn check_counts(connection: &Connection, counts: &Counts) -> Result<(), StorageE
         exposures,
         missed,
         removals,
+        holds,
+        quarantine_changes,
     } = counts;
     for (statement, expected) in [
         ("SELECT count(*) FROM decisions", decisions),
@@ -447,6 +517,12 @@ fn check_counts(connection: &Connection, counts: &Counts) -> Result<(), StorageE
         ("SELECT count(*) FROM exposures", exposures),
         ("SELECT count(*) FROM missed", missed),
         ("SELECT count(*) FROM removals", removals),
+        ("SELECT count(*) FROM holds", holds),
+        ("SELECT count(DISTINCT artifact) FROM hold_standing", holds),
+        (
+            "SELECT count(*) FROM quarantine_changes",
+            quarantine_changes,
+        ),
     ] {
         let found: u64 = connection
             .query_row(statement, [], |row| row.get(0))

@@ -11,7 +11,7 @@
 //! log/           the log as published
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -20,7 +20,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cordon_policy::decision::{Decision, DecisionId};
 use cordon_policy::facts::Audience;
-use cordon_policy::model::{ArtifactId, Digest, FileName, PackageName, Timestamp, Version};
+use cordon_policy::model::{
+    ArtifactId, Digest, Ecosystem, FileName, PackageName, Timestamp, Version,
+};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::encoding::{self, Encoded};
@@ -30,15 +32,16 @@ use super::log::publisher::Publisher;
 use super::log::verify::Report;
 use super::memory::{check_count, check_text};
 use super::{
-    Entry, EntryIndex, Evidence, ExemptionChange, ExposureFilter, LogFilter, LoggedDecision,
-    LoggedExposure, LoggedNotice, LoggedServing, Missed, Receivers, Remembered, STORE, Seen,
-    ServingFilter,
+    Entry, EntryIndex, Evidence, ExemptionChange, ExposureFilter, HeldBytes, Hold, HoldFilter,
+    LogFilter, LoggedDecision, LoggedExposure, LoggedNotice, LoggedServing, Missed,
+    QuarantineChange, Receivers, Remembered, STORE, Seen, ServingFilter,
 };
 use crate::disk::{Disk, Lock, RealDisk, create_folders};
 use crate::{StorageError, StorageErrorKind};
 
 mod audit;
 mod exposed;
+mod holds;
 mod known;
 mod project;
 mod publish;
@@ -469,6 +472,44 @@ impl Evidence for SqliteEvidence {
 
     async fn exemptions(&self) -> Result<Vec<ExemptionChange>, StorageError> {
         self.readers.ask(known::exemptions).await
+    }
+
+    async fn holds(&self, filter: &HoldFilter) -> Result<Vec<Hold>, StorageError> {
+        let filter = filter.clone();
+        self.readers
+            .ask(move |connection| holds::holds(connection, &filter))
+            .await
+    }
+
+    async fn hold(&self, artifact: &ArtifactId) -> Result<Option<Hold>, StorageError> {
+        let artifact = artifact.clone();
+        self.readers
+            .ask(move |connection| holds::hold(connection, &artifact))
+            .await
+    }
+
+    async fn quarantine_history(
+        &self,
+        artifact: &ArtifactId,
+    ) -> Result<Vec<QuarantineChange>, StorageError> {
+        let artifact = artifact.clone();
+        self.readers
+            .ask(move |connection| holds::history(connection, &artifact))
+            .await
+    }
+
+    async fn reviews(&self) -> Result<Vec<QuarantineChange>, StorageError> {
+        self.readers.ask(holds::reviews).await
+    }
+
+    async fn held_bytes(&self, limit: usize) -> Result<Vec<HeldBytes>, StorageError> {
+        self.readers
+            .ask(move |connection| holds::held_bytes(connection, limit))
+            .await
+    }
+
+    async fn hold_counts(&self) -> Result<BTreeMap<Ecosystem, u64>, StorageError> {
+        self.readers.ask(holds::counts).await
     }
 
     async fn packages(

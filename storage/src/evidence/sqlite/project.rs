@@ -8,11 +8,13 @@ use cordon_policy::model::{ArtifactId, ArtifactKind, PackageName};
 use cordon_policy::verdict::Effect;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::holds;
 use crate::evidence::encoding::{Encoded, kind_name};
 use crate::evidence::entry::{
     Entry, EntryIndex, ExemptionChange, Exposure, Missed, Outcome, Pin, Removal, Served, Sighted,
     Sighting,
 };
+use crate::evidence::holds::is_archive;
 use crate::evidence::memory::rules_of;
 
 /// Row numbers found during one transaction. A cold listing brings thousands of decisions about
@@ -52,6 +54,10 @@ pub(super) fn insert(
         Entry::Missed(missed) => insert_missed(connection, known, index, missed),
         Entry::Exemption(change) => insert_exemption(connection, index, change),
         Entry::Removal(removal) => insert_removal(connection, known, index, removal),
+        Entry::Quarantine(change) => {
+            let artifact = artifact_row(connection, known, &change.artifact)?;
+            holds::insert_change(connection, index, artifact, change)
+        }
         Entry::Policy(_) | Entry::Listing(_) | Entry::Notice(_) => Ok(()),
     }
 }
@@ -98,6 +104,9 @@ fn insert_decision(
                 "INSERT INTO decision_rules (rule, idx) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
             )?
             .execute(params![rule.as_str(), number(index)])?;
+    }
+    if is_archive(decision) {
+        holds::insert_standing(connection, index, artifact, decision)?;
     }
     if effect == Effect::Allow && decision.sha256().is_some() {
         connection

@@ -111,7 +111,7 @@ fn logged(connection: &Connection, index: EntryIndex) -> Answer<LoggedDecision> 
     })
 }
 
-fn decision_at(connection: &Connection, index: EntryIndex) -> Answer<Decision> {
+pub(super) fn decision_at(connection: &Connection, index: EntryIndex) -> Answer<Decision> {
     let operation = "reading a decision";
     let (_, leaf, bytes) = connection
         .prepare_cached("SELECT idx, leaf, bytes FROM entries WHERE idx = ?1")

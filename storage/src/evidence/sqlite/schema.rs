@@ -11,13 +11,14 @@ use crate::{Chain, StorageError, StorageErrorKind};
 
 /// The migrations, in order; the n-th brings a database from version n to n + 1. What has been
 /// released is never edited.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../../migrations/0001_evidence.sql"),
     include_str!("../../../migrations/0002_notices.sql"),
     include_str!("../../../migrations/0003_exposures.sql"),
     include_str!("../../../migrations/0004_names_and_exemptions.sql"),
     include_str!("../../../migrations/0005_removals.sql"),
     include_str!("../../../migrations/0006_audiences.sql"),
+    include_str!("../../../migrations/0007_quarantine.sql"),
 ];
 
 /// "Crdn": marks the file as ours (SQLite `application_id`).
