@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::data;
 use crate::engine::{Clock as _, SystemClock};
 use crate::feeds::installed::{self, folder};
+use crate::inspection;
 use crate::policy_files::{self, LoadedPolicy};
 use crate::registry;
 use crate::selftest::{self, Report, Row};
@@ -80,6 +81,7 @@ impl Doctor {
         let now = SystemClock.now();
         let mut checks = vec![policy_check(&policy, now), data_check(&config)];
         checks.extend(feed_checks(&config, now));
+        checks.push(inspection_check(&config));
         let lacking = policy.without_source(&config.feeds).into_iter();
         checks.extend(lacking.map(|it| Check::new("scores", State::Note, it.to_string())));
         let examined = super::block_on(async {
@@ -164,6 +166,23 @@ fn data_check(config: &Config) -> Check {
             Check::new("data folder", State::Failed, why)
         }
     }
+}
+
+/// Starts a worker as the server would.
+fn inspection_check(config: &Config) -> Check {
+    let count = config.inspection.worker_count();
+    let (state, detail) = match inspection::probe(&config.inspection) {
+        Err(failure) => (State::Failed, failure.to_string()),
+        Ok((took, lacks)) => {
+            let took = took.as_millis();
+            let ready = format!("workers: {count}, one was ready in {took} ms");
+            match lacks {
+                None => (State::Ok, format!("{ready} and is confined")),
+                Some(lacks) => (State::Note, format!("{ready}, not fully confined: {lacks}")),
+            }
+        }
+    };
+    Check::new("inspection", state, detail)
 }
 
 fn feed_checks(config: &Config, now: Timestamp) -> Vec<Check> {

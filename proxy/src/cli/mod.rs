@@ -13,6 +13,8 @@ mod exposures;
 mod feeds;
 mod follow;
 mod health;
+#[cfg(unix)]
+mod inspect_worker;
 mod log;
 mod missed;
 mod notices;
@@ -134,6 +136,10 @@ enum Command {
     Health,
     /// Print shell completions
     Completions(completions::Completions),
+    /// Look into the archives a running Cordon hands over; started by it
+    #[cfg(unix)]
+    #[command(hide = true)]
+    InspectWorker(inspect_worker::InspectWorker),
 }
 
 /// Addresses given on the command line.
@@ -171,6 +177,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(doctor) => doctor.run(&common),
         Command::Health => health::run(&common),
         Command::Completions(completions) => completions.run(),
+        #[cfg(unix)]
+        Command::InspectWorker(worker) => worker.run(),
     };
     outcome.unwrap_or_else(|code| code)
 }

@@ -34,6 +34,7 @@ impl Config {
             identities: "identities",
             feeds: "feeds",
             contact: "contact",
+            inspection: "inspection",
         } besides { policy_files, limits, freshness, self_test, log });
         note_limits(&mut keys, &self.limits, &fresh.limits);
         note_changes!(keys, &self.freshness, &fresh.freshness, Freshness {

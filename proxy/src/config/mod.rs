@@ -11,6 +11,7 @@ mod askers;
 mod changes;
 mod defaults;
 mod feeds;
+mod inspection;
 pub mod limits;
 mod load;
 mod raw;
@@ -33,6 +34,7 @@ use smol_str::SmolStr;
 
 pub use askers::Identity;
 pub use feeds::{FeedConfig, FeedContent, FeedSource, FeedsConfig, Share};
+pub use inspection::InspectionConfig;
 pub use limits::Limits;
 pub use load::{ConfigSource, Loaded, Overrides, Rejected};
 pub use secret::Secret;
@@ -74,6 +76,8 @@ pub struct Config {
     pub freshness: Freshness,
     /// Advisory data.
     pub feeds: FeedsConfig,
+    /// How archives are looked into.
+    pub inspection: InspectionConfig,
     /// The self-test.
     pub self_test: SelfTestConfig,
     /// Log output.

@@ -12,8 +12,10 @@ use tracing_subscriber::EnvFilter;
 use super::askers::{self, RawIdentity};
 use super::defaults::PUBLIC_REGISTRIES;
 use super::feeds::{self, RawFeeds};
+use super::inspection;
 use super::secret::{self, CredentialScheme, SecretSource};
-use super::{Freshness, Limits, LogConfig, SelfTestConfig};
+
+use super::{Freshness, InspectionConfig, Limits, LogConfig, SelfTestConfig};
 
 /// A configuration file as written.
 #[derive(Debug, Default)]
@@ -32,6 +34,7 @@ pub(super) struct Raw {
     /// The place of `[freshness]`.
     pub(super) freshness_at: std::ops::Range<usize>,
     pub(super) feeds: RawFeeds,
+    pub(super) inspection: InspectionConfig,
     pub(super) self_test: SelfTestConfig,
     pub(super) log: LogConfig,
 }
@@ -101,6 +104,9 @@ pub(super) fn read(mut root: TableReader<'_, '_>) -> Raw {
     }
     if let Some(table) = root.table("feeds") {
         raw.feeds = feeds::read(table);
+    }
+    if let Some(table) = root.table("inspection") {
+        raw.inspection = inspection::read(table);
     }
     if let Some(table) = root.table("self_test") {
         raw.self_test = self_test(table);

@@ -93,6 +93,7 @@ pub(super) fn validate(
         limits: raw.limits,
         freshness: raw.freshness,
         feeds,
+        inspection: raw.inspection,
         self_test: raw.self_test,
         log,
     })

@@ -6,12 +6,31 @@
 //! too much or break. Whatever goes wrong is an [`InspectFailure`], never a sheet: what could not be
 //! looked into is held, never let through (A-84, Y-03).
 
+#[cfg(not(unix))]
+mod elsewhere;
 mod failure;
 mod in_process;
+#[cfg(unix)]
+mod pool;
+#[cfg(unix)]
+mod protocol;
+#[cfg(unix)]
+mod sandbox;
 mod source;
+#[cfg(unix)]
+mod worker;
 
+#[cfg(unix)]
+use std::io;
+
+#[cfg(not(unix))]
+pub use elsewhere::{Workers, probe};
 pub use failure::InspectFailure;
 pub use in_process::InProcess;
+#[cfg(unix)]
+pub use pool::{Workers, probe};
+#[cfg(unix)]
+pub use sandbox::Confinement;
 pub use source::Source;
 
 use async_trait::async_trait;
@@ -39,6 +58,15 @@ pub trait Inspector: Send + Sync + 'static {
     /// When it could not be looked into. That says nothing about the archive: it is to be held, and
     /// may be tried again later.
     async fn inspect(&self, job: Job) -> Result<Sheet, InspectFailure>;
+}
+
+/// Is a worker until Cordon goes. Standard input is the socket to it.
+///
+/// # Errors
+/// When it cannot be confined, or Cordon cannot be understood.
+#[cfg(unix)]
+pub fn work(confinement: &Confinement) -> io::Result<()> {
+    worker::run(confinement, cordon_policy::inspect::inspect)
 }
 
 #[cfg(test)]

@@ -16,11 +16,13 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use self::feeds::Feeds;
+use self::inspection::Inspections;
 use self::outcome::Requests;
 pub use self::outcome::{Outcome, Served};
 use self::self_test::SelfTestMeters;
 
 pub mod feeds;
+pub mod inspection;
 mod outcome;
 mod self_test;
 
@@ -145,6 +147,7 @@ pub struct Metrics {
     certificate_reloads: Family<OutcomeLabel, Counter>,
     self_test: SelfTestMeters,
     feeds: Feeds,
+    inspections: Inspections,
 }
 
 impl Metrics {
@@ -182,6 +185,7 @@ impl Metrics {
             certificate_reloads: Family::default(),
             self_test: SelfTestMeters::default(),
             feeds: Feeds::default(),
+            inspections: Inspections::default(),
             registry: Registry::default(),
         };
         metrics.register_into(&mut registry);
@@ -313,6 +317,7 @@ impl Metrics {
         );
         self.self_test.register_into(registry);
         self.feeds.register_into(registry);
+        self.inspections.register_into(registry);
     }
 
     /// The counters of one mount.

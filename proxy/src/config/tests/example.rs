@@ -123,6 +123,7 @@ fn every_key_the_reader_knows_is_documented() {
         "[limits]",
         "[freshness]",
         "[feeds]",
+        "[inspection]",
         "[[feeds.advisories]]",
         "[log]",
     ] {

@@ -1,0 +1,308 @@
+//! The place of one worker: a thread that keeps it running and gives it one archive after the other.
+
+use std::fs::File;
+use std::io::{self, Seek as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cordon_policy::config::text::shown;
+use cordon_policy::inspect::{INSPECTOR, Sheet};
+
+use super::Shared;
+use super::process::{End, NoAnswer, NotStarted, Process};
+use super::queue::{Next, Waiting};
+use crate::inspection::protocol::{Answer, Outcome, Request};
+use crate::inspection::source::input;
+use crate::inspection::{InspectFailure, Job};
+use crate::telemetry::metrics::inspection::WorkerEnd;
+
+/// Archives after which a worker is replaced, so that nothing left behind adds up.
+const JOBS: u32 = 1_000;
+
+/// Part of its memory a worker may still hold between two archives.
+const KEPT_PART: u64 = 2;
+
+/// How long an idle worker is kept.
+const IDLE: Duration = Duration::from_secs(5 * 60);
+
+/// Pauses between attempts to start a worker.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+];
+
+/// How long no start is attempted after all of them failed.
+const GIVE_UP: Duration = Duration::from_secs(10);
+
+/// What ends the talk with the worker from outside.
+#[derive(Debug, Default)]
+pub(super) struct Cut(Mutex<Option<(UnixStream, u32)>>);
+
+impl Cut {
+    /// Ends the talk: the thread finds its worker gone, and ends it.
+    pub(super) fn cut(&self) {
+        if let Some((socket, _)) = self.lock().take() {
+            // It may be gone already.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// The worker there is to cut off, and the number of its process.
+    fn set(&self, worker: Option<(UnixStream, u32)>) {
+        *self.lock() = worker;
+    }
+
+    #[cfg(test)]
+    pub(super) fn process_id(&self) -> Option<u32> {
+        self.lock().as_ref().map(|(_, process)| *process)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(UnixStream, u32)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One worker's place.
+pub(super) struct Slot {
+    shared: Arc<Shared>,
+    cut: Arc<Cut>,
+    process: Option<Process>,
+    /// Why no worker is started, and until when.
+    given_up: Option<(Instant, String)>,
+}
+
+impl Slot {
+    pub(super) fn new(shared: Arc<Shared>, cut: Arc<Cut>) -> Self {
+        Self {
+            shared,
+            cut,
+            process: None,
+            given_up: None,
+        }
+    }
+
+    /// Works until the queue is closed.
+    pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            match shared.queue.next(IDLE) {
+                Next::Closed => break self.end_process(WorkerEnd::Retired),
+                Next::Idle => self.end_process(WorkerEnd::Retired),
+                Next::Work(waiting, turn) => {
+                    let Waiting {
+                        job,
+                        begun,
+                        outcome,
+                    } = *waiting;
+                    // Who gave up between the two is answered in vain.
+                    let _ = begun.send(());
+                    let started = Instant::now();
+                    let (size_bytes, result) = self.look_into(job);
+                    let name = result
+                        .as_ref()
+                        .map_or_else(InspectFailure::name, |_| "done");
+                    let metrics = &shared.metrics;
+                    metrics.inspected(name, started.elapsed(), size_bytes);
+                    drop(turn);
+                    let _ = outcome.send(result);
+                }
+            }
+        }
+    }
+
+    /// The archive's size, and what came of looking into it.
+    fn look_into(&mut self, job: Job) -> (u64, Result<Sheet, InspectFailure>) {
+        let Job {
+            artifact,
+            depth,
+            source,
+        } = job;
+        let (mut file, size_bytes) = match source.into_file() {
+            Ok(opened) => opened,
+            Err(failure) => return (0, Err(failure)),
+        };
+        let settings = &self.shared.settings;
+        let limit = settings.time_limit(size_bytes);
+        let request = Request {
+            number: 0,
+            artifact,
+            depth,
+            limits: settings.limits.clone(),
+        };
+        let result = self.ask_twice(request, &mut file, limit);
+        if let Err(failure) = &result {
+            tracing::debug!(%failure, size_bytes, "no inspection");
+        }
+        (size_bytes, result)
+    }
+
+    /// Asks a worker and, if it breaks, a fresh one: what came before may have been the cause.
+    fn ask_twice(
+        &mut self,
+        mut request: Request,
+        file: &mut File,
+        limit: Duration,
+    ) -> Result<Sheet, InspectFailure> {
+        let mut is_last = false;
+        loop {
+            request.number = random()?;
+            file.rewind().map_err(|error| input(&error))?;
+            let process = self.process()?;
+            let is_fresh = process.jobs == 0;
+            let failure = match process.ask(&request, file, limit) {
+                Ok(answer) => match accept(answer) {
+                    Ok(result) => {
+                        self.retire_if_worn();
+                        return result;
+                    }
+                    Err(what) => self.gone(NoAnswer::Garbage(what), limit),
+                },
+                Err(no_answer) => self.gone(no_answer, limit),
+            };
+            if self.shared.queue.is_closed() {
+                return Err(InspectFailure::Unavailable("Cordon is stopping".into()));
+            }
+            let is_final = match &failure {
+                InspectFailure::TimedOut(_) => true,
+                // Its own doing: nothing came before.
+                InspectFailure::OutOfMemory(_) => is_fresh,
+                _ => false,
+            };
+            if is_last || is_final {
+                return Err(failure);
+            }
+            is_last = true;
+        }
+    }
+
+    /// Ends a worker that gave no answer; what that means.
+    fn gone(&mut self, no_answer: NoAnswer, limit: Duration) -> InspectFailure {
+        self.cut.set(None);
+        let end = self.process.take().map(Process::end);
+        let (failure, counted) = match (no_answer, end) {
+            (NoAnswer::TimedOut, _) => (InspectFailure::TimedOut(limit), WorkerEnd::TimedOut),
+            (NoAnswer::Garbage(what), _) => {
+                (InspectFailure::Garbage(what.into()), WorkerEnd::Garbage)
+            }
+            (NoAnswer::Gone, Some(End::OutOfMemory)) => {
+                let memory_bytes = self.shared.settings.memory_bytes;
+                let failure = InspectFailure::OutOfMemory(memory_bytes);
+                (failure, WorkerEnd::OutOfMemory)
+            }
+            (NoAnswer::Gone, Some(End::Other(how))) => {
+                (InspectFailure::Crashed(how.into()), WorkerEnd::Crashed)
+            }
+            (NoAnswer::Gone, None) => (
+                InspectFailure::Crashed("it is gone".into()),
+                WorkerEnd::Crashed,
+            ),
+        };
+        self.shared.metrics.worker_ended(counted);
+        tracing::warn!(%failure, "an inspection worker is replaced");
+        failure
+    }
+
+    /// The worker, started if there is none.
+    fn process(&mut self) -> Result<&mut Process, InspectFailure> {
+        if self.process.is_none() {
+            let started = self.start()?;
+            self.process = Some(started);
+        }
+        let none = || InspectFailure::Unavailable("none was started".into());
+        self.process.as_mut().ok_or_else(none)
+    }
+
+    fn start(&mut self) -> Result<Process, InspectFailure> {
+        let unavailable = |why: &str| InspectFailure::Unavailable(why.into());
+        if let Some((until, why)) = &self.given_up
+            && Instant::now() < *until
+        {
+            return Err(unavailable(why));
+        }
+        let mut pauses = PAUSES.into_iter();
+        let why = loop {
+            let started = Instant::now();
+            let failed = match Process::start(&self.shared.settings.program) {
+                Ok(process) => {
+                    self.given_up = None;
+                    self.greet(&process, started.elapsed())
+                        .map_err(|error| unavailable(&error.to_string()))?;
+                    return Ok(process);
+                }
+                // It will not be otherwise after a pause.
+                Err(NotStarted::Refused(why)) => break format!("it cannot be confined: {why}"),
+                Err(NotStarted::Failed(why)) => why,
+            };
+            match pauses.next() {
+                Some(pause) => self.shared.queue.rest(pause),
+                None => break failed,
+            }
+            if self.shared.queue.is_closed() {
+                return Err(unavailable("Cordon is stopping"));
+            }
+        };
+        self.shared.metrics.worker_ended(WorkerEnd::NotStarted);
+        tracing::error!(%why, "no inspection worker can be started; what needs inspection is held");
+        let failure = unavailable(&why);
+        self.given_up = Some((Instant::now() + GIVE_UP, why));
+        Err(failure)
+    }
+
+    /// Notes a worker that was started.
+    fn greet(&self, process: &Process, took: Duration) -> io::Result<()> {
+        self.cut.set(Some((process.socket()?, process.id())));
+        // Closed before there was something to cut.
+        if self.shared.queue.is_closed() {
+            self.cut.cut();
+        }
+        self.shared.metrics.worker_started();
+        let took_ms = took.as_millis();
+        let process_id = process.id();
+        match &process.lacks {
+            None => tracing::debug!(process_id, took_ms, "an inspection worker is ready"),
+            Some(lacks) => tracing::warn!(
+                process_id,
+                took_ms,
+                lacks,
+                "an inspection worker is ready and not fully confined"
+            ),
+        }
+        Ok(())
+    }
+
+    fn retire_if_worn(&mut self) {
+        let kept_bytes = self.shared.settings.memory_bytes / KEPT_PART;
+        let is_worn = |process: &Process| {
+            process.jobs >= JOBS || process.memory_bytes().is_some_and(|it| it > kept_bytes)
+        };
+        if self.process.as_ref().is_some_and(is_worn) {
+            self.end_process(WorkerEnd::Retired);
+        }
+    }
+
+    fn end_process(&mut self, how: WorkerEnd) {
+        self.cut.set(None);
+        if self.process.take().is_some() {
+            self.shared.metrics.worker_ended(how);
+        }
+    }
+}
+
+/// What an answer says; what is wrong with one that cannot be used.
+fn accept(answer: Answer) -> Result<Result<Sheet, InspectFailure>, String> {
+    match answer.outcome {
+        Outcome::Sheet(sheet) if sheet.inspector != INSPECTOR => {
+            let found = sheet.inspector;
+            Err(format!("a sheet of inspector {found}, not {INSPECTOR}"))
+        }
+        Outcome::Sheet(sheet) => Ok(Ok(*sheet)),
+        Outcome::Input(why) => Ok(Err(InspectFailure::Input(shown(&why).into()))),
+    }
+}
+
+fn random() -> Result<u64, InspectFailure> {
+    getrandom::u64().map_err(|error| InspectFailure::Unavailable(error.to_string().into()))
+}

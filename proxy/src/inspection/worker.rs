@@ -1,0 +1,103 @@
+//! The worker: a process that looks into one file after the other and can do nothing else.
+//!
+//! It is this same program, started as `cordon inspect-worker`. Its standard input is a socket to
+//! Cordon. It opens nothing: each file comes to it as an open descriptor. It has one thread, so that
+//! the time it is given bounds the processor time as well, and it does not survive a panic: what a
+//! panic left behind is not known.
+
+use std::fs::File;
+use std::io::{self, IoSliceMut, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+use cordon_policy::inspect::{Depth, Input, Limits, Sheet};
+use cordon_policy::model::ArtifactId;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+
+use super::protocol::{
+    ANSWER_BYTES, Answer, HELLO_BYTES, Hello, LENGTH_BYTES, NoMessage, Outcome, REQUEST_BYTES,
+    Request, frame, receive_body, send,
+};
+use super::sandbox::{self, Confinement};
+
+/// What looks into an archive: [`cordon_policy::inspect::inspect`].
+pub(crate) type Inspect = fn(&ArtifactId, Depth, &mut dyn Input, &Limits) -> io::Result<Sheet>;
+
+/// Works until Cordon goes.
+///
+/// # Errors
+/// When Cordon says something that cannot be understood.
+pub(crate) fn run(confinement: &Confinement, inspect: Inspect) -> io::Result<()> {
+    let socket: OwnedFd = rustix::stdio::stdin().try_clone_to_owned()?;
+    let mut socket = UnixStream::from(socket);
+    if socket.peer_addr().is_err() {
+        return Err(io::Error::other(
+            "standard input is not a socket: Cordon starts this by itself",
+        ));
+    }
+    std::panic::set_hook(Box::new(complain));
+    let hello = match sandbox::confine(confinement) {
+        Ok(()) => Hello::Confined,
+        Err(lacking) if lacking.is_accepted => Hello::Partly(lacking.what),
+        Err(lacking) => Hello::Refused(lacking.what),
+    };
+    send(&socket, &hello, HELLO_BYTES)?;
+    if let Hello::Refused(why) = hello {
+        return Err(io::Error::other(why));
+    }
+    while let Some((request, mut file)) = next(&socket)? {
+        let outcome = match inspect(&request.artifact, request.depth, &mut file, &request.limits) {
+            Ok(sheet) => Outcome::Sheet(Box::new(sheet)),
+            Err(error) => Outcome::Input(error.to_string()),
+        };
+        // Before the answer: whoever has it may put another file in its place.
+        drop(file);
+        let answer = Answer {
+            number: request.number,
+            outcome,
+        };
+        socket.write_all(&frame(&answer, ANSWER_BYTES)?)?;
+    }
+    Ok(())
+}
+
+/// Says in one line what panicked: Cordon shows the last line a worker wrote.
+fn complain(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let what = panic.payload_as_str().unwrap_or("no message");
+    let line = format!("panicked at {}: {what}\n", place.unwrap_or_default());
+    // Nobody else to tell.
+    let _ = io::stderr().write_all(line.as_bytes());
+}
+
+/// The next request with its file; `None` when Cordon is gone.
+fn next(socket: &UnixStream) -> io::Result<Option<(Request, File)>> {
+    let mut head = [0; LENGTH_BYTES];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut beside = RecvAncillaryBuffer::new(&mut space);
+    let got = loop {
+        let into = &mut [IoSliceMut::new(&mut head)];
+        match recvmsg(socket, into, &mut beside, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => break other?.bytes,
+        }
+    };
+    if got == 0 {
+        return Ok(None);
+    }
+    let file = beside.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut files) => files.next(),
+        _ => None,
+    });
+    let mut socket = socket;
+    if let Some(rest) = head.get_mut(got..) {
+        socket.read_exact(rest)?;
+    }
+    let request = receive_body(socket, head, REQUEST_BYTES).map_err(|error| match error {
+        NoMessage::Io(error) => error,
+        other => io::Error::other(other),
+    })?;
+    let file = file.ok_or_else(|| io::Error::other("a request without its file"))?;
+    Ok(Some((request, File::from(file))))
+}
