@@ -45,6 +45,8 @@ pub enum MarkKind {
     /// A file that runs without being asked for: a `.pth` with an import line, `sitecustomize.py`,
     /// `_manylinux.py`.
     Autoexec,
+    /// A symbolic link of a source distribution that stays inside it.
+    Link,
     /// Bits that give rights away: set-user-id, writable by everybody.
     Mode,
 }
@@ -54,6 +56,7 @@ impl MarkKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Autoexec => "autoexec",
+            Self::Link => "link",
             Self::Mode => "mode",
         }
     }

@@ -1,11 +1,33 @@
 //! Strict reading: one pass, bounded, and whatever two readers could take differently is a fault.
+//!
+//! Layers hand bytes on as streams: the file, its compression, the tar, one file of it, and so on
+//! into archives inside. Libraries only decompress; the records of gzip, tar and ZIP are read here,
+//! because a library that is lenient, or stops early, cannot tell what others would see.
+
+mod autoexec;
+mod collide;
+mod compression;
+mod gzip;
+mod names;
+mod nested;
+mod root;
+mod show;
+mod stream;
+mod tar;
+mod walk;
+mod zip;
 
 use std::io;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::fault::Faults;
+use compression::Bunzip2;
+use gzip::Gunzip;
+use stream::{Budget, Source, Stop};
+use walk::Walk;
+
+use super::fault::{FaultCode, Faults};
 use super::limits::Limits;
 use super::run::Input;
 use super::sheet::Mark;
@@ -43,18 +65,52 @@ pub enum Compression {
     Zstd,
 }
 
+impl Compression {
+    /// Its name, as people know it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Bzip2 => "bzip2",
+            Self::Xz => "xz",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
 impl Format {
     /// What a registry's file must be, by its ecosystem and name.
     pub fn of(artifact: &ArtifactId) -> Self {
-        let _ = artifact;
-        Self::Other
+        let file = artifact.file.as_str().to_ascii_lowercase();
+        match artifact.subject.name.ecosystem().as_str() {
+            "npm" => Self::NpmPackage,
+            "cargo" => Self::Crate,
+            "pypi" => Self::of_python(&file),
+            _ => Self::Other,
+        }
+    }
+
+    fn of_python(file: &str) -> Self {
+        const ENDS: [(&str, Format); 9] = [
+            (".whl", Format::Wheel),
+            (".zip", Format::SdistZip),
+            (".tar.gz", Format::SdistTar(Compression::Gzip)),
+            (".tgz", Format::SdistTar(Compression::Gzip)),
+            (".tar.bz2", Format::SdistTar(Compression::Bzip2)),
+            (".tbz", Format::SdistTar(Compression::Bzip2)),
+            (".tar.xz", Format::SdistTar(Compression::Xz)),
+            (".txz", Format::SdistTar(Compression::Xz)),
+            (".tar.zst", Format::SdistTar(Compression::Zstd)),
+        ];
+        let known = ENDS.iter().find(|(end, _)| file.ends_with(end));
+        known.map_or(Self::Other, |(_, format)| *format)
     }
 }
 
 /// A regular file of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member<'a> {
-    /// Its path as stored, `/` between components. Never absolute, never with `..`: what has such a
+    /// Its path as stored (in a source distribution without `./` at its start), `/` between
+    /// components. Never absolute, never with `..`: what has such a
     /// path is a fault and not given to the sink.
     pub path: &'a str,
     /// Its size.
@@ -116,6 +172,46 @@ pub fn read(
     limits: &Limits,
     sink: &mut dyn Sink,
 ) -> io::Result<Reading> {
-    let _ = (artifact, input, limits, sink);
-    Ok(Reading::default())
+    let format = Format::of(artifact);
+    let mut source = Source::new(input)?;
+    let budget = Budget::new(limits, source.len());
+    let mut walk = Walk::new(artifact, format, &budget, sink);
+    let stopped = match format {
+        Format::NpmPackage | Format::Crate => tar(&mut source, Compression::Gzip, &mut walk),
+        Format::SdistTar(compression) => sdist(&mut source, compression, &mut walk),
+        Format::Wheel | Format::SdistZip => zip::read(&mut source, &mut walk),
+        Format::Other => Err(Stop::whole(
+            FaultCode::Uninspectable,
+            "archives of this form are not looked into",
+        )),
+    };
+    walk.finish(stopped)
+}
+
+/// pip takes a file for a ZIP that ends like one, whatever its name says.
+fn sdist(
+    source: &mut Source<'_>,
+    compression: Compression,
+    walk: &mut Walk<'_>,
+) -> Result<(), Stop> {
+    if zip::last_end(source)? {
+        walk.fault(FaultCode::Type, "", "it is also a ZIP");
+    }
+    tar(source, compression, walk)
+}
+
+fn tar(source: &mut Source<'_>, compression: Compression, walk: &mut Walk<'_>) -> Result<(), Stop> {
+    let head = source.read_at(0, 6)?;
+    source.seek(0)?;
+    if nested::compression_of(&head) != Some(compression) {
+        let detail = format!("it does not begin like {}", compression.name());
+        return Err(Stop::whole(FaultCode::Type, &detail));
+    }
+    let budget = walk.budget();
+    match compression {
+        Compression::Gzip => tar::read(&mut Gunzip::new(source, budget)?, walk),
+        Compression::Bzip2 => tar::read(&mut Bunzip2::new(source, budget), walk),
+        Compression::Xz => tar::read(&mut compression::unxz(source, budget), walk),
+        Compression::Zstd => tar::read(&mut compression::unzstd(source, budget)?, walk),
+    }
 }

@@ -1,0 +1,104 @@
+//! Names that are one to some file system: twice the same, by case, or by Unicode form.
+
+use std::collections::HashMap;
+
+use sha2::{Digest as _, Sha256};
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::inspect::fault::FaultCode;
+
+/// Names are kept as digests: 200,000 paths of 4,096 bytes would be 800 MB.
+type Key = [u8; 16];
+
+/// What a name is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A file.
+    File,
+    /// A link: what comes after it under its name would go where it leads.
+    Link,
+    /// A folder, with an entry of its own or because something is in it.
+    Folder,
+}
+
+/// The names seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    names: HashMap<Key, (Key, Kind)>,
+    /// The folder of the entry before: most entries are its neighbours.
+    last_folder: String,
+}
+
+/// What is wrong with another name.
+pub(super) type Clash = (FaultCode, &'static str);
+
+impl Seen {
+    /// Takes a path, without a trailing slash.
+    pub(super) fn add(&mut self, path: &str, kind: Kind) -> Result<(), Clash> {
+        let own = self.put(path, kind);
+        let folder = path.rsplit_once('/').map(|(folder, _)| folder);
+        let Some(folder) = folder.filter(|folder| *folder != self.last_folder) else {
+            return own;
+        };
+        folder.clone_into(&mut self.last_folder);
+        let mut above = Some(folder);
+        while let Some(folder) = above {
+            let is_known = self.is_folder(folder);
+            self.put(folder, Kind::Folder)?;
+            if is_known {
+                break;
+            }
+            above = folder.rsplit_once('/').map(|(folder, _)| folder);
+        }
+        own
+    }
+
+    /// How many names there are, folders included.
+    pub(super) fn count(&self) -> u64 {
+        self.names.len() as u64
+    }
+
+    /// Whether something is in this path, or it is a folder itself.
+    pub(super) fn is_folder(&self, path: &str) -> bool {
+        let known = self.names.get(&key(&folded(path)));
+        matches!(known, Some((_, Kind::Folder)))
+    }
+
+    fn put(&mut self, path: &str, kind: Kind) -> Result<(), Clash> {
+        let exact = key(path);
+        let Some((other, was)) = self.names.insert(key(&folded(path)), (exact, kind)) else {
+            return Ok(());
+        };
+        match (was, kind) {
+            (Kind::Folder, Kind::Folder) => Ok(()),
+            (Kind::Link, _) | (_, Kind::Link) => {
+                Err((FaultCode::Link, "a link has the same name, or is above it"))
+            }
+            _ if other == exact => Err((FaultCode::Dup, "there is another entry of this name")),
+            _ => Err((
+                FaultCode::Collision,
+                "another name is the same where case or the form of letters does not count",
+            )),
+        }
+    }
+}
+
+fn key(text: &str) -> Key {
+    let digest = Sha256::digest(text.as_bytes());
+    let mut key = [0; 16];
+    key.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    key
+}
+
+/// The form in which all spellings of a name are the same: compatibility-decomposed, upper case and
+/// then lower (`ß` is `ss`, `ﬁ` is `fi`, `K` is `k`), character for character.
+pub(super) fn folded(path: &str) -> String {
+    if path.is_ascii() {
+        return path.to_ascii_lowercase();
+    }
+    path.nfkd()
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .nfkd()
+        .collect()
+}

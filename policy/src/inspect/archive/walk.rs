@@ -1,0 +1,162 @@
+//! What is known while an archive is read, whatever its format.
+
+use super::collide::{Kind, Seen};
+use super::root::Root;
+use super::show::Showing;
+use super::stream::{Budget, Stop, Stream};
+use super::{Format, Member, Reading, Sink, autoexec, names, nested};
+use crate::inspect::fault::{Fault, FaultCode, Faults, printable};
+use crate::inspect::sheet::{Mark, MarkKind, Sheet};
+use crate::model::ArtifactId;
+
+/// Set-user-id, set-group-id, and writable by everybody.
+const RISKY_BITS: u32 = 0o6002;
+
+/// The state of one reading.
+pub(super) struct Walk<'a> {
+    budget: &'a Budget<'a>,
+    sink: &'a mut dyn Sink,
+    format: Format,
+    faults: Faults,
+    marks: Vec<Mark>,
+    files: u64,
+    unpacked_bytes: u64,
+    seen: Seen,
+    root: Root,
+    kept: Vec<u8>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        artifact: &ArtifactId,
+        format: Format,
+        budget: &'a Budget<'a>,
+        sink: &'a mut dyn Sink,
+    ) -> Self {
+        Self {
+            budget,
+            sink,
+            format,
+            faults: Faults::default(),
+            marks: Vec::new(),
+            files: 0,
+            unpacked_bytes: 0,
+            seen: Seen::default(),
+            root: Root::of(format, artifact),
+            kept: Vec::new(),
+        }
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    pub(super) fn budget(&self) -> &'a Budget<'a> {
+        self.budget
+    }
+
+    /// Notes what is wrong with an entry.
+    pub(super) fn fault(&mut self, code: FaultCode, place: &str, detail: &str) {
+        self.faults.push(Fault::new(code, place, detail));
+    }
+
+    /// Notes something worth telling, as long as there is room.
+    pub(super) fn mark(&mut self, kind: MarkKind, place: &str) {
+        let of_kind = self.marks.iter().filter(|it| it.kind == kind).count();
+        if of_kind < Sheet::MARKS {
+            let place = printable(place, Fault::PLACE_CHARS).into();
+            self.marks.push(Mark { kind, place });
+        }
+    }
+
+    /// Judges an entry's name. Gives the path the entry has, or `None` if it is not to be shown.
+    pub(super) fn name<'n>(&mut self, raw: &'n [u8], kind: Kind) -> Result<Option<&'n str>, Stop> {
+        let path = match names::text(raw) {
+            Ok(path) => path,
+            Err((code, detail)) => {
+                self.fault(code, &String::from_utf8_lossy(raw), &detail);
+                return Ok(None);
+            }
+        };
+        let path = self.without_dot(path);
+        let path = match kind {
+            Kind::Folder => path.strip_suffix('/').unwrap_or(path),
+            Kind::File | Kind::Link => path,
+        };
+        if path.is_empty() && kind == Kind::Folder {
+            // The folder the archive is unpacked in.
+            return Ok(None);
+        }
+        if let Err((code, detail)) = names::check(path, self.budget.limits()) {
+            self.fault(code, path, &detail);
+            return Ok(None);
+        }
+        if let Err(detail) = self.root.add(path, kind == Kind::Folder) {
+            self.fault(FaultCode::Root, path, &detail);
+        }
+        let known = self.seen.add(path, kind);
+        if self.seen.count() > self.budget.limits().entries.saturating_mul(2) {
+            return Err(Stop::whole(FaultCode::Limit, "there are too many folders"));
+        }
+        match known {
+            Ok(()) => Ok(Some(path)),
+            Err((code, detail)) => {
+                self.fault(code, path, detail);
+                Ok(None)
+            }
+        }
+    }
+
+    /// A tar made of `.` has `./` before every path. npm takes that for the folder it removes and
+    /// cargo for another folder, so it counts there.
+    fn without_dot<'n>(&self, path: &'n str) -> &'n str {
+        match self.format {
+            Format::SdistTar(_) => match path {
+                "." => "",
+                _ => path.strip_prefix("./").unwrap_or(path),
+            },
+            _ => path,
+        }
+    }
+
+    /// Marks what an entry's permission bits give away.
+    pub(super) fn mode(&mut self, path: &str, mode: u32) {
+        if mode & RISKY_BITS != 0 {
+            self.mark(MarkKind::Mode, path);
+        }
+    }
+
+    /// Reads a file to its end and shows it. Gives back how long it was.
+    pub(super) fn file(&mut self, member: &Member<'_>, body: &mut dyn Stream) -> Result<u64, Stop> {
+        let runs = autoexec::Runs::of(self.format, member.path);
+        let wanted = self.sink.wants(member).max(runs.bytes_needed());
+        let mut showing = Showing::new(body, &mut self.kept, wanted)?;
+        let head = showing.head().to_vec();
+        nested::look(&mut showing, &head, 1, self.budget)?;
+        showing.stopped()?;
+        let read = showing.finish(member, self.sink)?;
+        self.files += 1;
+        self.unpacked_bytes = self.unpacked_bytes.saturating_add(read);
+        if runs.unasked(&self.kept) {
+            self.mark(MarkKind::Autoexec, member.path);
+        }
+        Ok(read)
+    }
+
+    /// What was found, with what stopped the reading.
+    pub(super) fn finish(mut self, stopped: Result<(), Stop>) -> std::io::Result<Reading> {
+        match stopped {
+            Ok(()) => {}
+            Err(Stop::Input(error)) => return Err(error),
+            Err(Stop::Fault(fault)) => self.faults.push(fault),
+            Err(Stop::Below) => self.fault(FaultCode::Compression, "", "a layer stopped early"),
+        }
+        Ok(Reading {
+            files: self.files,
+            unpacked_bytes: self.unpacked_bytes,
+            faults: self.faults,
+            marks: self.marks,
+            root: self.root.folder(),
+        })
+    }
+}
