@@ -87,10 +87,23 @@ fn main() -> Result<(), Failure> {
         let reading = read(&artifact, &mut file, &Limits::default(), &mut shown)?;
         bytes += reading.unpacked_bytes;
         faulty += usize::from(!reading.faults.is_empty());
-        let codes: Vec<&str> = reading.faults.first().iter().map(|it| it.code.name()).collect();
-        let verdict = if codes.is_empty() { "ok".to_owned() } else { codes.join(",") };
+        let codes: Vec<&str> = reading
+            .faults
+            .first()
+            .iter()
+            .map(|it| it.code.name())
+            .collect();
+        let verdict = if codes.is_empty() {
+            "ok".to_owned()
+        } else {
+            codes.join(",")
+        };
         if !is_quiet || verdict != "ok" {
-            writeln!(out, "{path}\t{verdict}\t{}\t{}", reading.files, reading.unpacked_bytes)?;
+            writeln!(
+                out,
+                "{path}\t{verdict}\t{}\t{}",
+                reading.files, reading.unpacked_bytes
+            )?;
         }
         if !with_entries {
             for fault in reading.faults.first() {

@@ -20,7 +20,8 @@ pub struct Limits {
     pub component_bytes: usize,
     /// Components of a path.
     pub path_depth: usize,
-    /// Archives inside archives that are looked into.
+    /// Archives inside archives that are looked into. Real packages hold archives of themselves by
+    /// accident, one in the other.
     pub nested_depth: u32,
     /// Bytes of a file that are looked at; of a larger one its beginning.
     pub looked_at_bytes: u64,
@@ -38,7 +39,7 @@ impl Default for Limits {
             path_bytes: 4_096,
             component_bytes: 255,
             path_depth: 128,
-            nested_depth: 2,
+            nested_depth: 4,
             looked_at_bytes: 4 << 20,
             manifest_bytes: 16 << 20,
         }

@@ -24,9 +24,17 @@ pub(super) enum Kind {
 /// The names seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    names: HashMap<Key, (Key, Kind)>,
+    names: HashMap<Key, Name>,
     /// The folder of the entry before: most entries are its neighbours.
     last_folder: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    exact: Key,
+    kind: Kind,
+    /// The digest of what was in the file.
+    content: Option<[u8; 32]>,
 }
 
 /// What is wrong with another name.
@@ -61,20 +69,44 @@ impl Seen {
     /// Whether something is in this path, or it is a folder itself.
     pub(super) fn is_folder(&self, path: &str) -> bool {
         let known = self.names.get(&key(&folded(path)));
-        matches!(known, Some((_, Kind::Folder)))
+        known.is_some_and(|it| it.kind == Kind::Folder)
+    }
+
+    /// Takes what is in a file of this path. `None` if nothing was known of it, else whether it is
+    /// the same as before.
+    pub(super) fn content(&mut self, path: &str, digest: [u8; 32]) -> Option<bool> {
+        let name = self.names.get_mut(&key(&folded(path)))?;
+        let before = name.content.replace(digest)?;
+        Some(before == digest)
+    }
+
+    /// Whether a file of this path was read.
+    pub(super) fn has_content(&self, path: &str) -> bool {
+        let known = self.names.get(&key(&folded(path)));
+        known.is_some_and(|it| it.content.is_some())
     }
 
     fn put(&mut self, path: &str, kind: Kind) -> Result<(), Clash> {
         let exact = key(path);
-        let Some((other, was)) = self.names.insert(key(&folded(path)), (exact, kind)) else {
+        let name = Name {
+            exact,
+            kind,
+            content: None,
+        };
+        let Some(was) = self.names.insert(key(&folded(path)), name) else {
             return Ok(());
         };
-        match (was, kind) {
+        match (was.kind, kind) {
             (Kind::Folder, Kind::Folder) => Ok(()),
             (Kind::Link, _) | (_, Kind::Link) => {
                 Err((FaultCode::Link, "a link has the same name, or is above it"))
             }
-            _ if other == exact => Err((FaultCode::Dup, "there is another entry of this name")),
+            (Kind::File, Kind::File) if was.exact == exact => {
+                // For what comes after, to be compared.
+                self.names.insert(key(&folded(path)), was);
+                Err((FaultCode::Dup, "there is another entry of this name"))
+            }
+            _ if was.exact == exact => Err((FaultCode::Dup, "a file and a folder have this name")),
             _ => Err((
                 FaultCode::Collision,
                 "another name is the same where case or the form of letters does not count",

@@ -109,8 +109,7 @@ impl Format {
 /// A regular file of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member<'a> {
-    /// Its path as stored (in a source distribution without `./` at its start), `/` between
-    /// components. Never absolute, never with `..`: what has such a
+    /// Its path as stored, `/` between components; in tars without those that are a single dot. Never absolute, never with `..`: what has such a
     /// path is a fault and not given to the sink.
     pub path: &'a str,
     /// Its size.

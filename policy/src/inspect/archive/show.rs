@@ -2,8 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::stream::{Stop, Stream};
-use super::{Looked, Member, Sink};
+use super::stream::{Stop, Stream, at_most};
 
 /// Bytes of an archive's beginning that tell its kind: a tar's are at 257.
 pub(super) const HEAD_BYTES: usize = 512;
@@ -60,8 +59,8 @@ impl<'a> Showing<'a> {
         self.stop.take().map_or(Ok(()), Err)
     }
 
-    /// Reads what is left of the file and shows it; gives back how long it was.
-    pub(super) fn finish(mut self, member: &Member<'_>, sink: &mut dyn Sink) -> Result<u64, Stop> {
+    /// Reads what is left of the file; gives back how long it was, and the digest of it all.
+    pub(super) fn finish(mut self) -> Result<(u64, [u8; 32]), Stop> {
         loop {
             let ready = match self.fill() {
                 Ok(ready) => ready.len(),
@@ -72,15 +71,7 @@ impl<'a> Showing<'a> {
             }
             self.consume(ready);
         }
-        // A file that is not as long as was said is a fault elsewhere, and not shown.
-        if self.read == member.size_bytes {
-            sink.file(Looked {
-                member,
-                sha256: self.digest.finalize().into(),
-                bytes: self.kept,
-            });
-        }
-        Ok(self.read)
+        Ok((self.read, self.digest.finalize().into()))
     }
 }
 
@@ -108,7 +99,7 @@ impl Stream for Showing<'_> {
         let taken = ready.get(..count).unwrap_or(ready);
         self.digest.update(taken);
         let room = self.wanted.saturating_sub(self.kept.len() as u64);
-        let keep = super::stream::at_most(taken.len(), room);
+        let keep = at_most(taken.len(), room);
         self.kept
             .extend_from_slice(taken.get(..keep).unwrap_or_default());
         let taken = taken.len();

@@ -1,10 +1,12 @@
 //! What is known while an archive is read, whatever its format.
 
+use std::borrow::Cow;
+
 use super::collide::{Kind, Seen};
 use super::root::Root;
 use super::show::Showing;
 use super::stream::{Budget, Stop, Stream};
-use super::{Format, Member, Reading, Sink, autoexec, names, nested};
+use super::{Format, Looked, Member, Reading, Sink, autoexec, names, nested};
 use crate::inspect::fault::{Fault, FaultCode, Faults, printable};
 use crate::inspect::sheet::{Mark, MarkKind, Sheet};
 use crate::model::ArtifactId;
@@ -70,7 +72,11 @@ impl<'a> Walk<'a> {
     }
 
     /// Judges an entry's name. Gives the path the entry has, or `None` if it is not to be shown.
-    pub(super) fn name<'n>(&mut self, raw: &'n [u8], kind: Kind) -> Result<Option<&'n str>, Stop> {
+    pub(super) fn name<'n>(
+        &mut self,
+        raw: &'n [u8],
+        kind: Kind,
+    ) -> Result<Option<Cow<'n, str>>, Stop> {
         let path = match names::text(raw) {
             Ok(path) => path,
             Err((code, detail)) => {
@@ -78,45 +84,61 @@ impl<'a> Walk<'a> {
                 return Ok(None);
             }
         };
-        let path = self.without_dot(path);
         let path = match kind {
             Kind::Folder => path.strip_suffix('/').unwrap_or(path),
             Kind::File | Kind::Link => path,
         };
+        let path = self.without_dots(path);
         if path.is_empty() && kind == Kind::Folder {
             // The folder the archive is unpacked in.
             return Ok(None);
         }
-        if let Err((code, detail)) = names::check(path, self.budget.limits()) {
-            self.fault(code, path, &detail);
+        if let Err((code, detail)) = names::check(&path, self.budget.limits()) {
+            self.fault(code, &path, &detail);
             return Ok(None);
         }
-        if let Err(detail) = self.root.add(path, kind == Kind::Folder) {
-            self.fault(FaultCode::Root, path, &detail);
+        if let Err(detail) = self.root.add(&path, kind == Kind::Folder) {
+            self.fault(FaultCode::Root, &path, &detail);
         }
-        let known = self.seen.add(path, kind);
+        let known = self.seen.add(&path, kind);
         if self.seen.count() > self.budget.limits().entries.saturating_mul(2) {
             return Err(Stop::whole(FaultCode::Limit, "there are too many folders"));
         }
         match known {
             Ok(()) => Ok(Some(path)),
+            // Some builders put a file into a tar twice. That is one file if the content is the same.
+            Err((FaultCode::Dup, _)) if self.is_tar() && self.seen.has_content(&path) => {
+                Ok(Some(path))
+            }
             Err((code, detail)) => {
-                self.fault(code, path, detail);
+                self.fault(code, &path, detail);
                 Ok(None)
             }
         }
     }
 
-    /// A tar made of `.` has `./` before every path. npm takes that for the folder it removes and
-    /// cargo for another folder, so it counts there.
-    fn without_dot<'n>(&self, path: &'n str) -> &'n str {
-        match self.format {
-            Format::SdistTar(_) => match path {
-                "." => "",
-                _ => path.strip_prefix("./").unwrap_or(path),
+    /// Real tars have components that are a single dot, and all readers of tars drop them. Not so at
+    /// the start of an npm package, where the dot would be the folder npm removes, or of a crate,
+    /// where it is another folder than cargo's; nor in a ZIP.
+    fn without_dots<'n>(&self, path: &'n str) -> Cow<'n, str> {
+        let (start, rest) = match self.format {
+            Format::SdistTar(_) => ("", path),
+            Format::NpmPackage | Format::Crate => match path.split_once('/') {
+                Some((first, rest)) => (first, rest),
+                None => return path.into(),
             },
-            _ => path,
+            _ => return path.into(),
+        };
+        if !rest.split('/').any(|component| component == ".") {
+            return path.into();
         }
+        let kept = rest.split('/').filter(|component| *component != ".");
+        let parts: Vec<&str> = [start]
+            .into_iter()
+            .filter(|start| !start.is_empty())
+            .chain(kept)
+            .collect();
+        parts.join("/").into()
     }
 
     /// Marks what an entry's permission bits give away.
@@ -126,21 +148,45 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reads a file to its end and shows it. Gives back how long it was.
-    pub(super) fn file(&mut self, member: &Member<'_>, body: &mut dyn Stream) -> Result<u64, Stop> {
+    /// Reads a file to its end and shows it.
+    pub(super) fn file(&mut self, member: &Member<'_>, body: &mut dyn Stream) -> Result<(), Stop> {
         let runs = autoexec::Runs::of(self.format, member.path);
         let wanted = self.sink.wants(member).max(runs.bytes_needed());
         let mut showing = Showing::new(body, &mut self.kept, wanted)?;
         let head = showing.head().to_vec();
         nested::look(&mut showing, &head, 1, self.budget)?;
         showing.stopped()?;
-        let read = showing.finish(member, self.sink)?;
-        self.files += 1;
+        let (read, sha256) = showing.finish()?;
         self.unpacked_bytes = self.unpacked_bytes.saturating_add(read);
+        if read != member.size_bytes {
+            // A fault of its own, told by who knows where the file should end.
+            return Ok(());
+        }
+        match self.seen.content(member.path, sha256) {
+            Some(true) => return Ok(()),
+            Some(false) => {
+                let detail = "there is another entry of this name with other content";
+                self.fault(FaultCode::Dup, member.path, detail);
+            }
+            None => {}
+        }
+        self.files += 1;
         if runs.unasked(&self.kept) {
             self.mark(MarkKind::Autoexec, member.path);
         }
-        Ok(read)
+        self.sink.file(Looked {
+            member,
+            sha256,
+            bytes: &self.kept,
+        });
+        Ok(())
+    }
+
+    fn is_tar(&self) -> bool {
+        matches!(
+            self.format,
+            Format::NpmPackage | Format::Crate | Format::SdistTar(_)
+        )
     }
 
     /// What was found, with what stopped the reading.

@@ -176,7 +176,7 @@ impl Tar<'_, '_> {
             ));
         }
         if let Some(path) = self.walk.name(name, Kind::Folder)? {
-            self.walk.mode(path, mode);
+            self.walk.mode(&path, mode);
         }
         Ok(())
     }
@@ -194,9 +194,9 @@ impl Tar<'_, '_> {
         };
         let mut body = Limited::new(self.stream, size);
         if let Some(path) = path {
-            self.walk.mode(path, mode);
+            self.walk.mode(&path, mode);
             let member = Member {
-                path,
+                path: &path,
                 size_bytes: size,
                 mode,
             };
@@ -227,7 +227,7 @@ impl Tar<'_, '_> {
         let is_sdist = matches!(self.walk.format(), Format::SdistTar(_));
         let path = self.walk.name(name, Kind::Link)?;
         let added = match (path, std::str::from_utf8(target)) {
-            (Some(path), Ok(target)) if is_sdist && kind == b'2' => self.links.add(path, target),
+            (Some(path), Ok(target)) if is_sdist && kind == b'2' => self.links.add(&path, target),
             _ => Err("links do not belong here"),
         };
         match added {

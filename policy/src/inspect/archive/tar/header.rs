@@ -50,7 +50,7 @@ impl Header {
             number(field(block, start, count), what)?;
         }
         let mode = number(field(block, 100, 8), "mode")? & 0o7777;
-        let prefix = text(field(block, 345, 155), "prefix")?;
+        let prefix = prefix(field(block, 345, 155))?;
         let name = text(field(block, 0, 100), "name")?;
         let name = match (prefix, flavor) {
             ([], _) => name.to_vec(),
@@ -80,6 +80,19 @@ fn text<'a>(field: &'a [u8], what: &str) -> Result<&'a [u8], String> {
     match rest.iter().all(|byte| *byte == 0) {
         true => Ok(text),
         false => Err(format!("there are bytes after the end of the {what}")),
+    }
+}
+
+/// The prefix. Older versions of npm's own writer keep two times in its last 24 bytes, as star does;
+/// then its first 131 bytes end with a NUL, and all readers stop there.
+fn prefix(field: &[u8]) -> Result<&[u8], String> {
+    let (short, times) = field.split_at_checked(131).unwrap_or_default();
+    let are_times = times
+        .iter()
+        .all(|byte| matches!(byte, 0 | b' ' | b'0'..=b'7'));
+    match short.last() {
+        Some(0) if are_times => text(short, "prefix"),
+        _ => text(field, "prefix"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The entries of a ZIP, front to back: they must lie one behind the other without a gap.
 
+use std::borrow::Cow;
+
 use super::directory::{self, Entry};
 use super::end::{self, End};
 use super::last;
@@ -133,7 +135,7 @@ impl Zip<'_, '_, '_> {
         let readable = entry.flags & ENCRYPTED == 0 && matches!(entry.method, STORED | DEFLATED);
         if let Some(path) = path.filter(|_| readable) {
             let member = Member {
-                path,
+                path: &path,
                 size_bytes: entry.size_bytes,
                 mode: u32::from(entry.unix_mode) & 0o7777,
             };
@@ -159,7 +161,7 @@ impl Zip<'_, '_, '_> {
     }
 
     /// What the directory says about an entry; its path if it is a file to be shown.
-    fn judged<'e>(&mut self, entry: &Entry<'e>) -> Result<Option<&'e str>, Stop> {
+    fn judged<'e>(&mut self, entry: &Entry<'e>) -> Result<Option<Cow<'e, str>>, Stop> {
         let place = entry.place();
         if entry.flags & ENCRYPTED != 0 {
             self.walk
@@ -189,7 +191,7 @@ impl Zip<'_, '_, '_> {
         }
         let kind = if is_folder { Kind::Folder } else { Kind::File };
         let path = self.walk.name(entry.name, kind)?;
-        if let Some(path) = path {
+        if let Some(path) = &path {
             self.walk.mode(path, entry.unix_mode.into());
         }
         Ok(path.filter(|_| !is_folder))
