@@ -21,6 +21,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cordon_policy::decision::DecisionId;
 use cordon_policy::facts::VersionFacts;
+use cordon_policy::inspect::manifest::Manifest;
 use cordon_policy::model::{
     ArtifactKind, Digest, FileName, PackageName, PackageVersion, Scheme, Timestamp, Version,
 };
@@ -134,6 +135,14 @@ pub trait Document: Send + Sync {
     fn pins(&self, index: usize) -> Vec<Pin> {
         let _ = index;
         Vec::new()
+    }
+
+    /// What the document says in the place of the manifest inside the archive of the candidate at
+    /// `index`, for comparing the two ([`agree`](cordon_policy::inspect::manifest::agree())). Made
+    /// when asked for, since it takes parsing; `None` where the document tells nothing of the kind.
+    fn declared(&self, index: usize) -> Option<Manifest> {
+        let _ = index;
+        None
     }
 
     /// Whether the project is left without any release: there is none, or only the registry's

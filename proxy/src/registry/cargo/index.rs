@@ -13,6 +13,7 @@ use bytes::Bytes;
 use cordon_policy::change::{self, Dependency, Sheet};
 use cordon_policy::ecosystem;
 use cordon_policy::facts::{Change, Fact, PackageFacts, VersionFacts};
+use cordon_policy::inspect::manifest::{self, Manifest};
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, DigestAlgorithm, Digests, FileName, PackageName, PackageVersion,
     Scheme as _, Timestamp, Version,
@@ -369,6 +370,11 @@ impl Document for IndexFile {
             return Vec::new();
         };
         super::pins::read(place.line.of(&self.bytes), &candidate.subject().version)
+    }
+
+    fn declared(&self, index: usize) -> Option<Manifest> {
+        let line = self.places.get(index)?.line.of(&self.bytes);
+        manifest::cargo::declared(line)
     }
 
     fn remarks(&self) -> &[String] {

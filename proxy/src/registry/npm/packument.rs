@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use cordon_policy::facts::{Change, VersionFacts};
+use cordon_policy::inspect::manifest::{self, Manifest};
 use cordon_policy::model::{ArtifactKind, PackageName, Timestamp, Version};
 use smol_str::SmolStr;
 
@@ -222,6 +223,11 @@ impl Document for Packument {
         };
         let manifest = entry.value.of(&self.bytes);
         super::pins::read(manifest, &candidate.subject().version)
+    }
+
+    fn declared(&self, index: usize) -> Option<Manifest> {
+        let version = self.entries.get(index)?.value.of(&self.bytes);
+        manifest::npm::declared(version)
     }
 
     fn remarks(&self) -> &[String] {

@@ -5,7 +5,8 @@
 
 use bytes::Bytes;
 use cordon_policy::facts::{Change, VersionFacts};
-use cordon_policy::model::{ArtifactKind, Digests, PackageName};
+use cordon_policy::inspect::manifest::Manifest;
+use cordon_policy::model::{ArtifactKind, DigestAlgorithm, Digests, PackageName};
 use smol_str::SmolStr;
 use url::Url;
 
@@ -272,6 +273,22 @@ impl Document for Page {
                     .map(|url| source(url, Digests::none())),
             ),
         }
+    }
+
+    /// A page tells of the file's metadata only which Python it is for, and the digest of the rest.
+    fn declared(&self, index: usize) -> Option<Manifest> {
+        let (file, facts) = (self.files.get(index)?, self.candidates.get(index)?);
+        let subject = facts.subject();
+        let digests = file.metadata.as_ref();
+        Some(Manifest {
+            name: Some(subject.name.normalized().to_owned()),
+            version: Some(subject.version.to_string()),
+            requires_python: file.requires_python.as_ref().map(|it| it.to_string()),
+            core_metadata_sha256: digests
+                .and_then(|it| it.get(DigestAlgorithm::Sha256))
+                .cloned(),
+            ..Manifest::default()
+        })
     }
 
     fn remarks(&self) -> &[String] {
