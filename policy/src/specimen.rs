@@ -101,6 +101,9 @@ pub struct Release {
     pub published_at: Option<Timestamp>,
     /// Whether the file served is not the one declared.
     pub has_other_bytes: bool,
+    /// Whether the archive requires what the registry does not show, or where registries show
+    /// nothing of the kind, calls itself otherwise.
+    pub has_other_manifest: bool,
     /// Whether code runs when it is installed.
     pub has_install_code: bool,
     /// Packages of the registry it depends on.

@@ -122,15 +122,6 @@ impl Shelf {
 
     fn manifest(&self, name: &PackageName, file: &File<'_>) -> Value {
         let release = file.release;
-        let mut dependencies: Map<String, Value> = release
-            .dependencies
-            .iter()
-            .map(|name| (name.clone(), json!("^1.0.0")))
-            .collect();
-        if release.has_exotic_dependency {
-            let address = "git+https://git.example/self-test.git";
-            dependencies.insert("elsewhere".to_owned(), json!(address));
-        }
         let mut dist = json!({
             "tarball": format!("{}{}", self.origin, file.path),
             "integrity": format!("sha512-{}", BASE64.encode(&Sha512::digest(&file.declared))),
@@ -143,15 +134,9 @@ impl Shelf {
                 "provenance": {"predicateType": "https://slsa.dev/provenance/v1"},
             });
         }
-        let mut manifest = json!({
-            "name": name.as_published(),
-            "version": release.version,
-            "dependencies": dependencies,
-            "license": release.license,
-            "dist": dist,
-        });
+        let mut manifest = package_json(name, release);
+        manifest["dist"] = dist;
         if release.has_install_code {
-            manifest["scripts"] = json!({"postinstall": "node self-test.js"});
             manifest["hasInstallScript"] = json!(true);
         }
         if let Some(publisher) = &release.publisher {
@@ -213,14 +198,22 @@ impl<'a> File<'a> {
         let ecosystem = registry.scheme().ecosystem();
         let published = name.as_published();
         let (path, inner, content) = if *ecosystem == NPM {
-            let manifest = json!({"name": published, "version": version}).to_string();
+            let mut manifest = package_json(name, release);
+            if release.has_other_manifest {
+                manifest["dependencies"][UNDECLARED] = json!("^1.0.0");
+            }
             (
                 format!("npm/{published}/-/{file}"),
                 "package/package.json".to_owned(),
-                manifest,
+                manifest.to_string(),
             )
         } else if *ecosystem == PYPI {
             let stem = file.trim_end_matches(".tar.gz");
+            // A page shows nothing else of what is inside a source archive.
+            let version = match release.has_other_manifest {
+                true => "999.0",
+                false => version.as_str(),
+            };
             let metadata =
                 format!("Metadata-Version: 2.1\nName: {published}\nVersion: {version}\n");
             (
@@ -230,11 +223,10 @@ impl<'a> File<'a> {
             )
         } else {
             let stem = file.trim_end_matches(".crate");
-            let manifest = format!("[package]\nname = \"{published}\"\nversion = \"{version}\"\n");
             (
                 format!("crates/{published}/{file}"),
                 format!("{stem}/Cargo.toml"),
-                manifest,
+                cargo_toml(name, release),
             )
         };
         let declared = tar_gz(&inner, &content);
@@ -250,6 +242,52 @@ impl<'a> File<'a> {
             served,
         }
     }
+}
+
+/// What an archive requires that the registry does not show.
+const UNDECLARED: &str = "self-test-undeclared";
+
+/// The manifest of a package, as it is in the archive and as the registry repeats it.
+fn package_json(name: &PackageName, release: &Release) -> Value {
+    let mut dependencies: Map<String, Value> = release
+        .dependencies
+        .iter()
+        .map(|name| (name.clone(), json!("^1.0.0")))
+        .collect();
+    if release.has_exotic_dependency {
+        let address = "git+https://git.example/self-test.git";
+        dependencies.insert("elsewhere".to_owned(), json!(address));
+    }
+    let mut manifest = json!({
+        "name": name.as_published(),
+        "version": release.version,
+        "dependencies": dependencies,
+        "license": release.license,
+    });
+    if release.has_install_code {
+        manifest["scripts"] = json!({"postinstall": "node self-test.js"});
+    }
+    manifest
+}
+
+/// The manifest in a crate; [`index_line`] repeats it.
+fn cargo_toml(name: &PackageName, release: &Release) -> String {
+    let version = &release.version;
+    let mut text = format!(
+        "[package]\nname = \"{}\"\nversion = \"{version}\"\n",
+        name.as_published()
+    );
+    if release.has_install_code {
+        text.push_str("links = \"self-test\"\n");
+    }
+    text.push_str("[dependencies]\n");
+    let undeclared = release.has_other_manifest.then_some(UNDECLARED);
+    let elsewhere = release.has_exotic_dependency.then_some("elsewhere");
+    let names = release.dependencies.iter().map(String::as_str);
+    for name in names.chain(undeclared).chain(elsewhere) {
+        text.push_str(&format!("{name} = \"^1.0.0\"\n"));
+    }
+    text
 }
 
 fn index_line(name: &PackageName, file: &File<'_>) -> String {

@@ -654,3 +654,18 @@ proptest! {
         prop_assert_eq!(answers.next(), None);
     }
 }
+
+#[test]
+fn m_59_what_a_line_shows_of_a_manifest_is_told_when_asked_for() {
+    let document = read("demo-crate", &compact());
+    let declared = document.declared(1).unwrap();
+    assert_eq!(declared.name.as_deref(), Some("Demo-Crate"));
+    let dependencies = declared.dependencies.unwrap();
+    assert_eq!(dependencies.len(), 1);
+    assert_eq!(dependencies[0].name, "serde");
+    assert_eq!(dependencies[0].features, ["derive"]);
+    let declared = document.declared(2).unwrap();
+    assert_eq!(declared.links.as_deref(), Some("demo"));
+    assert_eq!(declared.features.unwrap()["x"], ["dep:serde"]);
+    assert_eq!(document.declared(3), None);
+}

@@ -294,3 +294,31 @@ fn an_abbreviated_upstream_is_served_as_far_as_it_goes() {
     assert_eq!(short["versions"]["1.0.0"]["hasInstallScript"], true);
     assert!(short.get("time").is_none());
 }
+
+#[test]
+fn m_01_to_m_03_what_a_packument_shows_of_a_manifest_is_told_when_asked_for() {
+    let text = r#"{"name":"acme","versions":{
+        "1.0.0":{"name":"acme","version":"1.0.0","scripts":{"install":"node-gyp rebuild"},
+            "gypfile":true,"dependencies":{"b":"^1","o":"1"},"optionalDependencies":{"o":"1"},
+            "bin":{"acme":"cli.js"},"bundleDependencies":["b"],
+            "dist":{"tarball":"https://registry.example/acme/-/acme-1.0.0.tgz"}},
+        "1.1.0":{"name":"acme","version":"1.1.0",
+            "dist":{"tarball":"https://registry.example/acme/-/acme-1.1.0.tgz"}}}}"#;
+    let document = read("acme", text.as_bytes()).unwrap();
+    let declared = document.declared(0).unwrap();
+    assert_eq!(declared.version.as_deref(), Some("1.0.0"));
+    let scripts = declared.install_scripts();
+    assert_eq!(scripts, [("install".into(), "node-gyp rebuild")]);
+    let dependencies = declared.dependencies.unwrap();
+    let told: Vec<String> = dependencies
+        .iter()
+        .map(|it| format!("{} {} {:?}", it.name, it.requirement, it.kind))
+        .collect();
+    assert_eq!(told, ["b ^1 Normal", "o 1 Optional"]);
+    assert_eq!(declared.bundled.unwrap(), ["b"]);
+    // Nothing is told of neither: that is what the archive must say as well.
+    let plain = document.declared(1).unwrap();
+    assert_eq!(plain.dependencies, Some(Vec::new()));
+    assert!(plain.install_scripts().is_empty());
+    assert_eq!(document.declared(2), None);
+}

@@ -458,3 +458,23 @@ fn inv_6_a_page_cannot_give_a_file_another_identity_by_spelling_its_version_anew
         assert_eq!(subject, "pkg:pypi/foo@1.0.0rc1", "{page}");
     }
 }
+
+#[test]
+fn m_38_what_a_page_shows_of_a_file_s_metadata_is_told_when_asked_for() {
+    let mut wheel = file("foo-1.0-py3-none-any.whl", "foo-1.0-py3-none-any.whl");
+    wheel["core-metadata"] = json!({"sha256": SHA});
+    wheel["requires-python"] = json!(">=3.8");
+    let page = page_of(&json!([wheel, file("foo-1.0.zip", "foo-1.0.zip")]));
+    let document = read_value(&page).unwrap();
+    let declared = document.declared(0).unwrap();
+    let digest = declared.core_metadata_sha256.map(|digest| digest.hex());
+    assert_eq!(digest.as_deref(), Some(SHA));
+    assert_eq!(declared.requires_python.as_deref(), Some(">=3.8"));
+    assert_eq!(declared.name.as_deref(), Some("foo"));
+    let source = document.declared(1).unwrap();
+    assert_eq!(
+        (source.core_metadata_sha256, source.dependencies),
+        (None, None)
+    );
+    assert_eq!(document.declared(2), None);
+}
