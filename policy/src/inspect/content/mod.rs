@@ -1,46 +1,39 @@
 //! What the files of an archive can do.
+//!
+//! Every file of source is read by the grammar of its language; what is too large or too damaged for
+//! that, by a scanner that knows comments and texts. Either way a file becomes names, texts and marks,
+//! each in the scope it runs in ([`token`]). Imports and simple assignments are followed ([`names`]),
+//! so that it does not matter how a function is spelled; what it does is in one table
+//! ([`capability`]). Capabilities that mean harm together, near each other and where they run, are
+//! signs ([`signal`]), and what a version has that the one before had not is its [`ContentChange`].
+//!
+//! Nothing here runs, resolves or loads anything. The same bytes give the same facts.
 
-pub mod change;
+mod analyse;
+mod binary;
+mod capability;
+mod change;
+mod facts;
+mod install;
+mod judge_file;
+mod looker;
+mod names;
+mod oddity;
+mod place;
+mod scan;
+mod signal;
+mod strings;
+#[cfg(test)]
+mod tests;
+mod text;
+mod token;
+mod tree;
 
-use serde::{Deserialize, Serialize};
-
-use super::archive::{Looked, Member, Sink};
-use super::limits::Limits;
-use super::manifest::Manifest;
-use super::sheet::Mark;
-use crate::model::ArtifactId;
-
+pub use capability::Capability;
 pub use change::ContentChange;
-
-/// What the files of an archive can do, each with file and line. Bounded lists.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ContentFacts {}
-
-/// Looks at the files of an archive while it is read.
-#[derive(Debug)]
-pub struct Looker {}
-
-impl Looker {
-    /// For one archive.
-    pub fn new(artifact: &ArtifactId, limits: &Limits) -> Self {
-        let _ = (artifact, limits);
-        Self {}
-    }
-
-    /// What they can do. `manifest` tells which of them run at install.
-    pub fn finish(self, manifest: Option<&Manifest>, marks: &mut Vec<Mark>) -> ContentFacts {
-        let _ = (manifest, marks);
-        ContentFacts::default()
-    }
-}
-
-impl Sink for Looker {
-    fn wants(&mut self, member: &Member<'_>) -> u64 {
-        let _ = member;
-        0
-    }
-
-    fn file(&mut self, looked: Looked<'_>) {
-        let _ = looked;
-    }
-}
+pub use facts::{
+    Binary, BinaryFormat, ContentFacts, Destination, FileKind, InstallCode, InstallKind, Trace,
+    When,
+};
+pub use looker::Looker;
+pub use signal::{Signal, SignalKind};

@@ -1,0 +1,219 @@
+//! From what one file does to what packages are hijacked for.
+
+use super::analyse::{Analysis, Detail, Found};
+use super::capability::Capability;
+use super::facts::When;
+use super::signal::SignalKind;
+use super::strings::Command;
+use super::token::Language;
+
+/// How near, in tokens, two capabilities must be to belong together: about a page of code. A bundle
+/// holds everything somewhere.
+const NEAR: usize = 1_500;
+/// Names an obfuscator made, from which on a file counts as its work.
+const SCRAMBLED: usize = 12;
+
+/// A sign in one file: what, its line, when it runs.
+pub(super) type Sign = (SignalKind, u32, When);
+
+/// What a file is judged by besides its tokens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Role {
+    pub(super) language: Language,
+    /// Whether it runs at install.
+    pub(super) is_install: bool,
+    pub(super) is_in_tests: bool,
+}
+
+/// The signs of one file, each kind at most once.
+pub(super) fn signs(role: Role, analysis: &Analysis) -> Vec<Sign> {
+    let file = File { role, analysis };
+    let mut out = Vec::new();
+    let mut tell = |kind: SignalKind, found: Option<(u32, When)>| {
+        if let Some((line, when)) = found {
+            out.push((kind, line, when));
+        }
+    };
+    if role.is_install {
+        tell(SignalKind::InstallNetwork, file.first(Capability::Network));
+        let starts = file.first(Capability::Process);
+        tell(
+            SignalKind::InstallProcess,
+            starts.filter(|_| role.language != Language::Rust),
+        );
+        tell(SignalKind::InstallCommand, file.doubtful_command());
+    }
+    tell(SignalKind::LoadRuns, file.load_runs());
+    tell(SignalKind::FetchAndRun, file.fetch_and_run());
+    tell(SignalKind::EnvironmentSent, file.environment_sent());
+    tell(SignalKind::CredentialsSent, file.credentials_sent());
+    tell(SignalKind::DecodedCode, file.decoded_code());
+    tell(SignalKind::HiddenText, file.hidden_text());
+    let acts = [Capability::Write, Capability::Process];
+    tell(
+        SignalKind::Persistence,
+        file.near(Capability::Persistence, &acts),
+    );
+    tell(
+        SignalKind::AgentConfig,
+        file.near(Capability::AgentConfig, &[Capability::Write]),
+    );
+    tell(
+        SignalKind::AgentCommand,
+        file.first(Capability::AgentCommand),
+    );
+    tell(SignalKind::WalletHook, file.wallet_hook());
+    tell(
+        SignalKind::DropHost,
+        file.near(Capability::DropHost, &[Capability::Network]),
+    );
+    let network = [Capability::Network];
+    tell(
+        SignalKind::CloudCredentials,
+        file.near(Capability::MetadataService, &network),
+    );
+    let settings = [
+        Capability::SettingsPath,
+        Capability::CredentialPath,
+        Capability::SecretVariable,
+    ];
+    tell(SignalKind::Worm, file.near(Capability::Publish, &settings));
+    tell(SignalKind::Obfuscated, file.obfuscated());
+    out
+}
+
+struct File<'a> {
+    role: Role,
+    analysis: &'a Analysis,
+}
+
+impl File<'_> {
+    fn of(&self, capability: Capability) -> impl Iterator<Item = &Found> {
+        let found = self.analysis.found.iter();
+        found.filter(move |it| it.capability == capability && self.when(it) != When::Test)
+    }
+
+    fn when(&self, found: &Found) -> When {
+        self.settle(found.when)
+    }
+
+    fn settle(&self, when: When) -> When {
+        match when {
+            _ if self.role.is_install => When::Install,
+            _ if self.role.is_in_tests => When::Test,
+            other => other,
+        }
+    }
+
+    fn place(&self, found: &Found) -> (u32, When) {
+        (found.line, self.when(found))
+    }
+
+    fn first(&self, capability: Capability) -> Option<(u32, When)> {
+        self.of(capability).next().map(|it| self.place(it))
+    }
+
+    /// The first of a capability that has one of the others near it.
+    fn near(&self, capability: Capability, others: &[Capability]) -> Option<(u32, When)> {
+        self.pair(capability, others).map(|(it, _)| self.place(it))
+    }
+
+    fn pair(&self, capability: Capability, others: &[Capability]) -> Option<(&Found, &Found)> {
+        self.of(capability).find_map(|found| {
+            let mut others = others.iter().flat_map(|it| self.of(*it));
+            let near = others.find(|it| it.at.abs_diff(found.at) <= NEAR)?;
+            Some((found, near))
+        })
+    }
+
+    fn doubtful_command(&self) -> Option<(u32, When)> {
+        let found = self.of(Capability::Process).find(|it| {
+            matches!(
+                it.detail,
+                Detail::Command(Command::Fetches | Command::FetchesAndRuns)
+            )
+        });
+        found.map(|it| self.place(it))
+    }
+
+    fn load_runs(&self) -> Option<(u32, When)> {
+        let at_load = |capability| self.of(capability).filter(|it| self.when(it) == When::Load);
+        let network: Vec<usize> = at_load(Capability::Network).map(|it| it.at).collect();
+        let found = at_load(Capability::Process)
+            .find(|it| network.iter().any(|at| at.abs_diff(it.at) <= NEAR));
+        found.map(|it| self.place(it))
+    }
+
+    fn fetch_and_run(&self) -> Option<(u32, When)> {
+        let by_command = self
+            .of(Capability::Process)
+            .find(|it| it.detail == Detail::Command(Command::FetchesAndRuns));
+        let by_steps = || {
+            let (made, _) = self.pair(Capability::MakeExecutable, &[Capability::Network])?;
+            let is_run = self
+                .of(Capability::Process)
+                .any(|it| it.at.abs_diff(made.at) <= NEAR);
+            is_run.then_some(made)
+        };
+        by_command.or_else(by_steps).map(|it| self.place(it))
+    }
+
+    fn environment_sent(&self) -> Option<(u32, When)> {
+        self.near(Capability::Environment, &[Capability::Network])
+    }
+
+    fn credentials_sent(&self) -> Option<(u32, When)> {
+        self.near(Capability::CredentialPath, &[Capability::Network])
+    }
+
+    fn decoded_code(&self) -> Option<(u32, When)> {
+        let decodes = [Capability::Decode, Capability::DecodeLong];
+        let inside = decodes
+            .into_iter()
+            .flat_map(|it| self.of(it))
+            .find(|it| it.detail == Detail::InsideDynamicCode);
+        if let Some(found) = inside {
+            return Some(self.place(found));
+        }
+        let runs = [Capability::DynamicCode, Capability::Process];
+        self.near(Capability::DecodeLong, &runs)
+            .or_else(|| self.near_compiled())
+    }
+
+    /// A key and a decipher beside code made at run time.
+    fn near_compiled(&self) -> Option<(u32, When)> {
+        let found = self
+            .pair(Capability::Decode, &[Capability::DynamicCode])
+            .filter(|(decoded, run)| {
+                // Texts decoded elsewhere on the page are none: it must be a few statements.
+                decoded.at.abs_diff(run.at) <= 120
+            });
+        found.map(|(it, _)| self.place(it))
+    }
+
+    fn hidden_text(&self) -> Option<(u32, When)> {
+        let decodes = [Capability::Decode, Capability::DecodeLong];
+        let mut found = decodes.into_iter().flat_map(|it| self.of(it));
+        found
+            .find(|it| it.detail == Detail::HidesText)
+            .map(|it| self.place(it))
+    }
+
+    fn wallet_hook(&self) -> Option<(u32, When)> {
+        let hook = self.first(Capability::NetworkHook)?;
+        let is_after_wallets =
+            self.of(Capability::Wallet).next().is_some() || self.analysis.wallet_addresses >= 3;
+        is_after_wallets.then_some(hook)
+    }
+
+    fn obfuscated(&self) -> Option<(u32, When)> {
+        let (count, line) = self.analysis.scrambled_names;
+        let by_names = (count >= SCRAMBLED).then_some(line);
+        let by_codes = self
+            .analysis
+            .character_codes_line
+            .filter(|_| self.of(Capability::DynamicCode).next().is_some());
+        let line = by_names.or(by_codes)?;
+        Some((line, self.settle(When::Load)))
+    }
+}

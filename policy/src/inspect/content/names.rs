@@ -1,0 +1,533 @@
+//! What the names of a file stand for: imports and simple assignments, followed by hand.
+//!
+//! `const { exec: run } = require('child_' + 'process')` makes `run` stand for
+//! `child_process.exec`. Names are resolved in the order of the text; one that is bound in a function
+//! stands for the same only inside it.
+
+use std::collections::HashMap;
+
+use super::capability::names_of;
+use super::token::{Language, Source, Token, TokenKind};
+
+/// Bindings kept of one file. Later ones are not followed.
+const BINDINGS: usize = 20_000;
+
+/// Parts of a path that are followed.
+const PARTS: usize = 8;
+
+/// A name with what it stands for.
+#[derive(Clone, Debug)]
+struct Binding {
+    path: String,
+    scope: u32,
+}
+
+/// The bindings so far.
+#[derive(Debug)]
+pub(super) struct Names<'s> {
+    language: Language,
+    source: &'s Source<'s>,
+    bound: HashMap<&'s str, Binding>,
+    constants: HashMap<&'s str, String>,
+}
+
+/// A name with what follows it, resolved.
+#[derive(Clone, Debug)]
+pub(super) struct Chain {
+    /// What it stands for, `~` before what is global.
+    pub(super) path: String,
+    /// The token after it.
+    pub(super) end: usize,
+    /// Whether the name at its beginning was bound, or is one of the language's.
+    pub(super) is_known: bool,
+    /// The token that opens its arguments, when it is called.
+    pub(super) arguments: Option<usize>,
+}
+
+impl<'s> Names<'s> {
+    pub(super) fn new(language: Language, source: &'s Source<'s>) -> Self {
+        Self {
+            language,
+            source,
+            bound: HashMap::new(),
+            constants: HashMap::new(),
+        }
+    }
+
+    fn token(&self, index: usize) -> Option<&'s Token<'s>> {
+        self.source.tokens.get(index)
+    }
+
+    fn is_mark(&self, index: usize, mark: &str) -> bool {
+        self.token(index).is_some_and(|it| it.is_mark(mark))
+    }
+
+    fn name(&self, index: usize) -> Option<&'s str> {
+        self.token(index).and_then(|it| it.name())
+    }
+
+    /// The constant that begins at a token: texts, sums of them, and names of such.
+    pub(super) fn constant(&self, mut at: usize) -> Option<(String, usize)> {
+        let mut text = String::new();
+        let start = at;
+        loop {
+            let token = self.token(at)?;
+            match token.kind {
+                TokenKind::Text => text.push_str(&token.text),
+                TokenKind::Name => text.push_str(self.constants.get(&*token.text)?),
+                TokenKind::Number | TokenKind::Mark => return None,
+            }
+            at += 1;
+            if text.len() > 100_000 || at > start + 2_000 {
+                return None;
+            }
+            match self.token(at) {
+                Some(next) if next.is_mark("+") => at += 1,
+                Some(next) if next.kind == TokenKind::Text && self.language == Language::Python => {
+                }
+                _ => return Some((text, at)),
+            }
+        }
+    }
+
+    /// What a name bound to a constant says.
+    pub(super) fn constant_of(&self, name: &str) -> Option<&str> {
+        self.constants.get(name).map(String::as_str)
+    }
+
+    fn binding(&self, name: &str, scope: u32) -> Option<&str> {
+        let binding = self.bound.get(name)?;
+        let mut scope = scope;
+        loop {
+            if scope == binding.scope {
+                return Some(&binding.path);
+            }
+            if scope == 0 {
+                return None;
+            }
+            scope = self.source.scopes.get(scope as usize)?.parent;
+        }
+    }
+
+    fn bind(&mut self, name: &'s str, path: String, scope: u32) {
+        if self.bound.len() < BINDINGS || self.bound.contains_key(name) {
+            self.bound.insert(name, Binding { path, scope });
+        }
+    }
+
+    /// Reads the name at a token, with its members. `None` when the token is not the beginning of
+    /// one.
+    pub(super) fn chain(&self, at: usize) -> Option<Chain> {
+        let token = self.token(at)?;
+        let root = token.name()?;
+        let before = at.checked_sub(1).and_then(|it| self.token(it));
+        if before.is_some_and(|it| it.is_mark(".") || it.is_mark("?.") || it.is_mark("::")) {
+            return None;
+        }
+        let (mut path, is_known, mut end) = self.root(at, root, token.scope);
+        for _ in 0..PARTS {
+            match self.member(&mut path, end) {
+                Some(next) => end = next,
+                // `(await import('x')).y`
+                None if before.is_some_and(|it| it.is_name("await"))
+                    && at.checked_sub(2).is_some_and(|it| self.is_mark(it, "("))
+                    && self.is_mark(end, ")")
+                    && self.is_mark(end + 1, ".") =>
+                {
+                    end += 1;
+                }
+                None => break,
+            }
+        }
+        let arguments = self.arguments(at, end);
+        Some(Chain {
+            path: tidied(path, self.language),
+            end,
+            is_known,
+            arguments,
+        })
+    }
+
+    /// What the first name stands for, whether that is known, and where its members begin.
+    fn root(&self, at: usize, root: &'s str, scope: u32) -> (String, bool, usize) {
+        if let Some(bound) = self.binding(root, scope) {
+            return (bound.to_owned(), true, at + 1);
+        }
+        let is_everything = matches!(root, "globalThis" | "window" | "global" | "self" | "top");
+        if self.language.is_script() && is_everything {
+            let mut inner = String::from("~");
+            if let Some(end) = self.member(&mut inner, at + 1) {
+                return (inner.replacen("~.", "~", 1), true, end);
+            }
+        }
+        match self.language {
+            Language::Rust => (root.to_owned(), self.is_mark(at + 1, "::"), at + 1),
+            _ => (format!("~{root}"), true, at + 1),
+        }
+    }
+
+    /// Adds the member that begins at a token, and tells where it ends.
+    fn member(&self, path: &mut String, at: usize) -> Option<usize> {
+        let token = self.token(at)?;
+        let dot = match self.language {
+            Language::Rust => token.is_mark("::"),
+            _ => token.is_mark(".") || token.is_mark("?."),
+        };
+        if dot && let Some(name) = self.name(at + 1) {
+            path.push('.');
+            path.push_str(name);
+            return Some(at + 2);
+        }
+        if token.is_mark("[") && self.language != Language::Rust {
+            let (name, end) = self.constant(at + 1)?;
+            if !self.is_mark(end, "]") || name.len() > 100 {
+                return None;
+            }
+            path.push('.');
+            path.push_str(&name);
+            return Some(end + 1);
+        }
+        if token.is_mark("(") && is_import(path) {
+            let (module, end) = self.constant(at + 1)?;
+            if !self.is_mark(end, ")") || module.len() > 200 {
+                return None;
+            }
+            *path = module;
+            return Some(end + 1);
+        }
+        None
+    }
+
+    /// The bracket that opens the arguments of a chain.
+    fn arguments(&self, at: usize, end: usize) -> Option<usize> {
+        let next = self.token(end)?;
+        if next.is_mark("(") {
+            return Some(end);
+        }
+        if next.is_mark("?.") && self.is_mark(end + 1, "(") {
+            return Some(end + 1);
+        }
+        // `(0, x.y)(…)`, as compilers write it.
+        let before = at.checked_sub(1).and_then(|it| self.token(it))?;
+        let is_sequence = before.is_mark(",") || before.is_mark("(");
+        let is_called = next.is_mark(")") && self.is_mark(end + 1, "(");
+        (is_sequence && is_called).then_some(end + 1)
+    }
+
+    /// Notices what is bound at a token: an import, or an assignment. `chain` is what begins there.
+    pub(super) fn notice(&mut self, at: usize, chain: Option<&Chain>) {
+        if let Some(name) = self.name(at) {
+            match (self.language, name) {
+                (Language::Python, "import" | "from") if self.begins_statement(at) => {
+                    self.python_import(at, name == "from");
+                }
+                (Language::Rust, "use") => self.rust_use(at),
+                (Language::JavaScript | Language::TypeScript | Language::Tsx, "import") => {
+                    self.script_import(at);
+                }
+                _ => {}
+            }
+        }
+        if self.is_mark(at, "=") {
+            self.assignment(at);
+        }
+        if let Some(chain) = chain
+            && chain.is_known
+            && chain.arguments.is_none()
+        {
+            self.alias(at, chain);
+        }
+    }
+
+    fn begins_statement(&self, at: usize) -> bool {
+        let Some(before) = at.checked_sub(1).and_then(|it| self.token(it)) else {
+            return true;
+        };
+        let line = self.token(at).map_or(0, |it| it.line);
+        before.line < line || before.is_mark(";") || before.is_mark(":")
+    }
+
+    /// `name = 'constant'`, or the end of what a name stood for.
+    fn assignment(&mut self, at: usize) {
+        let Some(target) = at.checked_sub(1).and_then(|it| self.name(it)) else {
+            return;
+        };
+        let is_member = at
+            .checked_sub(2)
+            .is_some_and(|it| self.is_mark(it, ".") || self.is_mark(it, "?."));
+        if is_member {
+            return;
+        }
+        self.bound.remove(target);
+        self.constants.remove(target);
+        if let Some((constant, _)) = self.constant(at + 1)
+            && self.constants.len() < BINDINGS
+        {
+            self.constants.insert(target, constant);
+        }
+    }
+
+    /// `name = chain`, `{ a, b: c } = chain`, `name = wrapper(chain)`.
+    fn alias(&mut self, at: usize, chain: &Chain) {
+        let scope = self.token(at).map_or(0, |it| it.scope);
+        let Some(mut before) = at.checked_sub(1) else {
+            return;
+        };
+        while self
+            .name(before)
+            .is_some_and(|it| matches!(it, "await" | "new"))
+            || self.is_mark(before, "(")
+        {
+            let is_wrapped = self.is_mark(before, "(");
+            let Some(further) = before.checked_sub(1) else {
+                return;
+            };
+            before = further;
+            if is_wrapped && self.name(before).is_some_and(is_wrapper) {
+                before = before.saturating_sub(1);
+                while self.is_mark(before, ".") {
+                    before = before.saturating_sub(2);
+                }
+            }
+        }
+        let is_equal = self.is_mark(before, "=");
+        let Some(target) = before.checked_sub(1).filter(|_| is_equal) else {
+            return;
+        };
+        if let Some(name) = self.name(target) {
+            let is_member = target
+                .checked_sub(1)
+                .is_some_and(|it| self.is_mark(it, "."));
+            if !is_member && chain.path != format!("~{name}") {
+                self.bind(name, chain.path.clone(), scope);
+            }
+        } else if self.is_mark(target, "}") {
+            self.destructured(target, &chain.path, scope);
+        }
+    }
+
+    /// The names of `{ a, b: c }`, whose end is known.
+    fn destructured(&mut self, end: usize, path: &str, scope: u32) {
+        let Some(start) = (end.saturating_sub(200)..end)
+            .rev()
+            .find(|it| self.is_mark(*it, "{"))
+        else {
+            return;
+        };
+        for at in start + 1..end {
+            let is_first = self.is_mark(at - 1, "{") || self.is_mark(at - 1, ",");
+            let Some(name) = self.name(at).filter(|_| is_first) else {
+                continue;
+            };
+            let renamed = match self.is_mark(at + 1, ":") || self.name(at + 1) == Some("as") {
+                true => self.name(at + 2),
+                false => Some(name),
+            };
+            if let Some(renamed) = renamed {
+                self.bind(
+                    renamed,
+                    tidied(format!("{path}.{name}"), self.language),
+                    scope,
+                );
+            }
+        }
+    }
+
+    /// `import a, { b as c } from 'm'`, `import * as a from 'm'`.
+    fn script_import(&mut self, at: usize) {
+        if self.is_mark(at + 1, "(") || self.is_mark(at + 1, ".") {
+            return;
+        }
+        let Some(from) = (at + 1..at + 400).find(|it| {
+            self.token(*it)
+                .is_none_or(|token| token.kind == TokenKind::Text || token.is_mark(";"))
+        }) else {
+            return;
+        };
+        let Some(module) = self.token(from).and_then(|it| it.constant()) else {
+            return;
+        };
+        let scope = self.token(at).map_or(0, |it| it.scope);
+        let path = tidied(module.to_owned(), self.language);
+        let mut index = at + 1;
+        while index < from {
+            if self.is_mark(index, "{") {
+                let close = (index..from).find(|it| self.is_mark(*it, "}"));
+                let Some(close) = close else {
+                    return;
+                };
+                self.destructured(close, &path, scope);
+                index = close + 1;
+                continue;
+            }
+            match self.name(index) {
+                Some("from") if index + 1 == from => {}
+                Some("as" | "type") | None => {}
+                Some(name) => self.bind(name, path.clone(), scope),
+            }
+            index += 1;
+        }
+    }
+
+    /// `import a.b as c, d`, `from a import b as c, d`, `from a import *`.
+    fn python_import(&mut self, at: usize, is_from: bool) {
+        let scope = self.token(at).map_or(0, |it| it.scope);
+        let mut index = at + 1;
+        let Some((module, after)) = self.dotted(index) else {
+            return;
+        };
+        if !is_from {
+            let mut module = (module, after);
+            for _ in 0..100 {
+                let (path, after) = module;
+                let first = path.split('.').next().unwrap_or_default().to_owned();
+                index = after;
+                if self.name(index) == Some("as") {
+                    if let Some(name) = self.name(index + 1) {
+                        self.bind(name, path, scope);
+                    }
+                    index += 2;
+                } else if let Some(name) = self.name(after - 2 * (path.matches('.').count()) - 1) {
+                    self.bind(name, first, scope);
+                }
+                match self.is_mark(index, ",").then(|| self.dotted(index + 1)) {
+                    Some(Some(next)) => module = next,
+                    _ => return,
+                }
+            }
+            return;
+        }
+        index = after + 1;
+        if self.name(after) != Some("import") {
+            return;
+        }
+        if self.is_mark(index, "*") {
+            for name in names_of(self.language, &module) {
+                self.bind(name, format!("{module}.{name}"), scope);
+            }
+            return;
+        }
+        index += usize::from(self.is_mark(index, "("));
+        for _ in 0..200 {
+            let Some(name) = self.name(index) else {
+                return;
+            };
+            let (bound, next) = match self.name(index + 1) {
+                Some("as") => (self.name(index + 2).unwrap_or(name), index + 3),
+                _ => (name, index + 1),
+            };
+            self.bind(bound, format!("{module}.{name}"), scope);
+            if !self.is_mark(next, ",") {
+                return;
+            }
+            index = next + 1;
+        }
+    }
+
+    /// The dotted name at a token, and the token after it.
+    fn dotted(&self, at: usize) -> Option<(String, usize)> {
+        let mut path = self.name(at)?.to_owned();
+        let mut at = at + 1;
+        while self.is_mark(at, ".")
+            && path.len() < 500
+            && let Some(name) = self.name(at + 1)
+        {
+            path.push('.');
+            path.push_str(name);
+            at += 2;
+        }
+        Some((path, at))
+    }
+
+    /// `use a::{b, c::d as e};`
+    fn rust_use(&mut self, at: usize) {
+        let scope = self.token(at).map_or(0, |it| it.scope);
+        // The prefix of every group that is open, and of what is being read.
+        let mut groups: Vec<String> = Vec::new();
+        let mut path = String::new();
+        let mut last: Option<&'s str> = None;
+        for index in at + 1..at + 400 {
+            let Some(token) = self.token(index) else {
+                return;
+            };
+            match (&token.kind, &*token.text) {
+                (TokenKind::Name, "as") => {
+                    last = self.name(index + 1);
+                }
+                (TokenKind::Name, _) if self.name(index - 1) == Some("as") => {}
+                (TokenKind::Name, name) => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(name);
+                    last = self.name(index);
+                }
+                (TokenKind::Mark, "{") if groups.len() < 20 => {
+                    groups.push(path.clone());
+                    last = None;
+                }
+                (TokenKind::Mark, mark @ ("," | "}" | ";")) => {
+                    if let Some(name) = last.take() {
+                        let path = path.strip_suffix(".self").unwrap_or(&path).to_owned();
+                        let name = match name {
+                            "self" => None,
+                            name => Some(name),
+                        };
+                        if let Some(name) = name {
+                            self.bind(name, path, scope);
+                        }
+                    }
+                    match mark {
+                        ";" => return,
+                        "}" => path = groups.pop().unwrap_or_default(),
+                        _ => path = groups.last().cloned().unwrap_or_default(),
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether a path, called with a constant, is the module of that name.
+fn is_import(path: &str) -> bool {
+    matches!(
+        path,
+        "~require"
+            | "~import"
+            | "~__import__"
+            | "~__non_webpack_require__"
+            | "~module.require"
+            | "~process.mainModule.require"
+            | "~process.getBuiltinModule"
+            | "importlib.import_module"
+    )
+}
+
+/// Whether a function gives back what it is given, as compilers and `promisify` do.
+fn is_wrapper(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ["interop", "import", "toesm", "promisify"]
+        .iter()
+        .any(|it| lower.contains(it))
+}
+
+/// One spelling for what is the same.
+fn tidied(path: String, language: Language) -> String {
+    if !language.is_script() {
+        return path;
+    }
+    let path = path.strip_prefix("node:").unwrap_or(&path);
+    let mut parts: Vec<&str> = path
+        .split('.')
+        .filter(|it| !matches!(*it, "default" | "promises"))
+        .collect();
+    if let Some(first) = parts.first_mut() {
+        *first = match *first {
+            "fs/promises" | "fs-extra" | "graceful-fs" => "fs",
+            "dns/promises" => "dns",
+            other => other,
+        };
+    }
+    parts.join(".")
+}

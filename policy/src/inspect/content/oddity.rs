@@ -1,0 +1,186 @@
+//! What makes source hard to read for people, found in its bytes: invisible characters, code pushed
+//! out of sight, marks that turn text, and lines nobody wrote.
+
+use super::signal::SignalKind;
+
+/// Spaces in a row, between code and code, that push the rest out of sight.
+const PUSHED: usize = 200;
+/// Spaces at the beginning of a line that do the same. Deep nesting is not that deep.
+const PUSHED_AT_START: usize = 400;
+/// Invisible characters in a row. An emoji has one or two.
+const INVISIBLE: usize = 16;
+/// Marks of a program written in brackets alone.
+const BRACKETS: usize = 400;
+/// Characters of a line that no person wrote.
+const LONG_LINE: usize = 5_000;
+
+/// Something odd and the offset it is at.
+pub(super) type Odd = (SignalKind, usize);
+
+/// Looks at the text of a file; each kind once.
+pub(super) fn oddities(text: &str) -> Vec<Odd> {
+    let mut found: Vec<Odd> = Vec::new();
+    let mut tell = |kind: SignalKind, at: Option<usize>| {
+        if let Some(at) = at {
+            found.push((kind, at));
+        }
+    };
+    tell(SignalKind::HiddenCode, pushed(text));
+    tell(SignalKind::Obfuscated, brackets(text));
+    if !text.is_ascii() {
+        tell(SignalKind::InvisibleText, invisible(text));
+        tell(SignalKind::TurnedText, turned(text));
+    }
+    found
+}
+
+/// Whether some line is longer than a person writes.
+pub(super) fn is_minified(text: &str) -> bool {
+    let mut start = 0;
+    memchr::memchr_iter(b'\n', text.as_bytes())
+        .chain([text.len()])
+        .any(|end| {
+            let length = end - start;
+            start = end + 1;
+            length > LONG_LINE
+        })
+}
+
+/// Code after many spaces on one line.
+fn pushed(text: &str) -> Option<usize> {
+    let needle = " ".repeat(PUSHED);
+    let tabs = "\t".repeat(PUSHED / 4);
+    pushed_by(text, &needle, b' ', PUSHED_AT_START)
+        .or_else(|| pushed_by(text, &tabs, b'\t', PUSHED_AT_START / 4))
+}
+
+fn pushed_by(text: &str, needle: &str, space: u8, at_start: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    while let Some(found) = memchr::memmem::find(bytes.get(from..)?, needle.as_bytes()) {
+        let start = from + found;
+        let length = bytes
+            .get(start..)?
+            .iter()
+            .take_while(|it| **it == space)
+            .count();
+        let end = start + length;
+        let is_first = start == 0 || bytes.get(start - 1) == Some(&b'\n');
+        let rest = text.get(end..).unwrap_or_default();
+        let rest = rest.lines().next().unwrap_or_default().trim();
+        // Tables of comments and the ends of padded lines are none.
+        let is_code = rest.len() >= 12
+            && rest.contains(['(', '=', ';'])
+            && !rest.starts_with(['/', '*', '#', '|', '+']);
+        if is_code && (!is_first || length >= at_start) {
+            return Some(end);
+        }
+        from = end;
+    }
+    None
+}
+
+/// A run of nothing but brackets, `!` and `+`, as of programs written in these alone.
+fn brackets(text: &str) -> Option<usize> {
+    let mut start = None;
+    let mut count = 0;
+    let mut pluses = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if matches!(byte, b'[' | b']' | b'(' | b')' | b'!' | b'+' | b'{' | b'}') {
+            start = start.or(Some(at));
+            count += 1;
+            pluses += usize::from(byte == b'+' || byte == b'!');
+            if count >= BRACKETS && pluses * 8 > count {
+                return start;
+            }
+        } else {
+            (start, count, pluses) = (None, 0, 0);
+        }
+    }
+    None
+}
+
+/// A run of characters that show nothing.
+fn invisible(text: &str) -> Option<usize> {
+    let mut count = 0;
+    for (at, character) in text.char_indices() {
+        let is_invisible = matches!(
+            character,
+            '\u{200b}'..='\u{200d}'
+                | '\u{2060}'..='\u{2064}'
+                | '\u{3164}'
+                | '\u{ffa0}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{e0000}'..='\u{e01ef}'
+        );
+        count = match is_invisible {
+            true => count + 1,
+            false => 0,
+        };
+        if count >= INVISIBLE {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// A mark that overrides the direction of text and is not within quotes of a table of such marks: an
+/// override or isolate that code follows on its line.
+fn turned(text: &str) -> Option<usize> {
+    let is_turning = |it: char| matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.char_indices().find_map(|(at, character)| {
+        let is_override = matches!(character, '\u{202d}' | '\u{202e}' | '\u{2066}'..='\u{2068}');
+        let line = text.get(at..)?.lines().next()?;
+        // Trojan source needs several on the line: one turns, others part it.
+        let count = line.chars().filter(|it| is_turning(*it)).count();
+        let apart = line
+            .chars()
+            .skip(1)
+            .take_while(|it| !is_turning(*it))
+            .count();
+        (is_override && count >= 2 && apart >= 3 && line.len() < 1_000).then_some(at)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(text: &str) -> Vec<SignalKind> {
+        oddities(text).into_iter().map(|(kind, _)| kind).collect()
+    }
+
+    #[test]
+    fn code_out_of_sight_is_found_and_aligned_comments_are_not() {
+        let far = " ".repeat(300);
+        assert_eq!(
+            kinds(&format!("let a = 1;{far}run(a); b = 2\n")),
+            [SignalKind::HiddenCode]
+        );
+        assert_eq!(kinds(&format!("let a = 1;{far}// run(a); b = 2\n")), []);
+        assert_eq!(kinds(&format!("let a = 1;{far}\n")), []);
+        assert_eq!(kinds(&format!("{far}let a = run(1);\n")), []);
+    }
+
+    #[test]
+    fn programs_of_brackets_and_invisible_data_are_found() {
+        let brackets = "[][(![]+[])[+[]]]".repeat(40);
+        assert_eq!(kinds(&brackets), [SignalKind::Obfuscated]);
+        assert_eq!(kinds(&"]".repeat(900)), []);
+        let invisible: String = std::iter::repeat_n('\u{e0101}', 40).collect();
+        assert_eq!(
+            kinds(&format!("eval(s('{invisible}'))")),
+            [SignalKind::InvisibleText]
+        );
+        assert_eq!(kinds("\u{2764}\u{fe0f}\u{200d}\u{1f525}"), []);
+    }
+
+    #[test]
+    fn marks_that_turn_code_are_found_and_tables_of_them_are_not() {
+        assert_eq!(
+            kinds("if (level != 'user\u{202e} \u{2066}// only admins\u{2069} \u{2066}') {"),
+            [SignalKind::TurnedText]
+        );
+        assert_eq!(kinds("const marks = ['\u{202e}'];"), []);
+    }
+}

