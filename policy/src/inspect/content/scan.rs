@@ -376,14 +376,20 @@ impl<'a> Scanner<'a> {
                 false => around,
             };
         }
-        match self.function_before() {
-            Some(name) => {
-                let name = name.map(str::to_owned);
-                self.source
-                    .open(around, ScopeKind::Function, name.as_deref())
-            }
-            None => around,
+        let Some(name) = self.function_before() else {
+            return around;
+        };
+        let name = name.map(str::to_owned);
+        let scope = self
+            .source
+            .open(around, ScopeKind::Function, name.as_deref());
+        // The head of a method is no call of it.
+        let open = matching_open(&self.source.tokens);
+        let named = open.and_then(|it| self.source.tokens.get_mut(it.checked_sub(1)?));
+        if let Some(named) = named {
+            named.scope = scope;
         }
+        scope
     }
 
     /// Whether the tokens so far are the head of a function that does not run at once, and its
@@ -396,7 +402,7 @@ impl<'a> Scanner<'a> {
             let around = self.brackets.last().and_then(|it| tokens.get(it.token));
             return match around.is_some_and(|it| it.is_mark("(")) {
                 true => None,
-                false => Some(None),
+                false => Some(self.name_of_arrow()),
             };
         }
         if !last.is_mark(")") {
@@ -416,6 +422,24 @@ impl<'a> Scanner<'a> {
             it.is_mark("(") || it.is_mark("!") || (it.is_mark(",") && name.is_none())
         });
         (!runs_at_once).then_some(name)
+    }
+}
+
+impl Scanner<'_> {
+    /// What the arrow function is called that the tokens so far are the head of.
+    fn name_of_arrow(&self) -> Option<&str> {
+        let tokens = &self.source.tokens;
+        let (_, head) = tokens.split_last()?;
+        let mut first = match head.last()?.is_mark(")") {
+            true => matching_open(head)?,
+            false => head.len().checked_sub(1)?,
+        };
+        let before = |index: usize| index.checked_sub(1).and_then(|it| head.get(it));
+        if before(first)?.is_name("async") {
+            first = first.checked_sub(1)?;
+        }
+        let is_named = before(first).is_some_and(|it| it.is_mark("=") || it.is_mark(":"));
+        before(first.checked_sub(1)?)?.name().filter(|_| is_named)
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) fn unescape(raw: &str, language: Language) -> Cow<'_, str> {
         out.push_str(plain);
         let escape = escape.get(1..).unwrap_or_default();
         let Some(kind) = escape.chars().next() else {
+            rest = "";
             break;
         };
         let after = escape.get(kind.len_utf8()..).unwrap_or_default();
