@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::{self, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use cordon_policy::inspect::{Depth, Input, Limits, Sheet};
@@ -29,6 +29,7 @@ pub(crate) type Inspect = fn(&ArtifactId, Depth, &mut dyn Input, &Limits) -> io:
 /// # Errors
 /// When Cordon says something that cannot be understood.
 pub(crate) fn run(confinement: &Confinement, inspect: Inspect) -> io::Result<()> {
+    close_inherited();
     let socket: OwnedFd = rustix::stdio::stdin().try_clone_to_owned()?;
     let mut socket = UnixStream::from(socket);
     if socket.peer_addr().is_err() {
@@ -62,11 +63,30 @@ pub(crate) fn run(confinement: &Confinement, inspect: Inspect) -> io::Result<()>
     Ok(())
 }
 
+/// Closes what whoever started Cordon left open for its children, and Cordon so for this one:
+/// listening sockets, log files, pipes.
+fn close_inherited() {
+    let Ok(open) = std::fs::read_dir("/dev/fd") else {
+        return;
+    };
+    let numbers: Vec<RawFd> = open
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    // The folder just read is closed already; that one, and any like it, is no error.
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        let _ = nix::unistd::close(number);
+    }
+}
+
 /// Says in one line what panicked: Cordon shows the last line a worker wrote.
 fn complain(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let what = panic.payload_as_str().unwrap_or("no message");
-    let line = format!("panicked at {}: {what}\n", place.unwrap_or_default());
+    let line = format!(
+        "panicked: {}, at {}\n",
+        what.escape_debug(),
+        place.unwrap_or_default()
+    );
     // Nobody else to tell.
     let _ = io::stderr().write_all(line.as_bytes());
 }

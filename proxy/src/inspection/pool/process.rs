@@ -267,7 +267,8 @@ fn listen(process: u32, stderr: ChildStderr) -> String {
         }
         let line = String::from_utf8_lossy(&line);
         let line = line.trim();
-        if !line.is_empty() {
+        // Advice about back-traces, after what matters.
+        if !line.is_empty() && !line.starts_with("note: ") {
             tracing::warn!(process, line = ?line, "an inspection worker complains");
             line.clone_into(&mut last);
         }

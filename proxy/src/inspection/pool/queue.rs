@@ -235,8 +235,8 @@ mod tests {
     #[test]
     fn those_nobody_waits_for_are_passed_over_and_make_room() {
         let queue = Queue::new(1);
-        let ends = push(&queue, &["left", "right"]);
-        drop(ends.into_iter().next());
+        let mut ends = push(&queue, &["left", "right"]);
+        drop(ends.remove(0));
         assert_eq!(next(&queue).expect("a turn").0, "right");
         assert!(next(&queue).is_none());
         for round in 0..2 {
