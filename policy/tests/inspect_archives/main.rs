@@ -1,0 +1,109 @@
+//! Archives two readers could take differently, or that are made to cost: every case of group A
+//! that is about the archive itself, made by generators.
+
+mod bombs;
+mod cases_tar;
+mod cases_zip;
+mod properties;
+mod table;
+mod tarfile;
+mod zipfile;
+
+use std::io::Cursor;
+
+use table::{CRATE, Case, Expected, NPM, WHEEL, reading, row, shown};
+use tarfile::Tar;
+
+fn cases() -> Vec<Case> {
+    [cases_zip::cases(), cases_tar::cases()].concat()
+}
+
+#[test]
+fn every_case_has_its_outcome() {
+    let mut cases = [cases(), cases_tar::bombs()].concat();
+    cases.sort_by_key(|it| it.id);
+    let rows: Vec<_> = cases.iter().map(row).collect();
+    let wrong: Vec<&String> = rows.iter().filter_map(|it| it.as_ref().err()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let rows: Vec<String> = rows.into_iter().flatten().collect();
+    insta::assert_snapshot!(rows.join("\n"));
+}
+
+#[test]
+fn a_80_a_cut_archive_is_never_faultless() {
+    for case in cases().iter().filter(|it| it.bytes.len() < 1 << 20) {
+        if matches!(case.expected, Expected::Fault(_)) {
+            continue;
+        }
+        let length = case.bytes.len();
+        let borders = (0..length).step_by(512).chain([length - 1]);
+        for cut in borders {
+            let reading = reading(case.file, Cursor::new(&case.bytes[..cut]));
+            assert!(!reading.faults.is_empty(), "{} cut to {cut}", case.what);
+        }
+    }
+}
+
+#[test]
+fn a_81_a_flipped_bit_never_stops_the_reader() {
+    let fine = cases()
+        .into_iter()
+        .filter(|it| it.expected == Expected::Fine);
+    let fine: Vec<Case> = fine.filter(|it| it.bytes.len() < 4_096).collect();
+    let flips = 10_000 / fine.len() + 1;
+    for mut case in fine {
+        for n in 0..flips {
+            let bit = n * case.bytes.len() * 8 / flips;
+            case.bytes[bit / 8] ^= 1 << (bit % 8);
+            reading(case.file, Cursor::new(&case.bytes));
+            case.bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+}
+
+#[test]
+fn files_are_shown_once_whole_and_in_order() {
+    let tar = Tar::new()
+        .folder("package")
+        .file("package/package.json", b"{}")
+        .file("package/./lib/x.js", b"1")
+        .file("package/empty", b"")
+        .gz();
+    let (reading, shown) = shown(NPM, &tar);
+    assert!(reading.faults.is_empty(), "{:?}", reading.faults);
+    assert_eq!(reading.root.as_deref(), Some("package"));
+    assert_eq!((reading.files, reading.unpacked_bytes), (3, 3));
+    let files: Vec<_> = shown
+        .files
+        .iter()
+        .map(|(path, size, bytes)| (path.as_str(), *size, bytes.as_slice()))
+        .collect();
+    assert_eq!(
+        files,
+        [
+            ("package/package.json", 2, &b"{}"[..]),
+            ("package/lib/x.js", 1, b"1"),
+            ("package/empty", 0, b""),
+        ]
+    );
+}
+
+#[test]
+fn what_has_no_safe_path_is_not_shown() {
+    let tar = Tar::new()
+        .file("a-1.0.0/../x", b"1")
+        .file("a-1.0.0/y", b"2")
+        .gz();
+    let (_, shown) = shown(CRATE, &tar);
+    let paths: Vec<&str> = shown.files.iter().map(|it| it.0.as_str()).collect();
+    assert_eq!(paths, ["a-1.0.0/y"]);
+}
+
+#[test]
+fn no_more_is_kept_of_a_file_than_was_wanted() {
+    let zip = zipfile::Zip::of(vec![zipfile::Entry::new("a/large", &vec![7; 8 << 20])]).bytes();
+    let memory = allocation_counter::measure(|| {
+        assert!(reading(WHEEL, Cursor::new(&zip)).faults.is_empty());
+    });
+    assert!(memory.bytes_max < 1 << 20, "{memory:?}");
+}
