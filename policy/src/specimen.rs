@@ -104,6 +104,8 @@ pub struct Release {
     /// Whether the archive requires what the registry does not show, or where registries show
     /// nothing of the kind, calls itself otherwise.
     pub has_other_manifest: bool,
+    /// Whether its archive is one installers could take differently.
+    pub has_hostile_archive: bool,
     /// Whether code runs when it is installed.
     pub has_install_code: bool,
     /// Packages of the registry it depends on.

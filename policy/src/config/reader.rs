@@ -258,6 +258,22 @@ impl<'f, 't> TableReader<'f, 't> {
         None
     }
 
+    /// A list of words of a closed list.
+    pub fn choices<T: Clone>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<Vec<T>> {
+        let written = self.strings(key)?;
+        let path = self.path_of(key);
+        let chosen = written.into_iter().filter_map(|text| {
+            let found = choices.iter().find(|(word, _)| *word == text.value);
+            if found.is_none() {
+                let help = help_for(&text.value, choices.iter().map(|(word, _)| *word));
+                let what = format!("`{path}` cannot hold `{}`", shown(&text.value));
+                self.file.error("unknown-value", &text.bytes, what, help);
+            }
+            found.map(|(_, value)| value.clone())
+        });
+        Some(chosen.collect())
+    }
+
     /// A list of texts.
     pub fn strings(&mut self, key: &str) -> Option<Vec<Spanned<String>>> {
         self.note(key, || KeyType::Texts);

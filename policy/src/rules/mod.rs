@@ -20,6 +20,7 @@ pub mod advisory;
 mod advisory_data;
 mod advisory_ignored;
 pub mod allow;
+pub mod archive;
 pub mod condition;
 pub mod deny;
 mod end_of_life;
@@ -59,6 +60,7 @@ use crate::verdict::Effect;
 pub static RULES: &[RuleKind] = &[
     advisory::KIND,
     allow::KIND,
+    archive::KIND,
     condition::KIND,
     deny::KIND,
     exotic_dependency::KIND,

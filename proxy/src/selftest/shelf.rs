@@ -229,7 +229,11 @@ impl<'a> File<'a> {
                 cargo_toml(name, release),
             )
         };
-        let declared = tar_gz(&inner, &content);
+        let mut declared = tar_gz(&inner, &content);
+        if release.has_hostile_archive {
+            // Some readers refuse what comes after the end, others do not look.
+            declared = [&declared[..], b"something else"].concat().into();
+        }
         let served = match release.has_other_bytes {
             true => tar_gz(&inner, &format!("{content}\n")),
             false => declared.clone(),
