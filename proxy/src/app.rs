@@ -52,6 +52,7 @@ pub fn observing_engine(
         upstreams,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
+        inspector: Arc::new(crate::inspection::InProcess::default()),
         metrics: Arc::new(metrics()),
     }))
 }

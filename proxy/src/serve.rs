@@ -326,6 +326,7 @@ fn engine(
         upstreams: Upstreams::new(&config.upstreams, &config.limits)?,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
+        inspector: Arc::new(crate::inspection::InProcess::default()),
         metrics: Arc::clone(metrics),
     }))
 }

@@ -7,6 +7,8 @@ use crate::inspect::{Faults, Mark, Sheet};
 /// What reading an archive showed, without what its files can do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveFacts {
+    /// The version of the inspection that found it, [`INSPECTOR`](crate::inspect::INSPECTOR) then.
+    pub inspector: u32,
     /// How many files it holds.
     pub files: u64,
     /// Bytes of all of them, unpacked.
@@ -21,6 +23,7 @@ pub struct ArchiveFacts {
 impl From<&Sheet> for ArchiveFacts {
     fn from(sheet: &Sheet) -> Self {
         Self {
+            inspector: sheet.inspector,
             files: sheet.files,
             unpacked_bytes: sheet.unpacked_bytes,
             faults: sheet.faults.clone(),

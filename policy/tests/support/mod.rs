@@ -100,9 +100,13 @@ pub fn candidate(purl: &str) -> VersionFacts {
     facts
 }
 
-/// [`candidate`] with its bytes fetched and found honest.
+/// [`candidate`] with its bytes fetched, looked into and found honest.
 pub fn fetched(purl: &str) -> VersionFacts {
     let mut facts = candidate(purl);
     facts.bytes = Fact::Known(honest_bytes());
+    facts.archive = Fact::Known(Arc::default());
+    facts.agreement = Fact::Absent;
+    facts.content = Fact::Absent;
+    facts.content_change = Fact::Absent;
     facts
 }

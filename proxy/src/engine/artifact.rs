@@ -12,11 +12,12 @@ use cordon_storage::evidence::{Entry as LogEntry, Notice, Pin};
 use cordon_storage::{StorageError, StorageErrorKind};
 
 use super::Engine;
-use super::context::Context;
 use super::failure::Failure;
 use super::fetch::Spooled;
 use super::freshness::Freshness;
 use super::gate::{Cleared, ClearedBytes};
+use super::inspect::{forget_others, to_learn};
+use super::judge::Judgement;
 use super::kept::read_all;
 use super::package::Package;
 use super::snapshot::Snapshot;
@@ -56,8 +57,12 @@ pub(super) enum Outcome {
 }
 
 /// A listed candidate whose bytes are wanted.
-struct Wanted {
-    package: Arc<Package>,
+pub(super) struct Wanted {
+    pub(super) package: Arc<Package>,
+    /// The verdicts over all of the package.
+    pub(super) judgement: Arc<Judgement>,
+    /// Its number among the candidates.
+    pub(super) index: usize,
     facts: VersionFacts,
     source: Arc<ArtifactSource>,
     snapshot: Arc<Snapshot>,
@@ -115,7 +120,7 @@ impl Engine {
         if let Some(decision) = judgement.withheld.get(&index) {
             return Ok(Outcome::Refused(Arc::clone(decision)));
         }
-        let wanted = wanted(package, index, request, snapshot, &judgement.context)?;
+        let wanted = wanted(package, index, request, snapshot, judgement)?;
         if let Some(hot) = self.reuse(key, &wanted) {
             return Ok(Outcome::Cleared(hot));
         }
@@ -220,7 +225,7 @@ impl Engine {
         &self,
         wanted: &Wanted,
         bytes: ByteFacts,
-        held: Held,
+        mut held: Held,
     ) -> Result<Outcome, Failure> {
         let id = &wanted.facts.artifact;
         // Until they are open for whoever asked, they must not be collected.
@@ -230,11 +235,21 @@ impl Engine {
         let mut facts = wanted.facts.clone();
         facts.bytes = Fact::Known(bytes.clone());
         facts.history.pinned = pinned.clone();
-        let evaluation = wanted.snapshot.ruleset.evaluate(&facts, now);
+        forget_others(&mut facts, &bytes);
+        let ruleset = &wanted.snapshot.ruleset;
+        let mut evaluation = ruleset.evaluate(&facts, now);
+        let learn = to_learn(ruleset, &evaluation, &facts, now);
+        if !learn.is_empty() {
+            self.look_into(wanted, learn, &mut facts, &mut held).await?;
+            evaluation = ruleset.evaluate(&facts, now);
+        }
         let effect = evaluation.effect();
         let mut reader = None;
-        if matches!(effect, Effect::Allow | Effect::Quarantine) && evaluation.awaits().is_empty() {
-            reader = self.keep(wanted, &bytes, held).await?;
+        let is_kept =
+            matches!(effect, Effect::Allow | Effect::Quarantine) && evaluation.awaits().is_empty();
+        if is_kept {
+            let upstream = wanted.package.upstream.id();
+            reader = self.keep(id, upstream, &bytes, held).await?;
         }
         let permit = evaluation.permit();
         let turn = self.turns.of(&id.subject.name).await;
@@ -260,7 +275,8 @@ impl Engine {
                     nearest_allowed: None,
                 });
                 let mut log = vec![LogEntry::Decision(Box::new((*decision).clone()))];
-                if pinned.is_none() && permit.is_some() {
+                // What is held for a person to look at must stay what it was as well.
+                if pinned.is_none() && is_kept {
                     let pin = Pin {
                         artifact: id.clone(),
                         sha256: bytes.sha256.clone(),
@@ -274,10 +290,16 @@ impl Engine {
             }
         };
         drop(turn);
+        let package = &wanted.package;
+        if is_kept {
+            package.note_pinned(id, &bytes.sha256);
+        }
+        // After the pin: what was found is told of the pinned bytes alone.
+        let inspections = &package.inspections;
+        inspections.note(&bytes.sha256, &decision.facts, permit.is_none());
         let Some(permit) = permit else {
             return Ok(Outcome::Refused(decision));
         };
-        let package = &wanted.package;
         package.note_allowed(id, permit.sha256(), decision.at);
         if pinned.is_none() && self.stores.evidence.pin(id).await?.as_ref() != Some(permit.sha256())
         {
@@ -301,9 +323,10 @@ impl Engine {
 
     /// Keeps the bytes and their record. Answers them when they are open already: those cannot go
     /// away any more.
-    async fn keep(
+    pub(super) async fn keep(
         &self,
-        wanted: &Wanted,
+        id: &ArtifactId,
+        upstream: &str,
         bytes: &ByteFacts,
         held: Held,
     ) -> Result<Option<BlobReader>, Failure> {
@@ -320,14 +343,11 @@ impl Engine {
             sha256: bytes.sha256.clone(),
             size_bytes: bytes.size_bytes,
             fetched_at: now,
-            upstream: wanted.package.upstream.id().into(),
+            upstream: upstream.into(),
             computed,
             last_used_at: now,
         };
-        self.stores
-            .cache
-            .put_artifact(&wanted.facts.artifact, &record)
-            .await?;
+        self.stores.cache.put_artifact(id, &record).await?;
         Ok(None)
     }
 
@@ -365,7 +385,7 @@ impl Engine {
 }
 
 /// Where the bytes being judged are.
-enum Held {
+pub(super) enum Held {
     Stored(BlobReader),
     Spooled(Spooled),
 }
@@ -412,10 +432,12 @@ fn wanted(
     index: usize,
     request: &ArtifactRequest,
     snapshot: Arc<Snapshot>,
-    context: &Context,
+    judgement: Arc<Judgement>,
 ) -> Result<Wanted, Failure> {
     let missing = || Failure::NotFound(format!("{} has no such file", package.name.purl()));
-    let mut facts = package.facts(index, context).ok_or_else(missing)?;
+    let mut facts = package
+        .facts(index, &judgement.context)
+        .ok_or_else(missing)?;
     let is_unlisted = package.is_unlisted(index);
     let source = match request.kind {
         ArtifactKind::Archive if is_unlisted => package.recorded_source(&facts),
@@ -450,6 +472,8 @@ fn wanted(
     }
     Ok(Wanted {
         package,
+        judgement,
+        index,
         facts,
         source: Arc::new(source),
         snapshot,

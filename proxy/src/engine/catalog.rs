@@ -151,6 +151,7 @@ impl Engine {
             valid_until,
             freshness: Arc::new(Freshness::of(&documents.all)),
             source,
+            inspections: None,
         }))
     }
 

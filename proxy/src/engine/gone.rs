@@ -180,6 +180,7 @@ impl Engine {
         });
         let (document, unlisted) = Unlisted::of(files).of_gone((since, is_believed), last, nothing);
         let seen = evidence.sightings(name).await?;
+        let inspections = self.inspections(name, &memory).await?;
         Ok(Some(Arc::new(Package {
             registry,
             upstream: Arc::clone(&absent.upstream),
@@ -191,6 +192,7 @@ impl Engine {
             document,
             owes_alarm: AtomicBool::new(has_removed_version(&memory)),
             remembered: ArcSwap::from_pointee(memory),
+            inspections,
             asked_in_vain: None,
             name: name.clone(),
             unlisted,

@@ -38,6 +38,8 @@ pub(super) struct Judgement {
     pub(super) context: Arc<Context>,
     /// Who it is for.
     pub(super) audience: Audience,
+    /// [`Inspections::epoch`](super::inspections::Inspections::epoch) before it was made.
+    pub(super) inspections_epoch: u64,
 }
 
 /// The newest judgements of a package, one for each audience that asked.
@@ -97,6 +99,7 @@ impl Engine {
         if let Some(judgement) = current(package, snapshot, now) {
             return Ok(judgement);
         }
+        let inspections_epoch = package.inspections.epoch();
         let context = Arc::new(self.context(package, snapshot, now).await?);
         let evaluated = match package.candidates() {
             0..=INLINE_CANDIDATES => evaluate_all(package, snapshot, &context, now),
@@ -113,7 +116,10 @@ impl Engine {
         let judgement = self
             .conclude(package, snapshot, now, context, evaluated, previous)
             .await?;
-        let judgement = Arc::new(judgement);
+        let judgement = Arc::new(Judgement {
+            inspections_epoch,
+            ..judgement
+        });
         package.judgements.put(Arc::clone(&judgement));
         self.tell_of_removals(package).await;
         Ok(judgement)
@@ -209,6 +215,7 @@ impl Engine {
             withheld,
             listed: u32::try_from(listed).unwrap_or(u32::MAX),
             audience: snapshot.audience.clone(),
+            inspections_epoch: 0,
         })
     }
 
@@ -257,6 +264,7 @@ fn current(package: &Package, snapshot: &Snapshot, now: Timestamp) -> Option<Arc
         .judgements
         .of(&snapshot.audience)
         .filter(|judgement| judgement.holds(snapshot.generation, now))
+        .filter(|judgement| judgement.inspections_epoch == package.inspections.epoch())
 }
 
 struct Evaluated {

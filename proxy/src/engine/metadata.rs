@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 use super::Engine;
 use super::failure::Failure;
 use super::freshness::Freshness;
+use super::inspections::Inspections;
 use super::judge::Judgement;
 use super::package::Package;
 use super::snapshot::Snapshot;
@@ -63,6 +64,8 @@ pub(super) struct Ready {
     pub(super) freshness: Arc<Freshness>,
     /// The one document it was made from, if it is a catalog.
     pub(super) source: Option<Digest>,
+    /// What was known of the inside of the package's files, and as of when.
+    pub(super) inspections: Option<(Arc<Inspections>, u64)>,
 }
 
 impl Ready {
@@ -72,7 +75,12 @@ impl Ready {
 
     /// Whether it holds as soon as its documents are confirmed.
     pub(super) fn is_of(&self, generation: u64, now: Timestamp) -> bool {
-        self.generation == generation && self.valid_until.is_none_or(|until| now < until)
+        self.generation == generation
+            && self.valid_until.is_none_or(|until| now < until)
+            && self
+                .inspections
+                .as_ref()
+                .is_none_or(|(inspections, epoch)| inspections.epoch() == *epoch)
     }
 
     pub(super) fn weight_bytes(&self) -> usize {
@@ -189,6 +197,10 @@ impl Engine {
             valid_until: judgement.valid_until,
             freshness: Arc::clone(&package.freshness),
             source: None,
+            inspections: Some((
+                Arc::clone(&package.inspections),
+                judgement.inspections_epoch,
+            )),
         }))
     }
 }

@@ -15,6 +15,7 @@ mod artifact;
 mod background;
 mod catalog;
 mod clock;
+mod content_baseline;
 mod context;
 mod documents;
 mod explain;
@@ -26,6 +27,8 @@ mod gone;
 mod hash;
 mod home;
 mod inflight;
+mod inspect;
+mod inspections;
 mod judge;
 mod kept;
 mod metadata;
@@ -76,6 +79,7 @@ use crate::config::Config;
 use crate::feeds::AdvisoryData;
 use crate::http::reply::Reply;
 use crate::http::target::ROUTE;
+use crate::inspection::Inspector;
 use crate::names::Names;
 use crate::registry::{
     self, ArtifactRequest, Denial, DenialScope, Links, Registry, RequestHead, Route,
@@ -85,6 +89,7 @@ use crate::upstream::Upstreams;
 use artifact::{Hot, Outcome};
 use background::Background;
 use inflight::Flights;
+use inspections::Inspections;
 use metadata::{Ready, ReadyKey};
 use missed::MissedNames;
 use observe::Meters;
@@ -130,6 +135,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Decision ids.
     pub ids: Arc<dyn IdSource>,
+    /// Looks into archives.
+    pub inspector: Arc<dyn Inspector>,
     /// Meters.
     pub metrics: Arc<Metrics>,
 }
@@ -147,6 +154,7 @@ pub struct Engine {
     upstreams: Upstreams,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
+    inspector: Arc<dyn Inspector>,
     metrics: Arc<Meters>,
     packages: moka::sync::Cache<PackageKey, Arc<Package>>,
     ready: moka::sync::Cache<ReadyKey, Arc<Ready>>,
@@ -162,6 +170,8 @@ pub struct Engine {
         Arc<std::collections::BTreeSet<smol_str::SmolStr>>,
     >,
     missed: Arc<MissedNames>,
+    /// What looking into the files of packages showed.
+    inspected: moka::sync::Cache<cordon_policy::model::PackageName, Arc<Inspections>>,
     /// Packages in use that were not found upstream, since when.
     suspects: moka::sync::Cache<cordon_policy::model::PackageName, Timestamp>,
     package_flights: Flights<PackageKey, Flown<Arc<Package>>>,
@@ -192,6 +202,7 @@ impl Engine {
             upstreams,
             clock,
             ids,
+            inspector,
             metrics,
         } = parts;
         let limits = config.limits.clone();
@@ -233,6 +244,7 @@ impl Engine {
             told: moka::sync::Cache::new(FAILURES),
             told_reports: moka::sync::Cache::new(FAILURES),
             missed: Arc::new(MissedNames::new()),
+            inspected: moka::sync::Cache::new(inspections::PACKAGES),
             suspects: moka::sync::Cache::new(FAILURES),
             package_flights: Flights::new(limits.connections),
             render_flights: Flights::new(limits.connections),
@@ -252,6 +264,7 @@ impl Engine {
             upstreams,
             clock,
             ids,
+            inspector,
             metrics,
         })
     }

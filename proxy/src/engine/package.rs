@@ -19,6 +19,7 @@ use super::documents::{Documents, Known, Wanted};
 use super::failure::Failure;
 use super::freshness::Freshness;
 use super::gone::Absent;
+use super::inspections::Inspections;
 use super::judge::Judgements;
 use super::removals::Compared;
 use super::sightings::Sightings;
@@ -54,6 +55,8 @@ pub(super) struct Package {
     pub(super) asked_in_vain: Option<AskedInVain>,
     /// What was had and is not in the document, numbered after what is.
     pub(super) unlisted: Unlisted,
+    /// What looking into its files showed.
+    pub(super) inspections: Arc<Inspections>,
     /// Whether it is to be told who has what was removed.
     pub(super) owes_alarm: AtomicBool,
 }
@@ -151,6 +154,7 @@ impl Package {
     pub(super) fn facts(&self, index: usize, context: &Context) -> Option<VersionFacts> {
         let mut facts = self.candidate(index)?.clone();
         facts.history = self.history(&facts);
+        self.inspections.complete(&mut facts);
         match self.is_unlisted(index) {
             true => context.complete_recorded(&mut facts),
             false => context.complete(index, &mut facts),
@@ -218,6 +222,22 @@ impl Package {
             let mut all = HashMap::clone(all);
             let remembered = all.entry(key.clone()).or_default();
             remembered.first_allowed_at.get_or_insert(at);
+            remembered.pinned.get_or_insert_with(|| sha256.clone());
+            all
+        });
+    }
+
+    /// The bytes of a file are held: from now on no others are it.
+    pub(super) fn note_pinned(&self, id: &ArtifactId, sha256: &Digest) {
+        let key = (id.subject.version.clone(), id.file.clone());
+        let is_known =
+            |all: &HashMap<_, Remembered>| all.get(&key).is_some_and(|it| it.pinned.is_some());
+        if id.kind != ArtifactKind::Archive || is_known(&self.remembered.load()) {
+            return;
+        }
+        self.remembered.rcu(|all| {
+            let mut all = HashMap::clone(all);
+            let remembered = all.entry(key.clone()).or_default();
             remembered.pinned.get_or_insert_with(|| sha256.clone());
             all
         });
@@ -407,6 +427,7 @@ impl Engine {
         } = self
             .compare(registry, name, wanted, first, parsed, &mut remembered)
             .await?;
+        let inspections = self.inspections(name, &remembered).await?;
         let before = held.map(|package| &package.sightings);
         let now = self.clock.now();
         let package = Arc::new(Package {
@@ -420,6 +441,7 @@ impl Engine {
             document,
             owes_alarm: AtomicBool::new(owes_alarm),
             remembered: ArcSwap::from_pointee(remembered),
+            inspections,
             asked_in_vain: missed.map(|first_at| AskedInVain { first_at }),
             name: name.clone(),
             unlisted,

@@ -193,6 +193,7 @@ async fn play(
         upstreams: Upstreams::new(&config.upstreams, &config.limits)?,
         clock: Arc::new(Standing(now)),
         ids: Arc::new(RandomIds),
+        inspector: Arc::new(crate::inspection::InProcess::default()),
         metrics: Arc::new(crate::app::metrics()),
         config,
     });

@@ -262,6 +262,7 @@ fn engine_of(
         upstreams,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         ids: Arc::new(RandomIds),
+        inspector: Arc::new(crate::inspection::InProcess::default()),
         metrics: Arc::new(crate::app::metrics()),
     })
 }

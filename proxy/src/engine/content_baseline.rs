@@ -1,0 +1,168 @@
+//! The earlier version whose content a new one is compared with.
+//!
+//! Not simply the one before: who takes a package over publishes several versions in a row, and the
+//! second would change nothing against the first. It is the newest that was public for
+//! [`SETTLED`] when the new one was published, long enough for most hijacks to be noticed, and that
+//! may be had now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cordon_policy::facts::{Fact, VersionFacts};
+use cordon_policy::inspect::content::ContentFacts;
+use cordon_policy::inspect::{Depth, INSPECTOR};
+use cordon_policy::model::{Scheme, Timestamp, Version};
+use cordon_policy::reason;
+
+use super::Engine;
+use super::artifact::{Held, Wanted};
+use super::failure::Failure;
+use super::judge::Judgement;
+use super::package::Package;
+
+/// How long a version was public before it is compared with.
+pub(super) const SETTLED: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// A version with what its files can do.
+pub(super) type Baseline = (Version, Arc<ContentFacts>);
+
+impl Engine {
+    /// What the version compared with can do; `Absent` when there is none.
+    pub(super) async fn content_baseline(
+        &self,
+        wanted: &Wanted,
+        facts: &VersionFacts,
+    ) -> Result<Fact<Baseline>, Failure> {
+        let Some(index) = find(&wanted.package, &wanted.judgement, facts) else {
+            return Ok(Fact::Absent);
+        };
+        let Some(before) = wanted.package.candidate(index) else {
+            return Ok(Fact::Absent);
+        };
+        let version = before.subject().version.clone();
+        let unavailable = |why: &str| {
+            let why = format!("{version}, which it is compared with: {why}");
+            Fact::Unavailable(reason::ascii(&why, 200).into())
+        };
+        let content = match self.content_of(&wanted.package, index, before).await {
+            Ok(Ok(content)) => content,
+            Ok(Err(why)) => return Ok(unavailable(&why)),
+            Err(Failure::Store(error)) => return Err(Failure::Store(error)),
+            Err(failure) => return Ok(unavailable(&failure.to_string())),
+        };
+        Ok(Fact::Known((version, content)))
+    }
+
+    /// What the files of a listed candidate can do. The inner error says why that is not known.
+    async fn content_of(
+        &self,
+        package: &Arc<Package>,
+        index: usize,
+        candidate: &VersionFacts,
+    ) -> Result<Result<Arc<ContentFacts>, String>, Failure> {
+        let id = &candidate.artifact;
+        // Made from bytes that were proved then; the registry may not put others in their place.
+        if let Some(record) = self.stores.cache.sheet(id).await?
+            && record.sheet.inspector == INSPECTOR
+            && let Some(content) = record.sheet.content
+        {
+            return Ok(Ok(content.into()));
+        }
+        let source = package.document.locate(index)?;
+        let upstream = &package.upstream;
+        let (mut held, bytes) = match self.stored(id, &source, upstream.id()).await? {
+            Some((reader, bytes)) => (Held::Stored(reader), bytes),
+            None => {
+                let ecosystem = id.subject.name.ecosystem().as_str();
+                let spooled = self.spool(upstream, ecosystem, &source).await?;
+                let bytes = spooled.facts.clone();
+                (Held::Spooled(spooled), bytes)
+            }
+        };
+        if !bytes.mismatches.is_empty() || bytes.declared_size_bytes.is_some() {
+            return Ok(Err("its bytes are not those declared".to_owned()));
+        }
+        let _held = self.space.hold(&bytes.sha256).await;
+        let sheet = match self.sheet(id, &bytes, Depth::Content, &mut held).await? {
+            Ok(sheet) => sheet,
+            Err(why) => return Ok(Err(why.into())),
+        };
+        self.keep(id, upstream.id(), &bytes, held).await?;
+        match sheet.content {
+            Some(content) => Ok(Ok(content.into())),
+            None => Ok(Err("nothing is known of its files".to_owned())),
+        }
+    }
+}
+
+/// The candidate to compare with: of the same line if there is one, a release for a release, and the
+/// file most like this one.
+fn find(package: &Package, judgement: &Judgement, facts: &VersionFacts) -> Option<usize> {
+    let scheme = package.registry.scheme();
+    let of = Of {
+        scheme,
+        facts,
+        published_at: facts.published_at.known().copied(),
+    };
+    let candidates = package.document.candidates().iter().enumerate();
+    let candidates = candidates
+        .filter(|(index, it)| !judgement.withheld.contains_key(index) && of.is_settled_before(it));
+    candidates
+        .max_by(|(_, a), (_, b)| {
+            of.rank(a)
+                .cmp(&of.rank(b))
+                .then_with(|| scheme.compare(&a.subject().version, &b.subject().version))
+                .then_with(|| of.likeness(a).cmp(&of.likeness(b)))
+        })
+        .map(|(index, _)| index)
+}
+
+/// The version something is looked for to compare with.
+struct Of<'a> {
+    scheme: &'a dyn Scheme,
+    facts: &'a VersionFacts,
+    published_at: Option<Timestamp>,
+}
+
+impl Of<'_> {
+    /// Whether a candidate was public for long enough. Registries began to tell dates at some point:
+    /// what has none is old where others have one.
+    fn is_settled_before(&self, other: &VersionFacts) -> bool {
+        if other.subject().version == self.facts.subject().version {
+            return false;
+        }
+        let version = &self.facts.subject().version;
+        let is_lower = self
+            .scheme
+            .compare(&other.subject().version, version)
+            .is_lt();
+        match (other.published_at.known(), self.published_at) {
+            (Some(other), Some(own)) => other.saturating_add(SETTLED) <= own,
+            (None, Some(_)) => true,
+            (_, None) => is_lower,
+        }
+    }
+
+    /// Lines count first: the same, then lower ones; a release is compared with releases.
+    fn rank(&self, other: &VersionFacts) -> impl Ord + use<> {
+        let line = |facts: &VersionFacts| self.scheme.line(&facts.subject().version);
+        let (own, others) = (line(self.facts), line(other));
+        let is_prerelease = |it: &VersionFacts| self.scheme.is_prerelease(&it.subject().version);
+        let is_alike = is_prerelease(self.facts) || !is_prerelease(other);
+        (others == own, others < own, is_alike, others)
+    }
+
+    /// How many characters at its end the file's name has in common, which is where a wheel's tags
+    /// are.
+    fn likeness(&self, other: &VersionFacts) -> usize {
+        let reversed = |facts: &VersionFacts| {
+            let name: Vec<u8> = facts.artifact.file.as_str().bytes().rev().collect();
+            name
+        };
+        let (own, others) = (reversed(self.facts), reversed(other));
+        own.iter()
+            .zip(&others)
+            .take_while(|(own, other)| own == other)
+            .count()
+    }
+}

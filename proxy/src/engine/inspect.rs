@@ -1,0 +1,191 @@
+//! Looking into archives where the rules want it: the file that is to be served, and for what it
+//! changes the one before it.
+
+use std::sync::Arc;
+
+use cordon_policy::evaluate::Ruleset;
+use cordon_policy::facts::{ArchiveFacts, ByteFacts, Fact, FactKind, FactSet, VersionFacts};
+use cordon_policy::inspect::content::ContentChange;
+use cordon_policy::inspect::manifest::Disagreement;
+use cordon_policy::inspect::{Depth, INSPECTOR, Sheet};
+use cordon_policy::model::{ArtifactId, ArtifactKind, Timestamp};
+use cordon_policy::reason;
+use cordon_policy::verdict::{Effect, Evaluation};
+use cordon_storage::cache::SheetRecord;
+use smol_str::SmolStr;
+
+use super::Engine;
+use super::artifact::{Held, Wanted};
+use super::failure::Failure;
+use super::inspections::inspected_facts;
+use crate::inspection::{Job, Source};
+
+/// Longest text about what failed that is kept.
+const WHY_CHARS: usize = 200;
+
+/// What is to be learned before a candidate can be judged with its bytes.
+pub(super) fn to_learn(
+    ruleset: &Ruleset,
+    evaluation: &Evaluation,
+    facts: &VersionFacts,
+    now: Timestamp,
+) -> FactSet {
+    // What is refused for other reasons is not looked into: that could only add reasons.
+    if evaluation.effect() == Effect::Block || facts.artifact.kind != ArtifactKind::Archive {
+        return FactSet::EMPTY;
+    }
+    let wanted = evaluation.awaits().union(ruleset.wants(facts, now));
+    let missing = [
+        (FactKind::Archive, matches!(facts.archive, Fact::NotYet)),
+        (FactKind::Agreement, matches!(facts.agreement, Fact::NotYet)),
+        (FactKind::Content, matches!(facts.content, Fact::NotYet)),
+        (
+            FactKind::ContentChange,
+            matches!(facts.content_change, Fact::NotYet),
+        ),
+    ];
+    let missing = missing
+        .into_iter()
+        .filter(|(_, is_missing)| *is_missing)
+        .fold(FactSet::EMPTY, |set, (kind, _)| {
+            set.union(FactSet::of(kind))
+        });
+    wanted.intersection(inspected_facts()).intersection(missing)
+}
+
+/// Makes the facts about an archive those about these bytes: what was found in others, or by another
+/// version of the inspection, says nothing. Files that derive from an archive are not looked into.
+pub(super) fn forget_others(facts: &mut VersionFacts, bytes: &ByteFacts) {
+    let is_about_these = facts.history.pinned.as_ref() == Some(&bytes.sha256)
+        && facts
+            .archive
+            .known()
+            .is_some_and(|archive| archive.inspector == INSPECTOR);
+    if facts.artifact.kind != ArtifactKind::Archive {
+        if matches!(facts.archive, Fact::NotYet) {
+            (facts.archive, facts.agreement) = (Fact::Absent, Fact::Absent);
+            (facts.content, facts.content_change) = (Fact::Absent, Fact::Absent);
+        }
+        return;
+    }
+    if !is_about_these {
+        (facts.archive, facts.agreement) = (Fact::NotYet, Fact::NotYet);
+        (facts.content, facts.content_change) = (Fact::NotYet, Fact::NotYet);
+    }
+}
+
+fn unavailable<T>(why: &str) -> Fact<T> {
+    Fact::Unavailable(reason::ascii(why, WHY_CHARS).into())
+}
+
+impl Engine {
+    /// Learns what is to be learned from the bytes.
+    pub(super) async fn look_into(
+        &self,
+        wanted: &Wanted,
+        learn: FactSet,
+        facts: &mut VersionFacts,
+        held: &mut Held,
+    ) -> Result<(), Failure> {
+        let is_about_content =
+            learn.contains(FactKind::Content) || learn.contains(FactKind::ContentChange);
+        let depth = match is_about_content {
+            true => Depth::Content,
+            false => Depth::Structure,
+        };
+        let Some(bytes) = facts.bytes.known().cloned() else {
+            return Ok(());
+        };
+        let sheet = match self.sheet(&facts.artifact, &bytes, depth, held).await? {
+            Ok(sheet) => sheet,
+            Err(why) => {
+                set_unavailable(facts, learn, &why);
+                return Ok(());
+            }
+        };
+        facts.archive = Fact::Known(Arc::new(ArchiveFacts::from(&sheet)));
+        if learn.contains(FactKind::Agreement) {
+            facts.agreement = agreement(wanted, &sheet);
+        }
+        if !is_about_content {
+            return Ok(());
+        }
+        let content = sheet.content.map(Arc::from);
+        let Some(content) = content else {
+            (facts.content, facts.content_change) = (Fact::Absent, Fact::Absent);
+            return Ok(());
+        };
+        facts.content = Fact::Known(Arc::clone(&content));
+        if learn.contains(FactKind::ContentChange) {
+            facts.content_change = match self.content_baseline(wanted, facts).await? {
+                Fact::Known((since, before)) => {
+                    Fact::Known(Arc::new(ContentChange::between(since, &before, &content)))
+                }
+                Fact::Absent => Fact::Absent,
+                Fact::Unavailable(why) => Fact::Unavailable(why),
+                Fact::NotYet => unavailable("the version before was not looked at"),
+            };
+        }
+        Ok(())
+    }
+
+    /// The sheet of the bytes: remembered, or made now. The inner error says why there is none.
+    pub(super) async fn sheet(
+        &self,
+        artifact: &ArtifactId,
+        bytes: &ByteFacts,
+        depth: Depth,
+        held: &mut Held,
+    ) -> Result<Result<Sheet, SmolStr>, Failure> {
+        let remembered = self.stores.cache.sheet(artifact).await?;
+        if let Some(SheetRecord { sha256, sheet }) = remembered
+            && sha256 == bytes.sha256
+            && sheet.inspector == INSPECTOR
+            && (depth == Depth::Structure || sheet.content.is_some())
+        {
+            return Ok(Ok(sheet));
+        }
+        let source = match held {
+            Held::Stored(reader) => Source::Blob(Arc::clone(reader)),
+            Held::Spooled(spooled) => Source::File(spooled.staged.file().await?),
+        };
+        let job = Job {
+            artifact: artifact.clone(),
+            depth,
+            source,
+        };
+        let sheet = match self.inspector.inspect(job).await {
+            Ok(sheet) => sheet,
+            Err(failure) => {
+                tracing::warn!(%artifact, %failure, "an archive could not be looked into");
+                return Ok(Err(reason::ascii(&failure.to_string(), WHY_CHARS).into()));
+            }
+        };
+        let record = SheetRecord {
+            sha256: bytes.sha256.clone(),
+            sheet,
+        };
+        self.stores.cache.put_sheet(artifact, &record).await?;
+        Ok(Ok(record.sheet))
+    }
+}
+
+/// Where the registry's document and the archive contradict each other.
+fn agreement(wanted: &Wanted, sheet: &Sheet) -> Fact<Arc<[Disagreement]>> {
+    let _ = (wanted, sheet);
+    Fact::Absent
+}
+
+fn set_unavailable(facts: &mut VersionFacts, learn: FactSet, why: &str) {
+    // Whatever else was to be learned needs the archive.
+    facts.archive = unavailable(why);
+    if learn.contains(FactKind::Agreement) {
+        facts.agreement = unavailable(why);
+    }
+    if learn.contains(FactKind::Content) {
+        facts.content = unavailable(why);
+    }
+    if learn.contains(FactKind::ContentChange) {
+        facts.content_change = unavailable(why);
+    }
+}
