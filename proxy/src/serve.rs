@@ -20,6 +20,7 @@ use crate::engine::{Clock, Engine, Parts, RandomIds, SystemClock};
 use crate::feeds::{AdvisoryData, Feeds};
 use crate::http::body::DamageReport;
 use crate::http::respond::Responder;
+use crate::inspection::Workers;
 use crate::maintenance;
 use crate::names::{Names, NamesError};
 use crate::policy_files::LoadedPolicy;
@@ -316,6 +317,9 @@ fn engine(
     public_url: Url,
     metrics: &Arc<Metrics>,
 ) -> Result<Arc<Engine>, ServeError> {
+    let limits = cordon_policy::inspect::Limits::default();
+    let inspector = Workers::new(&config.inspection, limits, Arc::clone(metrics))
+        .map_err(ServeError::System)?;
     Ok(Engine::new(Parts {
         config: Arc::clone(config),
         public_url,
@@ -326,7 +330,7 @@ fn engine(
         upstreams: Upstreams::new(&config.upstreams, &config.limits)?,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
-        inspector: Arc::new(crate::inspection::InProcess::default()),
+        inspector: Arc::new(inspector),
         metrics: Arc::clone(metrics),
     }))
 }

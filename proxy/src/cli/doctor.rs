@@ -3,6 +3,7 @@
 //! It changes nothing, and works beside a running Cordon as well as without one.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,11 +14,12 @@ use serde::Serialize;
 
 use super::output::{self, Lines, printable};
 use super::{Common, admin_client, fail, unusable};
+use crate::app;
 use crate::config::Config;
 use crate::data;
 use crate::engine::{Clock as _, SystemClock};
 use crate::feeds::installed::{self, folder};
-use crate::inspection;
+use crate::inspection::{self, Inspector, Workers};
 use crate::policy_files::{self, LoadedPolicy};
 use crate::registry;
 use crate::selftest::{self, Report, Row};
@@ -86,7 +88,7 @@ impl Doctor {
         checks.extend(lacking.map(|it| Check::new("scores", State::Note, it.to_string())));
         let examined = super::block_on(async {
             checks.push(server_check(&config).await);
-            let tested = selftest::run(&policy.ruleset, &registry::all(), now).await;
+            let tested = self_test(&config, &policy, now).await;
             let self_test = match tested {
                 Ok(report) => {
                     let state = match report.is_ok() {
@@ -101,8 +103,7 @@ impl Doctor {
                     ));
                     Some(report)
                 }
-                Err(error) => {
-                    let why = Chain(&error).to_string();
+                Err(why) => {
                     checks.push(Check::new("self-test", State::Failed, why));
                     None
                 }
@@ -166,6 +167,22 @@ fn data_check(config: &Config) -> Check {
             Check::new("data folder", State::Failed, why)
         }
     }
+}
+
+/// Tests the policy with the workers that would serve. The error says why it could not be.
+async fn self_test(
+    config: &Config,
+    policy: &LoadedPolicy,
+    now: Timestamp,
+) -> Result<Report, String> {
+    let limits = cordon_policy::inspect::Limits::default();
+    let metrics = Arc::new(app::metrics());
+    let workers = Workers::new(&config.inspection, limits, metrics)
+        .map_err(|error| format!("no inspection worker could be had: {error}"))?;
+    let inspector: Arc<dyn Inspector> = Arc::new(workers);
+    selftest::run(&policy.ruleset, &registry::all(), &inspector, now)
+        .await
+        .map_err(|error| Chain(&error).to_string())
 }
 
 /// Starts a worker as the server would.

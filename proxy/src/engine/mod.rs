@@ -296,6 +296,11 @@ impl Engine {
         &self.stores
     }
 
+    /// Who looks into archives, for the self-test.
+    pub fn inspector(&self) -> &Arc<dyn Inspector> {
+        &self.inspector
+    }
+
     /// The upstreams, for status pages.
     pub fn upstreams(&self) -> &Upstreams {
         &self.upstreams

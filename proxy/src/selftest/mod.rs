@@ -37,6 +37,7 @@ use crate::config::{Config, Overrides, Platform};
 use crate::engine::{Clock, Engine, Parts, RandomIds, Stores};
 use crate::feeds::AdvisoryData;
 use crate::feeds::data::{Belief, EcosystemFeed, LoadedFeed};
+use crate::inspection::Inspector;
 use crate::registry::Registry;
 use crate::upstream::{UpstreamError, Upstreams};
 use ask::Asker;
@@ -87,13 +88,15 @@ impl Clock for Standing {
     }
 }
 
-/// Tests a policy on these protocols.
+/// Tests a policy on these protocols, with archives looked into by `inspector`: the one that serves,
+/// or rules about archives would be said to act while nobody looks.
 ///
 /// # Errors
 /// If it could not be tested, which says nothing about the rules.
 pub async fn run(
     ruleset: &Ruleset,
     registries: &[&'static dyn Registry],
+    inspector: &Arc<dyn Inspector>,
     now: Timestamp,
 ) -> Result<Report, SelfTestError> {
     let started = Instant::now();
@@ -108,7 +111,7 @@ pub async fn run(
             .into_iter()
             .partition(|case| case.pair.refusal == Refusal::Bytes);
         for round in rounds(others) {
-            rows.extend(play(&ruleset, round, now).await?);
+            rows.extend(play(&ruleset, inspector, round, now).await?);
         }
         let mut alone: BTreeMap<RuleId, Vec<Case>> = BTreeMap::new();
         for case in by_bytes {
@@ -117,7 +120,7 @@ pub async fn run(
         for (rule, cases) in alone {
             let ruleset = Arc::new(ruleset.only(&rule));
             for round in rounds(cases) {
-                rows.extend(play(&ruleset, round, now).await?);
+                rows.extend(play(&ruleset, inspector, round, now).await?);
             }
         }
         Ok::<_, SelfTestError>(rows)
@@ -158,6 +161,7 @@ fn rounds(cases: Vec<Case>) -> Vec<Vec<Case>> {
 /// Publishes cases and asks for each.
 async fn play(
     ruleset: &Arc<Ruleset>,
+    inspector: &Arc<dyn Inspector>,
     cases: Vec<Case>,
     now: Timestamp,
 ) -> Result<Vec<Row>, SelfTestError> {
@@ -193,7 +197,7 @@ async fn play(
         upstreams: Upstreams::new(&config.upstreams, &config.limits)?,
         clock: Arc::new(Standing(now)),
         ids: Arc::new(RandomIds),
-        inspector: Arc::new(crate::inspection::InProcess::default()),
+        inspector: Arc::clone(inspector),
         metrics: Arc::new(crate::app::metrics()),
         config,
     });

@@ -75,7 +75,9 @@ impl SelfTest {
     /// Tests the policy in force, and tells log and meters.
     pub async fn run(&self) -> Arc<Tested> {
         let snapshot = self.engine.snapshot();
-        let report = run(&snapshot.ruleset, &registry::all(), SystemClock.now()).await;
+        let inspector = self.engine.inspector();
+        let now = SystemClock.now();
+        let report = run(&snapshot.ruleset, &registry::all(), inspector, now).await;
         let tested = Arc::new(Tested {
             generation: snapshot.generation,
             report: report.map_err(|error: SelfTestError| Chain(&error).to_string()),

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::{Report, run};
 use crate::engine::{Clock as _, SystemClock};
+use crate::inspection::Inspector;
 use crate::registry::{
     self, ArtifactSource, Catalog, Denial, DenialBody, Document, DocumentRequest, Entry, Links,
     Listing, MetadataError, Registry, Rendered, RequestHead, Route, RouteError, UpstreamDocument,
@@ -33,8 +34,12 @@ fn ruleset(text: &str) -> Ruleset {
         .ruleset
 }
 
+fn inspector() -> Arc<dyn Inspector> {
+    Arc::new(crate::inspection::InProcess::default())
+}
+
 async fn test(ruleset: &Ruleset) -> Report {
-    run(ruleset, &registry::all(), SystemClock.now())
+    run(ruleset, &registry::all(), &inspector(), SystemClock.now())
         .await
         .unwrap()
 }
@@ -300,7 +305,13 @@ impl Document for Unfiltered {
 #[tokio::test]
 async fn a_document_that_lists_everything_fails_on_its_plane_alone() {
     let ruleset = ruleset("[rules.minimum-age]\n");
-    let report = run(&ruleset, &[&ListsEverything], SystemClock.now()).await;
+    let report = run(
+        &ruleset,
+        &[&ListsEverything],
+        &inspector(),
+        SystemClock.now(),
+    )
+    .await;
     let report = report.unwrap();
     assert_eq!(failures(&report), [("minimum-age", "npm", "metadata")]);
 }
