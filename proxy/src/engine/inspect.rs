@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cordon_policy::evaluate::Ruleset;
 use cordon_policy::facts::{ArchiveFacts, ByteFacts, Fact, FactKind, FactSet, VersionFacts};
 use cordon_policy::inspect::content::ContentChange;
-use cordon_policy::inspect::manifest::Disagreement;
+use cordon_policy::inspect::manifest::{Disagreement, agree};
 use cordon_policy::inspect::{Depth, INSPECTOR, Sheet};
 use cordon_policy::model::{ArtifactId, ArtifactKind, Timestamp};
 use cordon_policy::reason;
@@ -170,10 +170,20 @@ impl Engine {
     }
 }
 
-/// Where the registry's document and the archive contradict each other.
+/// Where the registry's document and the archive contradict each other. An archive without a manifest
+/// that could be read has a fault, and is held for that.
 fn agreement(wanted: &Wanted, sheet: &Sheet) -> Fact<Arc<[Disagreement]>> {
-    let _ = (wanted, sheet);
-    Fact::Absent
+    let package = &wanted.package;
+    let place = package.place_of(wanted.index);
+    let declared = place.and_then(|place| package.document.declared(place));
+    let (Some(declared), Some(found)) = (declared, &sheet.manifest) else {
+        return Fact::Absent;
+    };
+    let found = agree(&declared, found, package.name.ecosystem());
+    match found.is_empty() {
+        true => Fact::Absent,
+        false => Fact::Known(found.into()),
+    }
 }
 
 fn set_unavailable(facts: &mut VersionFacts, learn: FactSet, why: &str) {
