@@ -9,7 +9,7 @@
 //! One line for each archive: path, `ok` or its fault codes, files, unpacked bytes. A path is taken
 //! for `ECOSYSTEM/NAME/VERSION/FILE`, or for a file of no known package whose format its name tells
 //! (`.crate`, `.whl`, `.tgz`, else a source distribution). `--entries` prints every file that was
-//! shown with its digest. At the end, megabytes unpacked a second on standard error.
+//! shown with its digest and its path as JSON. At the end, megabytes unpacked a second on standard error.
 #![expect(
     clippy::disallowed_methods,
     reason = "a program of its own, which has arguments"
@@ -40,7 +40,8 @@ impl Sink for Shown {
     fn file(&mut self, looked: Looked<'_>) {
         if let Some(entries) = &mut self.entries {
             let digest: String = looked.sha256.iter().map(|it| format!("{it:02x}")).collect();
-            entries.push(format!("{digest} {:?}", looked.member.path));
+            let path = serde_json::Value::from(looked.member.path);
+            entries.push(format!("{digest} {path}"));
         }
     }
 }

@@ -38,6 +38,7 @@ pub(crate) fn cases() -> Vec<Case> {
     [
         gzip(),
         headers(),
+        differential(),
         pax(),
         names(),
         links(),
@@ -346,6 +347,38 @@ fn headers() -> Vec<Case> {
             F::Name,
             crate_().file("a-1.0.0/x/", b"x"),
         ),
+    ]
+}
+
+/// What a comparison with other readers showed.
+fn differential() -> Vec<Case> {
+    let short = Block::new(b"././@LongLink", 12, b'L');
+    vec![
+        of(
+            "A-50",
+            "a long name that goes on after its length",
+            F::Tar,
+            crate_()
+                .block(short)
+                .body(b"a-1.0.0/long/and/longer")
+                .file("a-1.0.0/x", b"x"),
+        ),
+        of(
+            "A-55",
+            "a file with a link's target",
+            F::Tar,
+            crate_().entry(
+                Block::new(b"a-1.0.0/x", 1, b'0').with(157, b"a-1.0.0/src"),
+                b"x",
+            ),
+        ),
+        of(
+            "A-55",
+            "a folder with a link's target",
+            F::Tar,
+            crate_().block(Block::new(b"a-1.0.0/x", 0, b'5').with(157, b"a-1.0.0/src")),
+        ),
+        of("A-79", "a tar of nothing but its end", F::Tar, Tar::new()),
     ]
 }
 

@@ -64,6 +64,9 @@ impl Tar<'_, '_> {
                 if pending.is_open() {
                     return Err(tar("", "a long name or PAX header has no entry"));
                 }
+                if is_first {
+                    return Err(tar("", "there is nothing in it"));
+                }
                 return self.end();
             }
             let header = Header::parse(&block).map_err(|detail| {
@@ -126,13 +129,18 @@ impl Tar<'_, '_> {
         }
     }
 
-    /// A small body, to its padding.
+    /// A small body, with nothing in its padding.
     fn body(&mut self, size: u64) -> Result<Vec<u8>, Stop> {
-        let mut body = vec![0; usize::try_from(size).unwrap_or_default()];
-        let read = read_up_to(self.stream, &mut body)?;
-        let padding = padding(size);
-        if read < body.len() || skip(self.stream, padding)? < padding {
+        let whole = size.saturating_add(padding(size));
+        let mut body = vec![0; usize::try_from(whole).unwrap_or_default()];
+        if read_up_to(self.stream, &mut body)? < body.len() {
             return Err(tar("", "the archive is cut in a long name or PAX header"));
+        }
+        // Some readers take the whole block for the name.
+        let padding = body.split_off(usize::try_from(size).unwrap_or_default());
+        if padding.iter().any(|byte| *byte != 0) {
+            let detail = "there are bytes after the end of a long name or PAX header";
+            return Err(tar("", detail));
         }
         Ok(body)
     }
@@ -150,6 +158,10 @@ impl Tar<'_, '_> {
         }
         let name = one_of(pax.path, pending.name, header.name, &place)?;
         let link = one_of(pax.link, pending.link, header.link, &place)?;
+        if !link.is_empty() && !matches!(header.kind, b'1' | b'2') {
+            let detail = "what is no link has a link's target, and some readers pass over it";
+            return Err(tar(&place, detail));
+        }
         let is_slashed = name.ends_with(b"/");
         match header.kind {
             b'5' => self.folder(&name, header.size, header.mode),
