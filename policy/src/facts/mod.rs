@@ -5,6 +5,7 @@ mod archive;
 mod change;
 mod names;
 mod removal;
+mod scanner;
 
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ pub use change::{
 };
 pub use names::{AskedInVain, Audience, Popularity, Score, Similarity};
 pub use removal::{Removal, RemovalScope};
+pub use scanner::{
+    ScanFinding, ScanOutcome, ScanReport, ScanSeverity, ScanVerdict, Scanned, ScannerVerdicts,
+};
 
 use crate::inspect::content::{ContentChange, ContentFacts};
 use crate::inspect::manifest::Disagreement;

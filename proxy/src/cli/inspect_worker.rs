@@ -10,7 +10,7 @@ use crate::inspection::{self, Confinement};
 #[derive(Debug, Args)]
 pub(super) struct InspectWorker {
     /// Bytes of memory it may have
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", default_value_t = 512 << 20)]
     memory: u64,
     /// Whether it works when it cannot be confined
     #[arg(long)]

@@ -34,7 +34,7 @@ use smol_str::SmolStr;
 
 pub use askers::Identity;
 pub use feeds::{FeedConfig, FeedContent, FeedSource, FeedsConfig, Share};
-pub use inspection::InspectionConfig;
+pub use inspection::{InspectionConfig, ScannerConfig, ScannerTarget};
 pub use limits::Limits;
 pub use load::{ConfigSource, Loaded, Overrides, Rejected};
 pub use secret::Secret;

@@ -12,10 +12,10 @@ use tracing_subscriber::EnvFilter;
 use super::askers::{self, RawIdentity};
 use super::defaults::PUBLIC_REGISTRIES;
 use super::feeds::{self, RawFeeds};
-use super::inspection;
+use super::inspection::{self, RawInspection};
 use super::secret::{self, CredentialScheme, SecretSource};
 
-use super::{Freshness, InspectionConfig, Limits, LogConfig, SelfTestConfig};
+use super::{Freshness, Limits, LogConfig, SelfTestConfig};
 
 /// A configuration file as written.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub(super) struct Raw {
     /// The place of `[freshness]`.
     pub(super) freshness_at: std::ops::Range<usize>,
     pub(super) feeds: RawFeeds,
-    pub(super) inspection: InspectionConfig,
+    pub(super) inspection: RawInspection,
     pub(super) self_test: SelfTestConfig,
     pub(super) log: LogConfig,
 }

@@ -69,7 +69,7 @@ pub(super) enum SecretSource {
 }
 
 impl SecretSource {
-    fn bytes(&self) -> &std::ops::Range<usize> {
+    pub(super) fn bytes(&self) -> &std::ops::Range<usize> {
         match self {
             Self::Variable(name) => &name.bytes,
             Self::File(path) => &path.bytes,

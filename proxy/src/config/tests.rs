@@ -2,6 +2,7 @@
 
 mod example;
 mod feeds;
+mod inspection;
 mod messages;
 
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ use super::load::Overrides;
 use super::raw::{Raw, RawTls};
 use super::secret::{self, Strength};
 use super::upstream::{self, Context};
-use super::{Config, PublicUrl, TlsFiles, askers, feeds, url};
+use super::{Config, PublicUrl, TlsFiles, askers, feeds, inspection, url};
 
 /// Checks everything and reports every problem to `context.file`, or to `command_line` where an
 /// override is wrong. The result is only to be used when neither holds an error.
@@ -76,6 +76,7 @@ pub(super) fn validate(
     let upstreams = upstream::validate(&raw.upstreams, context);
     let served = upstreams.iter().map(|it| it.ecosystem.clone()).collect();
     let feeds = feeds::validate(&raw.feeds, &served, context);
+    let inspection = inspection::validate(&raw.inspection, context);
     Some(Config {
         listen,
         admin_listen,
@@ -93,7 +94,7 @@ pub(super) fn validate(
         limits: raw.limits,
         freshness: raw.freshness,
         feeds,
-        inspection: raw.inspection,
+        inspection,
         self_test: raw.self_test,
         log,
     })

@@ -16,6 +16,7 @@ mod pool;
 mod protocol;
 #[cfg(unix)]
 mod sandbox;
+pub mod scanner;
 mod source;
 #[cfg(unix)]
 mod worker;

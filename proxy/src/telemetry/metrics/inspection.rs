@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -40,6 +41,12 @@ impl WorkerEnd {
     }
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ScanLabels {
+    scanner: String,
+    outcome: &'static str,
+}
+
 #[derive(Debug)]
 pub(super) struct Inspections {
     outcomes: Family<OutcomeLabel, Counter>,
@@ -47,6 +54,8 @@ pub(super) struct Inspections {
     bytes: Counter,
     workers: Gauge,
     worker_ends: Family<CauseLabel, Counter>,
+    scans: Family<ScanLabels, Counter>,
+    scan_seconds: Family<ScanLabels, Histogram, Latency>,
 }
 
 impl Default for Inspections {
@@ -57,6 +66,8 @@ impl Default for Inspections {
             bytes: Counter::default(),
             workers: Gauge::default(),
             worker_ends: Family::default(),
+            scans: Family::default(),
+            scan_seconds: Family::new_with_constructor(Latency),
         }
     }
 }
@@ -88,6 +99,16 @@ impl Inspections {
             "Worker processes that ended; all but `retired` are worth a look",
             self.worker_ends.clone(),
         );
+        registry.register(
+            "scans",
+            "Archives other scanners were asked about, by what they said",
+            self.scans.clone(),
+        );
+        registry.register(
+            "scan_seconds",
+            "Time other scanners took, with the wait for a place",
+            self.scan_seconds.clone(),
+        );
     }
 }
 
@@ -100,6 +121,18 @@ impl Metrics {
         let seconds = meters.seconds.get_or_create(&label);
         seconds.observe(took.as_secs_f64());
         meters.bytes.inc_by(bytes);
+    }
+
+    /// A configured scanner was asked about an archive.
+    pub fn scanned(&self, scanner: &str, outcome: &'static str, took: Duration) {
+        let labels = ScanLabels {
+            scanner: scanner.to_owned(),
+            outcome,
+        };
+        let meters = &self.inspections;
+        meters.scans.get_or_create(&labels).inc();
+        let seconds = meters.scan_seconds.get_or_create(&labels);
+        seconds.observe(took.as_secs_f64());
     }
 
     /// A worker process is ready.
