@@ -15,6 +15,7 @@
 //! whole blob or none. All 256 folders exist from the start, so that no commit depends on a folder
 //! that is not durable yet.
 
+mod beside;
 mod chunks;
 #[cfg(test)]
 mod crash_tests;
