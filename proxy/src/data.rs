@@ -90,6 +90,11 @@ pub fn open_reader(folder: &Path) -> Result<Arc<dyn Evidence>, StorageError> {
     Ok(Arc::new(SqliteEvidence::open_to_read(folder)?))
 }
 
+/// Where bytes are.
+pub fn blob_folder(folder: &Path) -> PathBuf {
+    folder.join(BLOBS)
+}
+
 /// Where the published log is.
 pub fn log_folder(folder: &Path) -> PathBuf {
     folder.join("log")

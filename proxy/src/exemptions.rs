@@ -18,7 +18,7 @@ use cordon_storage::evidence::{Entry, ExemptionChange, LogFilter, LoggedDecision
 use serde::Serialize;
 
 use crate::engine::{Clock as _, SystemClock};
-use crate::policy_files::granted_source;
+use crate::policy_files::Granted;
 use crate::reload::Reloader;
 
 /// Longest exemption given in an emergency.
@@ -99,6 +99,12 @@ impl Reloader {
         let ending = async {
             let evidence = &self.engine().stores().evidence;
             let granted = evidence.exemptions().await.map_err(store_failed)?;
+            if let Some(ticket) = id.strip_prefix("release-") {
+                return Err(vec![format!(
+                    "`{id}` is the release of something held; take it back by `cordon quarantine \
+                     undo {ticket}`"
+                )]);
+            }
             if !granted.iter().any(|it| it.id == id) {
                 return Err(vec![format!(
                     "no exemption `{id}` was granted; those of policy files are ended there"
@@ -191,8 +197,8 @@ impl Reloader {
             )]);
         }
         let evidence = &self.engine().stores().evidence;
-        let granted = evidence.exemptions().await.map_err(store_failed)?;
-        if granted.len() >= MAX_GRANTED {
+        let granted = Granted::of(&**evidence).await.map_err(store_failed)?;
+        if granted.exemptions.len() >= MAX_GRANTED {
             return Err(vec![format!(
                 "{MAX_GRANTED} exemptions are granted already; end some, or write a rule"
             )]);
@@ -202,7 +208,7 @@ impl Reloader {
             name: NEW.to_owned(),
             text: asked.text.clone(),
         };
-        let mut more: Vec<PolicySource> = granted.iter().filter_map(granted_source).collect();
+        let mut more = policy.granted.clone();
         more.push(new);
         let loaded = policy.together_with(&more).map_err(of_the_new)?;
         let is_new = |file: &str| file == NEW;

@@ -18,6 +18,7 @@ pub mod inspection;
 pub mod maintenance;
 pub mod names;
 pub mod policy_files;
+pub mod quarantine;
 pub mod registry;
 pub mod reload;
 pub mod replay;

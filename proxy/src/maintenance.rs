@@ -1,6 +1,5 @@
 //! Work on the stores that no request waits for: rebuilding the cache index, freeing space.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use cordon_policy::decision::Decision;
@@ -13,7 +12,9 @@ use cordon_storage::collect::{Claims, Deletion, Plan, Retention, Unnamed, carry_
 use cordon_storage::evidence::{Entry, Notice};
 use cordon_storage::{Chain, StorageError};
 
+use crate::config::QuarantineConfig;
 use crate::engine::{Clock as _, Stores, SystemClock};
+use crate::quarantine::kept_bytes;
 
 /// Entries read from the log at once.
 const PAGE: usize = 1000;
@@ -64,7 +65,10 @@ async fn restore(
     done: &mut Rebuilt,
 ) -> Result<(), StorageError> {
     let evaluation = &decision.evaluation;
-    let (Effect::Allow, Some(sha256)) = (evaluation.effect(), evaluation.sha256()) else {
+    // What is held is kept for review, and its record is no permission to serve it.
+    let (Effect::Allow | Effect::Quarantine, Some(sha256)) =
+        (evaluation.effect(), evaluation.sha256())
+    else {
         return Ok(());
     };
     let Some(stat) = stores.blobs.stat(sha256).await? else {
@@ -199,12 +203,13 @@ pub async fn watch_index(stores: Stores) {
 pub async fn collect(
     stores: &Stores,
     budget_bytes: u64,
+    quarantine: &QuarantineConfig,
     dry_run: bool,
     mut progress: impl FnMut(u64) + Send,
 ) -> Result<Plan, StorageError> {
     let retention = Retention {
         budget_bytes,
-        keep: HashSet::new(),
+        keep: kept_bytes(stores, quarantine, SystemClock.now()).await?,
         unnamed: Unnamed::Go,
         most: usize::MAX,
     };
@@ -335,7 +340,8 @@ mod tests {
         cache.put_document(&key, &record).await.expect("a put");
         for (is_dry, expected) in [(true, 0), (false, 2)] {
             let mut told = 0;
-            let plan = collect(&stores, 0, is_dry, |removed| told = removed)
+            let quarantine = QuarantineConfig::default();
+            let plan = collect(&stores, 0, &quarantine, is_dry, |removed| told = removed)
                 .await
                 .expect("a collection");
             assert_eq!((plan.deletions.len(), plan.after_bytes), (2, 0));

@@ -12,7 +12,8 @@ use cordon_policy::config::{self, Loaded, PolicySource};
 use cordon_policy::evaluate::Ruleset;
 use cordon_policy::finding::ConfigSpan;
 use cordon_policy::policy_test::PolicyTest;
-use cordon_storage::evidence::ExemptionChange;
+use cordon_storage::StorageError;
+use cordon_storage::evidence::{Evidence, ExemptionChange, QuarantineChange};
 use smol_str::SmolStr;
 
 use crate::config::{Config, FeedContent, FeedsConfig, UpstreamConfig};
@@ -79,20 +80,29 @@ impl LoadedPolicy {
         place.unwrap_or_default()
     }
 
-    /// With exemptions administrators granted. One that does not fit the files any more (its rule
-    /// is gone, its id is taken) is left out and told of: nothing is let through by mistake, and
-    /// the policy stays in force.
+    /// With what people decided by hand. What does not fit the files any more (its rule is gone, its
+    /// id is taken) is left out and told of: nothing is let through by mistake, and the policy stays
+    /// in force.
     #[must_use]
-    pub fn with_granted(self, granted: &[ExemptionChange]) -> Self {
-        let fitting: Vec<PolicySource> = granted
-            .iter()
-            .filter_map(granted_source)
-            .filter(|source| self.fits(source))
-            .collect();
-        let emergencies = granted.iter().filter(|change| change.is_break_glass);
-        match self.together_with(&fitting) {
+    pub fn with_granted(self, granted: &Granted) -> Self {
+        let sources = granted.sources();
+        if sources.is_empty() {
+            return self;
+        }
+        let emergencies = granted.exemptions.iter().filter(|it| it.is_break_glass);
+        let break_glass = emergencies.map(|change| change.id.clone()).collect();
+        // One by one only when something is wrong with one: each look reads the whole policy.
+        let (loaded, fitting) = match self.together_with(&sources) {
+            Ok(loaded) => (Ok(loaded), sources),
+            Err(_) => {
+                let fit = sources.into_iter().filter(|source| self.fits(source));
+                let fitting: Vec<PolicySource> = fit.collect();
+                (self.together_with(&fitting), fitting)
+            }
+        };
+        match loaded {
             Ok(loaded) if !fitting.is_empty() => Self {
-                break_glass: emergencies.map(|change| change.id.clone()).collect(),
+                break_glass,
                 ruleset: Arc::new(loaded.ruleset),
                 granted: fitting,
                 ..self
@@ -206,6 +216,47 @@ fn unknown_upstreams(ruleset: &Ruleset, upstreams: &[UpstreamConfig]) -> Vec<Dia
         });
     }
     problems
+}
+
+/// What people decided by hand on a running Cordon.
+#[derive(Clone, Debug, Default)]
+pub struct Granted {
+    /// Exemptions granted and not ended.
+    pub exemptions: Vec<ExemptionChange>,
+    /// Releases and rejections of what was held, not taken back.
+    pub reviews: Vec<QuarantineChange>,
+}
+
+impl Granted {
+    /// What the evidence says.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn of(evidence: &dyn Evidence) -> Result<Self, StorageError> {
+        let now = SystemClock.now();
+        let mut reviews = evidence.reviews().await?;
+        // A release that ended sets nothing aside; it would only make the policy longer.
+        reviews.retain(|it| it.expires.is_none_or(|end| now < end));
+        Ok(Self {
+            exemptions: evidence.exemptions().await?,
+            reviews,
+        })
+    }
+
+    /// Each as a policy file of its own.
+    pub fn sources(&self) -> Vec<PolicySource> {
+        let exemptions = self.exemptions.iter().filter_map(granted_source);
+        let reviews = self.reviews.iter().filter_map(review_source);
+        exemptions.chain(reviews).collect()
+    }
+}
+
+/// A release or a rejection as a policy file.
+pub fn review_source(review: &QuarantineChange) -> Option<PolicySource> {
+    Some(PolicySource {
+        name: format!("quarantine {}", review.ticket),
+        text: review.text.clone()?,
+    })
 }
 
 /// A granted exemption as a policy file.

@@ -23,7 +23,7 @@ use crate::http::respond::Responder;
 use crate::inspection::Workers;
 use crate::maintenance;
 use crate::names::{Names, NamesError};
-use crate::policy_files::LoadedPolicy;
+use crate::policy_files::{Granted, LoadedPolicy};
 use crate::reload::Reloader;
 use crate::selftest::SelfTest;
 use crate::server::{Certificates, Phase, Registries, Server, ServerSettings, Shutdown, tls};
@@ -110,7 +110,7 @@ pub async fn serve(
     let bound = listener.local_addr().map_err(ServeError::System)?;
     let public_url = config.public_url(bound);
     let open = open(&config).await?;
-    let granted = open.stores.evidence.exemptions().await;
+    let granted = Granted::of(&*open.stores.evidence).await;
     let policy = policy.with_granted(&granted.map_err(ServeError::Record)?);
     let feeds = feeds(&config).await?;
     let judging = Judging {

@@ -44,7 +44,7 @@ pub(super) fn feeds(registry: &FakeRegistry, more: &str) -> String {
 }
 
 /// One advisory, malware when its id says so.
-fn advisory(protocol: Protocol, id: &str, package: &str, versions: &[&str]) -> Value {
+pub(super) fn advisory(protocol: Protocol, id: &str, package: &str, versions: &[&str]) -> Value {
     json!({
         "schema_version": "1.6.0",
         "id": id,

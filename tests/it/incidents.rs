@@ -71,7 +71,7 @@ fn serving<'a>(
 }
 
 /// Where the file of a version is, listed or not: the address in a lock file.
-pub(crate) fn file_url(
+fn file_url(
     (registry, cordon): (&FakeRegistry, &Cordon),
     protocol: Protocol,
     package: &str,
@@ -112,12 +112,7 @@ fn findings_against(
 }
 
 /// Every decision about a version, in the order they were made.
-pub(crate) fn decisions(
-    cordon: &Cordon,
-    protocol: Protocol,
-    package: &str,
-    version: &str,
-) -> Vec<Value> {
+fn decisions(cordon: &Cordon, protocol: Protocol, package: &str, version: &str) -> Vec<Value> {
     let purl = format!(
         "pkg:{}/{}",
         protocol.purl_type(),
@@ -136,7 +131,7 @@ pub(crate) fn decisions(
 }
 
 /// The findings of a decision that count.
-pub(crate) fn findings(decision: &Value) -> Vec<String> {
+fn findings(decision: &Value) -> Vec<String> {
     let all = decision["evaluation"]["findings"].as_array();
     let counting = all
         .into_iter()

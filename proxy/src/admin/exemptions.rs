@@ -72,7 +72,7 @@ fn refused(what: &str, problems: &str) -> Response<Body> {
 }
 
 /// A parameter of the query that says something.
-fn parameter(request: &Request, name: &str) -> Option<String> {
+pub(super) fn parameter(request: &Request, name: &str) -> Option<String> {
     let query = request.target.query().unwrap_or_default();
     url::form_urlencoded::parse(query.as_bytes())
         .find(|(key, _)| key == name)

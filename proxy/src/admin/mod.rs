@@ -6,6 +6,7 @@
 
 mod access;
 mod exemptions;
+mod quarantine;
 mod running;
 mod status;
 
@@ -91,6 +92,9 @@ impl<A: AdminState> Admin<A> {
         }
         if target.mount() == "exemptions" && is_trusted.is_ok() {
             return Ok(self.exemptions(request).await);
+        }
+        if target.mount() == "quarantine" && is_trusted.is_ok() {
+            return Ok(self.quarantine(request).await);
         }
         if !target.segments().is_empty() {
             is_trusted?;
@@ -182,6 +186,16 @@ POST /reload   read configuration and policy files again
 GET    /exemptions       every exemption of the policy, as JSON
 POST   /exemptions       grant one: ?text=<an [[exempt]] table>&by=<who>[&break_glass=true]
 DELETE /exemptions/<id>  end one that was granted: ?by=<who>
+GET  /quarantine         what is held, as JSON: ?state=held|released|rejected|cleared|all
+                         [&ecosystem=][&package=][&rule=][&since=][&before=][&limit=]
+POST /quarantine         many at once: ?act=release|reject&by=<who>&reason=<why> and at least one of
+                         [&rule=][&package=][&names=<pattern>][&fingerprint=]; shows a plan, and
+                         with &plan=<it> carries it out
+GET  /quarantine/<id>    one ticket, by the id of any decision about it
+POST /quarantine/<id>/release  ?by=<who>&reason=<why>[&until=<time>]; <id> is the decision looked at
+POST /quarantine/<id>/reject   ?by=<who>&reason=<why>
+POST /quarantine/<id>/undo     ?by=<who>&reason=<why>
+POST /quarantine/<id>/fetch    fetch, check and keep its bytes for review, without serving them
 ";
 
 impl<A: AdminState> Handler for Admin<A> {

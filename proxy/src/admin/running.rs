@@ -10,6 +10,7 @@ use super::status::{
     AdminState, Check, Readiness, RuleStatus, Status, StoreStatus, UpstreamStatus,
 };
 use crate::exemptions::{Asked, Listed};
+use crate::quarantine::{Bulk, Order, Page, Plan, Query, Refused, Reviewed, Ticket};
 use crate::reload::Reloader;
 
 impl AdminState for Reloader {
@@ -125,6 +126,26 @@ impl AdminState for Reloader {
     async fn end_exemption(&self, id: &str, by: &str) -> Result<(), String> {
         let ended = Self::end_exemption(self, id, by).await;
         ended.map_err(|problems| problems.join("\n"))
+    }
+
+    async fn tickets(&self, query: Query) -> Result<Page, Refused> {
+        Self::tickets(self, &query).await
+    }
+
+    async fn ticket(&self, id: &str) -> Result<Ticket, Refused> {
+        Self::ticket(self, id).await
+    }
+
+    async fn review(&self, order: Order) -> Result<Reviewed, Refused> {
+        Self::review(self, &order).await
+    }
+
+    async fn review_many(&self, bulk: Bulk) -> Result<Plan, Refused> {
+        Self::review_many(self, &bulk).await
+    }
+
+    async fn fetch_held(&self, id: &str) -> Result<Ticket, Refused> {
+        Self::fetch_held(self, id).await
     }
 }
 

@@ -5,6 +5,7 @@ use std::future::Future;
 use serde::Serialize;
 
 use crate::exemptions::{Asked, Listed};
+use crate::quarantine::{Bulk, Order, Page, Plan, Query, Refused, Reviewed, Ticket};
 use crate::selftest::Report;
 
 /// What the admin listener needs of the rest.
@@ -33,6 +34,21 @@ pub trait AdminState: Send + Sync + 'static {
 
     /// Ends a granted exemption.
     fn end_exemption(&self, id: &str, by: &str) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// A page of tickets.
+    fn tickets(&self, query: Query) -> impl Future<Output = Result<Page, Refused>> + Send;
+
+    /// One ticket, by the id of any decision about it.
+    fn ticket(&self, id: &str) -> impl Future<Output = Result<Ticket, Refused>> + Send;
+
+    /// Does what somebody wants done about a ticket.
+    fn review(&self, order: Order) -> impl Future<Output = Result<Reviewed, Refused>> + Send;
+
+    /// The same for many; without a plan it only shows one.
+    fn review_many(&self, bulk: Bulk) -> impl Future<Output = Result<Plan, Refused>> + Send;
+
+    /// Has the bytes of something held fetched and kept for review.
+    fn fetch_held(&self, id: &str) -> impl Future<Output = Result<Ticket, Refused>> + Send;
 }
 
 /// Whether requests should be sent here: all checks hold.

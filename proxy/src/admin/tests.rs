@@ -7,6 +7,7 @@ use super::*;
 use crate::config::Limits;
 use crate::exemptions::{Asked, Listed};
 use crate::http::target::Target;
+use crate::quarantine::{Bulk, Order, Page, Plan, Query, Refused, Reviewed, Ticket};
 use crate::server::{Server, ServerSettings, Shutdown};
 
 #[derive(Default)]
@@ -69,6 +70,29 @@ impl AdminState for Fake {
             _ => Err(format!("{by}: no such exemption")),
         }
     }
+
+    async fn tickets(&self, query: Query) -> Result<Page, Refused> {
+        Ok(Page {
+            tickets: Vec::new(),
+            next: query.filter.before,
+        })
+    }
+
+    async fn ticket(&self, id: &str) -> Result<Ticket, Refused> {
+        Err(Refused::Unknown(format!("no ticket {id}")))
+    }
+
+    async fn review(&self, order: Order) -> Result<Reviewed, Refused> {
+        Err(Refused::Conflict(format!("{order:?}")))
+    }
+
+    async fn review_many(&self, bulk: Bulk) -> Result<Plan, Refused> {
+        Err(Refused::Unsound(vec![format!("{bulk:?}")]))
+    }
+
+    async fn fetch_held(&self, id: &str) -> Result<Ticket, Refused> {
+        Err(Refused::Failed(format!("upstream is away: {id}")))
+    }
 }
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -101,6 +125,7 @@ async fn ask(
             agent: "".into(),
         },
         identity: None,
+        body: bytes::Bytes::new(),
     };
     let response = admin.handle(request).await;
     let status = response.status().as_u16();

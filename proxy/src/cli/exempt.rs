@@ -221,7 +221,7 @@ impl End {
 }
 
 /// Who does it, as far as this process knows.
-fn name_of(given: Option<&str>) -> String {
+pub(super) fn name_of(given: Option<&str>) -> String {
     let user = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     given.map_or_else(
         || user().unwrap_or_else(|_| "somebody with the admin token".to_owned()),

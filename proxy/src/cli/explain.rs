@@ -96,7 +96,9 @@ impl Explain {
         super::block_on(async {
             let failed = |error: StorageError| super::fail(&error);
             let evidence = data::open_reader(&config.data).map_err(failed)?;
-            let granted = evidence.exemptions().await.map_err(failed)?;
+            let granted = policy_files::Granted::of(&*evidence)
+                .await
+                .map_err(failed)?;
             let policy = policy.with_granted(&granted);
             let explanation = recorded::explain(&*evidence, target, &policy.ruleset, &asker, at)
                 .await

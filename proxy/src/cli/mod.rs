@@ -20,6 +20,7 @@ mod missed;
 mod notices;
 mod output;
 mod policy;
+mod quarantine;
 mod rebuild;
 mod received;
 mod recorded;
@@ -113,6 +114,8 @@ enum Command {
     Log(log::Log),
     /// List, grant and end exemptions on a running Cordon
     Exempt(exempt::Exempt),
+    /// Look at what is held, and release or reject it
+    Quarantine(quarantine::Quarantine),
     /// Look at policies
     #[command(subcommand)]
     Policy(policy::Policy),
@@ -170,6 +173,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Feeds(feeds) => feeds.run(&common),
         Command::Typosquat(typosquat) => typosquat.run(),
         Command::Exempt(exempt) => exempt.run(&common),
+        Command::Quarantine(quarantine) => quarantine.run(&common),
         Command::Rebuild => rebuild::rebuild(&common),
         Command::Gc(gc) => gc.run(&common),
         Command::Scrub => scrub::scrub(&common),

@@ -50,9 +50,10 @@ impl Gc {
                 .map_err(|e| super::fail(&e))?;
             let bar = spinner("blobs removed");
             let progress = |removed| bar.set_position(removed);
-            let plan = maintenance::collect(&open.stores, budget, self.dry_run, progress)
-                .await
-                .map_err(|error| super::fail(&error))?;
+            let held = &config.quarantine;
+            let plan =
+                maintenance::collect(&open.stores, budget, held, self.dry_run, progress).await;
+            let plan = plan.map_err(|error| super::fail(&error))?;
             bar.finish_and_clear();
             open.evidence.close().await;
             let verb = if self.dry_run {

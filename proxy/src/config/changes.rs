@@ -1,6 +1,6 @@
 //! What a configuration read again says differently, and cannot change while running.
 
-use super::{Config, Freshness, Limits, LogConfig, SelfTestConfig};
+use super::{Config, Freshness, Limits, LogConfig, QuarantineConfig, SelfTestConfig};
 
 /// Notes the keys of fields that differ. Every field is named, so that a new one cannot be
 /// forgotten.
@@ -35,7 +35,7 @@ impl Config {
             feeds: "feeds",
             contact: "contact",
             inspection: "inspection",
-        } besides { policy_files, limits, freshness, self_test, log });
+        } besides { policy_files, limits, freshness, quarantine, self_test, log });
         note_limits(&mut keys, &self.limits, &fresh.limits);
         note_changes!(keys, &self.freshness, &fresh.freshness, Freshness {
             max_age: "freshness.max_age",
@@ -43,6 +43,13 @@ impl Config {
             max_stale: "freshness.max_stale",
             negative: "freshness.negative",
             recheck: "freshness.recheck",
+        } besides {});
+        note_changes!(keys, &self.quarantine, &fresh.quarantine, QuarantineConfig {
+            approvers: "quarantine.approvers",
+            release_for: "quarantine.release_for",
+            max_bytes: "quarantine.max_bytes",
+            expire_after: "quarantine.expire_after",
+            requests_per_hour: "quarantine.requests_per_hour",
         } besides {});
         note_changes!(keys, &self.self_test, &fresh.self_test, SelfTestConfig {
             every: "self_test.every",

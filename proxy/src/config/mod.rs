@@ -78,6 +78,8 @@ pub struct Config {
     pub feeds: FeedsConfig,
     /// How archives are looked into.
     pub inspection: InspectionConfig,
+    /// What is held for review.
+    pub quarantine: QuarantineConfig,
     /// The self-test.
     pub self_test: SelfTestConfig,
     /// Log output.
@@ -174,6 +176,33 @@ impl Default for Freshness {
             max_stale: Duration::from_secs(3 * 24 * 60 * 60),
             negative: Duration::from_secs(60),
             recheck: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// What is held for review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantineConfig {
+    /// How many people a release takes: one or two. What malware rules found takes two anyway.
+    pub approvers: usize,
+    /// How long a release lasts when nobody says otherwise.
+    pub release_for: Duration,
+    /// Bytes of held archives kept from collection, the latest held first.
+    pub max_bytes: u64,
+    /// How long held bytes are kept from collection. What is held stays refused beyond that.
+    pub expire_after: Duration,
+    /// Requests for release taken from one client address within an hour.
+    pub requests_per_hour: usize,
+}
+
+impl Default for QuarantineConfig {
+    fn default() -> Self {
+        Self {
+            approvers: 1,
+            release_for: Duration::from_secs(90 * 24 * 60 * 60),
+            max_bytes: 10 << 30,
+            expire_after: Duration::from_secs(90 * 24 * 60 * 60),
+            requests_per_hour: 10,
         }
     }
 }

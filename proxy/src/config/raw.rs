@@ -15,7 +15,7 @@ use super::feeds::{self, RawFeeds};
 use super::inspection::{self, RawInspection};
 use super::secret::{self, CredentialScheme, SecretSource};
 
-use super::{Freshness, Limits, LogConfig, SelfTestConfig};
+use super::{Freshness, Limits, LogConfig, QuarantineConfig, SelfTestConfig};
 
 /// A configuration file as written.
 #[derive(Debug, Default)]
@@ -35,6 +35,7 @@ pub(super) struct Raw {
     pub(super) freshness_at: std::ops::Range<usize>,
     pub(super) feeds: RawFeeds,
     pub(super) inspection: RawInspection,
+    pub(super) quarantine: QuarantineConfig,
     pub(super) self_test: SelfTestConfig,
     pub(super) log: LogConfig,
 }
@@ -107,6 +108,9 @@ pub(super) fn read(mut root: TableReader<'_, '_>) -> Raw {
     }
     if let Some(table) = root.table("inspection") {
         raw.inspection = inspection::read(table);
+    }
+    if let Some(table) = root.table("quarantine") {
+        raw.quarantine = quarantine(table);
     }
     if let Some(table) = root.table("self_test") {
         raw.self_test = self_test(table);
@@ -288,6 +292,23 @@ fn freshness(mut table: TableReader<'_, '_>) -> Freshness {
     duration(t, "recheck", Duration::ZERO..=YEAR, &mut f.recheck);
     table.finish();
     f
+}
+
+fn quarantine(mut table: TableReader<'_, '_>) -> QuarantineConfig {
+    let mut q = QuarantineConfig::default();
+    let t = &mut table;
+    count(t, "approvers", 1..=2, &mut q.approvers);
+    duration(t, "release_for", HOUR..=YEAR, &mut q.release_for);
+    size(t, "max_bytes", 0..=1024 * TIB, &mut q.max_bytes);
+    duration(
+        t,
+        "expire_after",
+        Duration::ZERO..=10 * YEAR,
+        &mut q.expire_after,
+    );
+    count(t, "requests_per_hour", 0..=10_000, &mut q.requests_per_hour);
+    table.finish();
+    q
 }
 
 fn self_test(mut table: TableReader<'_, '_>) -> SelfTestConfig {

@@ -95,6 +95,7 @@ pub(super) fn validate(
         freshness: raw.freshness,
         feeds,
         inspection,
+        quarantine: raw.quarantine,
         self_test: raw.self_test,
         log,
     })

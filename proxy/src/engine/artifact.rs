@@ -147,6 +147,18 @@ impl Engine {
             .await?
     }
 
+    /// What is needed to have the bytes of a file whatever metadata says against it.
+    pub(super) async fn wanted_for_review(
+        &self,
+        package: Arc<Package>,
+        request: &ArtifactRequest,
+        snapshot: Arc<Snapshot>,
+    ) -> Result<Wanted, Failure> {
+        let index = find(&package, request)?;
+        let judgement = self.judge(&package, &snapshot).await?;
+        wanted(package, index, request, snapshot, judgement)
+    }
+
     /// A clearance from memory that only waited for its documents to be confirmed.
     fn reuse(&self, key: &(ArtifactRequest, Audience), wanted: &Wanted) -> Option<Hot> {
         let hot = self.hot.get(key)?;
@@ -162,7 +174,7 @@ impl Engine {
     }
 
     /// Has the bytes, from the store or from upstream, and judges them.
-    async fn prove(&self, wanted: Wanted) -> Result<Outcome, Failure> {
+    pub(super) async fn prove(&self, wanted: Wanted) -> Result<Outcome, Failure> {
         let id = wanted.facts.artifact.clone();
         let upstream = wanted.package.upstream.id();
         if let Some((reader, mut facts)) = self.stored(&id, &wanted.source, upstream).await? {

@@ -12,6 +12,7 @@
 //! makes the only value from which a response body can be built.
 
 mod artifact;
+mod asking;
 mod background;
 mod catalog;
 mod clock;
@@ -25,6 +26,7 @@ mod freshness;
 pub mod gate;
 mod gone;
 mod hash;
+mod held;
 mod home;
 mod inflight;
 mod inspect;
@@ -72,7 +74,7 @@ pub use explain::{Explained, Explanation};
 pub use failure::{Blame, Failure};
 pub use gate::{Cleared, ClearedBytes};
 pub use passes::Scope;
-pub use reevaluate::Reevaluated;
+pub use reevaluate::{Reevaluated, facts_now};
 pub use snapshot::{Asker, Live, Snapshot};
 
 use crate::config::Config;
@@ -186,6 +188,7 @@ pub struct Engine {
     servings_turn: tokio::sync::Mutex<()>,
     passes: Passes,
     turns: Turns,
+    asking: asking::Asking,
 }
 
 impl Engine {
@@ -228,6 +231,7 @@ impl Engine {
         let space = Space::new(
             stores.clone(),
             limits.store_bytes,
+            config.quarantine.clone(),
             Arc::clone(&clock),
             Arc::clone(&metrics),
         );
@@ -258,6 +262,7 @@ impl Engine {
             servings_turn: tokio::sync::Mutex::default(),
             passes: Passes::default(),
             turns: Turns::default(),
+            asking: asking::Asking::new(),
             config,
             public_url,
             stores,

@@ -45,6 +45,12 @@ impl HitOrMiss {
 }
 
 impl Meters {
+    /// A release was asked for.
+    pub(super) fn asked_for_release(&self) {
+        self.metrics
+            .quarantine_changed(cordon_storage::evidence::QuarantineAct::Asked);
+    }
+
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             rendered: HitOrMiss::new(&metrics, "rendered"),

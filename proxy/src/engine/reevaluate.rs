@@ -79,7 +79,7 @@ impl Engine {
         let mut exposures = Vec::new();
         let mut suspected = Suspected::default();
         for decision in ordered(standing) {
-            let facts = recorded_facts(&decision, &remembered, &snapshot.advisories, now);
+            let facts = facts_now(&decision, &remembered, Some(&snapshot.advisories), now);
             let was_allowed = facts.history.first_allowed_at.is_some();
             let evaluation = snapshot.ruleset.evaluate(&facts, now);
             done.judged += 1;
@@ -233,7 +233,7 @@ impl Engine {
         let snapshot = self.snapshot();
         let now = self.clock.now();
         for decision in ordered(standing) {
-            let facts = recorded_facts(&decision, &remembered, data, now);
+            let facts = facts_now(&decision, &remembered, Some(data), now);
             let is_listed_malware = facts.advisories.known().is_some_and(|matches| {
                 let mut matches = matches.iter();
                 matches.any(|it| it.kind == AdvisoryKind::Malware && it.named == Named::Listed)
@@ -241,7 +241,7 @@ impl Engine {
             if facts.history.first_allowed_at.is_none() || is_listed_malware {
                 continue;
             }
-            let before = recorded_facts(&decision, &remembered, &snapshot.advisories, now);
+            let before = facts_now(&decision, &remembered, Some(&snapshot.advisories), now);
             let is_allowed =
                 |facts| snapshot.ruleset.evaluate(facts, now).effect() == Effect::Allow;
             if is_allowed(&facts) || !is_allowed(&before) {
@@ -273,11 +273,12 @@ fn ordered(mut all: Vec<Decision>) -> Vec<Decision> {
     all
 }
 
-/// The facts of a decision, with what is remembered and known of advisories by now.
-fn recorded_facts(
+/// The facts of a decision, with what is remembered and known of advisories by now; without
+/// advisory data those of then.
+pub fn facts_now(
     decision: &Decision,
     remembered: &HashMap<(Version, FileName), Remembered>,
-    data: &AdvisoryData,
+    data: Option<&AdvisoryData>,
     now: Timestamp,
 ) -> VersionFacts {
     let mut facts = decision.facts.clone();
@@ -289,6 +290,9 @@ fn recorded_facts(
         history.pinned = remembered.pinned.clone().or_else(|| history.pinned.take());
         history.removal = remembered.removal;
     }
+    let Some(data) = data else {
+        return facts;
+    };
     let was_allowed = facts.history.first_allowed_at.is_some();
     let subject = facts.subject();
     let known = data.facts(&subject.name, &subject.version, was_allowed, now);

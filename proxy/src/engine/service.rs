@@ -109,7 +109,7 @@ impl Service for Engine {
 }
 
 /// The adapter mounted under that first path segment; exactly its ecosystem's name.
-fn mounted(mount: &str) -> Option<&'static dyn Registry> {
+pub(super) fn mounted(mount: &str) -> Option<&'static dyn Registry> {
     registry::all()
         .into_iter()
         .find(|r| r.scheme().ecosystem().as_str() == mount)
@@ -126,11 +126,14 @@ impl Engine {
     /// Cordon's own pages on the registry port: what to paste, the records behind refusals, what
     /// the rules are about.
     async fn own_page(&self, request: &Request) -> Reply {
+        if request.method == Method::POST && request.target.mount() == why::MOUNT {
+            return self.asked_for_release(request).await;
+        }
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".into());
         }
         if let Some(question) = Question::of(request) {
-            return self.why(&question).await;
+            return self.why(&question, &request.client).await;
         }
         match (request.target.mount(), request.target.segments()) {
             ("", []) => text(StatusCode::OK, self.front_page(None)),
@@ -142,7 +145,7 @@ impl Engine {
         }
     }
 
-    async fn why(&self, question: &Question) -> Reply {
+    async fn why(&self, question: &Question, client: &Client) -> Reply {
         let Some(id) = &question.decision else {
             return why::unknown(question);
         };
@@ -161,6 +164,7 @@ impl Engine {
         };
         let around = why::Surroundings {
             contact: self.config.contact.as_deref(),
+            hold: self.hold_view(id, client).await,
             documentation: &documentation,
         };
         why::answer(&record, &around, question)

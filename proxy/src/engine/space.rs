@@ -22,6 +22,8 @@ use super::clock::Clock;
 use super::observe::Meters;
 use super::uses::Uses;
 use super::{Engine, Stores};
+use crate::config::QuarantineConfig;
+use crate::quarantine::kept_bytes;
 
 /// How often the store is counted anew and uses are written, when nothing else makes it.
 const CHECK_EVERY: Duration = Duration::from_secs(30 * 60);
@@ -41,6 +43,7 @@ const USE_RESOLUTION: Duration = Duration::from_secs(60 * 60);
 pub(super) struct Space {
     stores: Stores,
     limit_bytes: u64,
+    quarantine: QuarantineConfig,
     clock: Arc<dyn Clock>,
     metrics: Arc<Meters>,
     claims: Claims,
@@ -56,12 +59,14 @@ impl Space {
     pub(super) fn new(
         stores: Stores,
         limit_bytes: u64,
+        quarantine: QuarantineConfig,
         clock: Arc<dyn Clock>,
         metrics: Arc<Meters>,
     ) -> Self {
         Self {
             stores,
             limit_bytes,
+            quarantine,
             clock,
             metrics,
             claims: Claims::default(),
@@ -137,9 +142,10 @@ impl Space {
             return Ok(());
         };
         let (blobs, cache) = (&*self.stores.blobs, &*self.stores.cache);
+        let keep = kept_bytes(&self.stores, &self.quarantine, self.clock.now()).await?;
         let retention = Retention {
             budget_bytes: self.limit_bytes - self.limit_bytes / ROOM,
-            keep: HashSet::new(),
+            keep,
             // After the loss of the index nothing has a name, and all of it is good.
             unnamed: Unnamed::GoFirst,
             most: AT_ONCE,

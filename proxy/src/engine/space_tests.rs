@@ -8,6 +8,7 @@ use cordon_storage::evidence::{Evidence as _, MemoryEvidence};
 use futures_util::FutureExt as _;
 
 use super::*;
+use crate::config::QuarantineConfig;
 use crate::engine::clock::SystemClock;
 use crate::engine::uses::LastUse;
 
@@ -46,7 +47,13 @@ impl Scene {
             evidence: Arc::clone(&evidence) as _,
         };
         let metrics = Arc::new(Meters::new(Arc::new(crate::telemetry::Metrics::new(&[]))));
-        let space = Space::new(stores, LIMIT, Arc::new(SystemClock), metrics);
+        let space = Space::new(
+            stores,
+            LIMIT,
+            QuarantineConfig::default(),
+            Arc::new(SystemClock),
+            metrics,
+        );
         Self {
             blobs,
             index,

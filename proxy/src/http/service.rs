@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use bytes::Bytes;
 use cordon_policy::decision::DecisionId;
 use cordon_storage::evidence::Client;
 use http::header::USER_AGENT;
@@ -28,8 +29,8 @@ pub trait Service: Send + Sync + 'static {
     fn sent(&self, decision: &DecisionId, client: &Client);
 }
 
-/// A request whose target, framing and host were found sound. It carries no body: one that was
-/// sent is thrown away, because no registry route takes one.
+/// A request whose target, framing and host were found sound. It carries no body but the form of
+/// Cordon's own page: any other that was sent is thrown away, because no registry route takes one.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// What is asked for.
@@ -42,6 +43,8 @@ pub struct Request {
     pub client: Client,
     /// Who that is, if they showed a token.
     pub identity: Option<SmolStr>,
+    /// The form sent to one of Cordon's own pages; else empty.
+    pub body: Bytes,
 }
 
 impl Request {

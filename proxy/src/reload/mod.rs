@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use cordon_policy::config::diagnostic::Diagnostic;
 use cordon_policy::decision::Cause;
+use cordon_policy::model::PackageName;
 use cordon_storage::Chain;
 use cordon_storage::evidence::{Entry, Notice};
 use smol_str::SmolStr;
@@ -25,7 +26,7 @@ use crate::config::{Config, ConfigSource, Loaded};
 use crate::engine::{Clock as _, Engine, Scope, SystemClock};
 use crate::feeds::Feeds;
 use crate::names::Names;
-use crate::policy_files::{self, LoadedPolicy};
+use crate::policy_files::{self, Granted, LoadedPolicy};
 use crate::selftest::{SelfTest, Tested};
 use crate::serve::record_policy;
 use crate::server::{Certificates, Drain, Phase, tls};
@@ -33,6 +34,9 @@ use crate::telemetry::Metrics;
 
 /// How often the files are looked at. A change is acted on when two looks agree.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Looks between two counts of what is held.
+const COUNT_EVERY: u64 = 10;
 
 /// Reads the policy again and puts it in force.
 #[derive(Clone)]
@@ -58,6 +62,15 @@ struct State {
     break_glass: BTreeSet<SmolStr>,
     policy_watch: Watch,
     config_watch: Watch,
+}
+
+/// What was decided by hand, and about what.
+#[derive(Clone, Debug)]
+pub(crate) struct ByHand {
+    /// Why it is judged again.
+    pub(crate) cause: Cause,
+    /// What is judged again.
+    pub(crate) packages: BTreeSet<PackageName>,
 }
 
 /// What a reload did.
@@ -222,7 +235,7 @@ impl Reloader {
     async fn reload_config(&self) -> Result<Reloaded, Vec<String>> {
         let _turn = self.turn.lock().await;
         let outcome = match self.read_config().await {
-            Ok(()) => self.replace().await,
+            Ok(()) => self.replace(None).await,
             Err(problems) => Err(problems),
         };
         self.note(&outcome);
@@ -258,7 +271,7 @@ impl Reloader {
     /// The same for the policy files alone.
     async fn reload_policy(&self) {
         let _turn = self.turn.lock().await;
-        let outcome = self.replace().await;
+        let outcome = self.replace(None).await;
         self.note(&outcome);
     }
 
@@ -303,7 +316,9 @@ impl Reloader {
         Ok(())
     }
 
-    async fn replace(&self) -> Result<Reloaded, Vec<String>> {
+    /// Reads the policy and puts it in force. What was recorded is judged again: all of it, or, when
+    /// nothing but a decision by hand changed, what that is about and why.
+    async fn replace(&self, by_hand: Option<ByHand>) -> Result<Reloaded, Vec<String>> {
         let files = self.state().policy_files.clone();
         let watched = self.watched();
         let config = Arc::clone(&self.config);
@@ -317,7 +332,8 @@ impl Reloader {
         let (seen, loaded, names) = tokio::task::spawn_blocking(read)
             .await
             .map_err(|error| vec![error.to_string()])?;
-        self.state().policy_watch.acted_on = seen;
+        let before = std::mem::replace(&mut self.state().policy_watch.acted_on, seen);
+        let by_hand = by_hand.filter(|_| before == seen);
         let loaded = loaded.and_then(|loaded| loaded.for_server(&self.config));
         let loaded = loaded.map_err(|rejected| lines(&rejected.problems))?;
         let before = self.engine.snapshot().names.clone();
@@ -326,7 +342,7 @@ impl Reloader {
         for warning in &loaded.warnings {
             tracing::warn!(%warning, "policy warning");
         }
-        let granted = self.engine.stores().evidence.exemptions().await;
+        let granted = Granted::of(&*self.engine.stores().evidence).await;
         let granted =
             granted.map_err(|error| vec![format!("reading exemptions: {}", Chain(&error))])?;
         let loaded = loaded.with_granted(&granted);
@@ -357,8 +373,11 @@ impl Reloader {
         let generation = self.engine.replace_policy(loaded.ruleset);
         let inactive = self.engine.snapshot().inactive_rules();
         self.metrics.generation_changed(generation, inactive);
-        self.engine
-            .reevaluate_later(Cause::PolicyReload, Scope::Everything);
+        let (cause, scope) = match by_hand {
+            Some(by_hand) => (by_hand.cause, Scope::Packages(by_hand.packages)),
+            None => (Cause::PolicyReload, Scope::Everything),
+        };
+        self.engine.reevaluate_later(cause, scope);
         tracing::info!(generation, "policy reloaded");
         Ok(Reloaded {
             generation,
@@ -403,9 +422,34 @@ impl Reloader {
     ) -> Result<(T, Reloaded), Vec<String>> {
         let _turn = self.turn.lock().await;
         let changed = work.await?;
-        let outcome = self.replace().await;
+        let outcome = self.replace(None).await;
         self.note(&outcome);
         Ok((changed, outcome?))
+    }
+
+    /// Holds off reloads and other changes by hand for as long as the answer lives.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
+    /// Puts in force what was decided by hand, for whoever has the [turn](Self::turn).
+    ///
+    /// # Errors
+    /// Every problem of the policy.
+    pub(crate) async fn put_in_force(&self, by_hand: ByHand) -> Result<Reloaded, Vec<String>> {
+        let outcome = self.replace(Some(by_hand)).await;
+        self.note(&outcome);
+        outcome
+    }
+
+    /// The configuration as of the start.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where meters are.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The policy as its files are now, without what administrators granted.
@@ -420,6 +464,15 @@ impl Reloader {
             .map_err(|rejected| lines(&rejected.problems))
     }
 
+    async fn count_held(&self) {
+        match self.engine.stores().evidence.hold_counts().await {
+            Ok(held) => self.metrics.quarantine_held(&held),
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "counting what is held failed");
+            }
+        }
+    }
+
     /// The files whose change is a change of the policy.
     fn watched(&self) -> Vec<PathBuf> {
         let mut files = self.state().policy_files.clone();
@@ -432,6 +485,7 @@ impl Reloader {
     /// are.
     pub async fn watch_files(self, mut drain: Drain) {
         let mut contents = [Contents::default(), Contents::default()];
+        let mut looks = 0_u64;
         loop {
             tokio::select! {
                 () = drain.reached(Phase::Draining) => return,
@@ -439,6 +493,10 @@ impl Reloader {
             }
             // Here too, because emergencies end by themselves.
             self.metrics.break_glass_active(self.break_glass().len());
+            if looks % COUNT_EVERY == 0 {
+                self.count_held().await;
+            }
+            looks += 1;
             let files = self.watched();
             let source = Arc::clone(&self.source);
             let look = move || {

@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cordon_storage::evidence::Client;
 use futures_util::FutureExt as _;
 use http::header::{CONNECTION, Entry, HOST};
@@ -21,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::activity::{Connection, Idle};
-use super::discard::{Discarded, discard};
+use super::discard::{Taken, take};
 use super::heads::StrictHeads;
 use super::sound::{self, Unsound};
 use super::wire::Wire;
@@ -164,10 +165,13 @@ async fn answer<H: Handler>(
     let (head, body) = request.into_parts();
     let is_http1 = head.version <= Version::HTTP_11;
     let is_head = head.method == Method::HEAD;
-    let admitted = admit(&shared.settings, &connection, &head, body).await;
-    let must_close = !matches!(admitted, Ok((_, Discarded::Nothing)));
+    let admitted = admit(&shared, &connection, &head, body).await;
+    let must_close = !matches!(admitted, Ok((_, Taken::Nothing)));
     let mut response = match admitted {
-        Ok((target, _)) => respond(&shared, &connection.address, target, head).await,
+        Ok((target, taken)) => {
+            let body = taken.into_bytes();
+            respond(&shared, &connection.address, target, head, body).await
+        }
         Err(refusal) => shared.handler.refuse(refusal.status, &refusal.message),
     };
     if must_close && is_http1 {
@@ -206,20 +210,22 @@ impl From<TargetError> for Refusal {
 }
 
 /// Checks a request and gets its body out of the way.
-async fn admit(
-    settings: &ServerSettings,
+async fn admit<H: Handler>(
+    shared: &Shared<H>,
     connection: &Connection,
     head: &Parts,
     body: Incoming,
-) -> Result<(Target, Discarded), Refusal> {
+) -> Result<(Target, Taken), Refusal> {
+    let settings = &shared.settings;
     if connection.is_malformed() {
         return Err(Unsound::Malformed.into());
     }
     sound::check(head, &settings.own_authorities)?;
     let target = Target::parse(&head.uri)?;
-    match discard(head, body, settings.header_timeout).await {
-        Discarded::Malformed => Err(Unsound::Malformed.into()),
-        discarded => Ok((target, discarded)),
+    let wanted = shared.handler.takes_body(&head.method, &target);
+    match take(head, body, wanted, settings.header_timeout).await {
+        Taken::Malformed => Err(Unsound::Malformed.into()),
+        taken => Ok((target, taken)),
     }
 }
 
@@ -229,6 +235,7 @@ async fn respond<H: Handler>(
     address: &SmolStr,
     target: Target,
     head: Parts,
+    body: Bytes,
 ) -> Response<Body> {
     let Parts {
         method,
@@ -253,6 +260,7 @@ async fn respond<H: Handler>(
             agent,
         },
         identity: None,
+        body,
     };
     let handled = AssertUnwindSafe(shared.handler.handle(request)).catch_unwind();
     handled.await.unwrap_or_else(|_| {

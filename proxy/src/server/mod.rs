@@ -23,11 +23,12 @@ use std::future::Future;
 use std::time::Duration;
 
 use http::uri::Authority;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 
 use crate::config::Limits;
 use crate::http::body::Body;
 use crate::http::service::Request;
+use crate::http::target::Target;
 
 pub use drain::{Drain, Phase, Shutdown};
 pub use listen::{Drained, Server};
@@ -38,6 +39,13 @@ pub use tls::Certificates;
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request.
     fn handle(&self, request: Request) -> impl Future<Output = Response<Body>> + Send;
+
+    /// Bytes of the body this request may bring; what is more, or where it is 0 anything, is thrown
+    /// away.
+    fn takes_body(&self, method: &Method, target: &Target) -> usize {
+        let _ = (method, target);
+        0
+    }
 
     /// Answers a request that has no target or must not be looked at.
     fn refuse(&self, status: StatusCode, message: &str) -> Response<Body>;

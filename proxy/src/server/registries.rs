@@ -11,6 +11,8 @@ use crate::http::body::Body;
 use crate::http::reply::Reply;
 use crate::http::respond::{Asked, Responder, plain};
 use crate::http::service::{Request, Service};
+use crate::http::target::Target;
+use crate::http::why;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Outcome;
 
@@ -72,6 +74,13 @@ impl<S: Service> Handler for Registries<S> {
             entry.log(status, outcome, took, decision);
         }
         response.map(|body| body.counted(served.bytes().clone()))
+    }
+
+    fn takes_body(&self, method: &Method, target: &Target) -> usize {
+        match target.mount() == why::MOUNT && method == Method::POST {
+            true => why::MAX_FORM_BYTES,
+            false => 0,
+        }
     }
 
     fn refuse(&self, status: StatusCode, message: &str) -> Response<Body> {

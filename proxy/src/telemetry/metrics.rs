@@ -24,6 +24,7 @@ use self::self_test::SelfTestMeters;
 pub mod feeds;
 pub mod inspection;
 mod outcome;
+mod quarantine;
 mod self_test;
 
 /// Seconds; from a memory hit to a slow upstream.
@@ -148,6 +149,7 @@ pub struct Metrics {
     self_test: SelfTestMeters,
     feeds: Feeds,
     inspections: Inspections,
+    quarantine: quarantine::Quarantine,
 }
 
 impl Metrics {
@@ -186,6 +188,7 @@ impl Metrics {
             self_test: SelfTestMeters::default(),
             feeds: Feeds::default(),
             inspections: Inspections::default(),
+            quarantine: quarantine::Quarantine::default(),
             registry: Registry::default(),
         };
         metrics.register_into(&mut registry);
@@ -318,6 +321,7 @@ impl Metrics {
         self.self_test.register_into(registry);
         self.feeds.register_into(registry);
         self.inspections.register_into(registry);
+        self.quarantine.register_into(registry);
     }
 
     /// The counters of one mount.

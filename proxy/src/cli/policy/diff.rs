@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Common, output, unusable};
 use crate::cli::log::instant;
 use crate::cli::output::{Lines, printable};
-use crate::policy_files::LoadedPolicy;
+use crate::policy_files::{Granted, LoadedPolicy};
 use crate::replay::{Difference, Direction, Group, Tally, replay};
 use crate::{cli, data};
 
@@ -61,7 +61,7 @@ impl Diff {
             let failed = |error: StorageError| cli::fail(&error);
             let evidence = data::open_reader(&config.data).map_err(failed)?;
             // What administrators granted would hold under either.
-            let granted = evidence.exemptions().await.map_err(failed)?;
+            let granted = Granted::of(&*evidence).await.map_err(failed)?;
             let (old, new) = (old.with_granted(&granted), new.with_granted(&granted));
             let difference = replay(&*evidence, &old.ruleset, &new.ruleset, since)
                 .await

@@ -173,6 +173,7 @@ fn request(path: &str) -> Request {
             agent: "test".into(),
         },
         identity: None,
+        body: bytes::Bytes::new(),
     }
 }
 

@@ -61,12 +61,12 @@ pub(super) fn printable(text: &str, most: usize) -> String {
     plain
 }
 
-/// What an HTML page of Cordon's may do: show its own inline style sheet. No scripts, no requests,
-/// no frames, no forms.
+/// What an HTML page of Cordon's may do: show its own inline style sheet, and send its own form back
+/// to where it came from. No scripts, no requests, no frames.
 static PAGE_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let style = why::STYLE_SOURCE.as_str();
     value(&format!(
-        "default-src 'none'; style-src {style}; base-uri 'none'; form-action 'none'; \
+        "default-src 'none'; style-src {style}; base-uri 'none'; form-action 'self'; \
          frame-ancestors 'none'"
     ))
 });
@@ -74,6 +74,8 @@ static PAGE_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 /// Keeps an HTML page of Cordon's to what `PAGE_POLICY` says.
 pub fn page_policy(headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY.clone());
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // Nothing to others; to ourselves, because a browser told to say nothing at all does not say
+    // either that a form is ours.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
 }

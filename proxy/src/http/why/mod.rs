@@ -1,10 +1,12 @@
 //! `/why/<id>`: what was decided, by which rule, on which facts, and what to do about it.
 //!
-//! The page is a pure function of the record. It runs nothing: no script, no request, one inline
-//! style sheet the policy of the page names by digest. Everything that came from a registry is
+//! The page is a pure function of the record and of how what was held stands by now. It runs nothing:
+//! no script, no request, one inline style sheet the policy of the page names by digest; what is held
+//! can be asked for by a plain form (`ask`). Everything that came from a registry is
 //! escaped, and made visible where it could hide or reorder text. Who else asked is not shown, nor,
 //! of what is refused, size and digests: the pages are on the port every client reaches (INV-3).
 
+mod ask;
 mod facts;
 mod page;
 mod words;
@@ -21,7 +23,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use super::reply::Reply;
 use super::service::Request;
 
-pub use page::explanation;
+pub use ask::{Asked, MAX_FORM_BYTES, Proofs, is_foreign};
+pub use page::{HoldView, explanation};
 
 /// The mount of these pages.
 pub const MOUNT: &str = "why";
@@ -39,6 +42,8 @@ pub(super) static STYLE_SOURCE: LazyLock<String> = LazyLock::new(|| {
 pub struct Surroundings<'a> {
     /// Whom to ask, from configuration.
     pub contact: Option<&'a str>,
+    /// How what it is about stands by now, if it was ever held.
+    pub hold: Option<HoldView>,
     /// Where a rule's documentation can be read.
     pub documentation: &'a dyn Fn(&RuleId) -> Option<String>,
 }
@@ -138,6 +143,25 @@ pub fn unknown(question: &Question) -> Reply {
         question.form,
         || page::not_found(&message),
         json,
+    )
+}
+
+/// What became of a request for release.
+pub fn said(status: StatusCode, form: Form, message: &str) -> Reply {
+    let title = match status {
+        StatusCode::OK => "Asked for",
+        _ => "Not asked for",
+    };
+    let message = words::visible(message);
+    let key = match status {
+        StatusCode::OK => "said",
+        _ => "error",
+    };
+    reply(
+        status,
+        form,
+        || page::said(title, &message),
+        || serde_json::json!({ key: message }).to_string(),
     )
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::facts::{KnownFact, known};
 use super::words::{asks_for, sentence, verdict, visible};
 use super::{STYLE, Surroundings};
+use crate::quarantine::Ticket;
 
 /// Everything that is told about a decision.
 #[derive(Clone, Debug, Serialize, Template)]
@@ -31,6 +32,8 @@ pub struct Explanation {
     nearest_allowed: Option<String>,
     contact: Option<String>,
     facts: Vec<KnownFact>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<HoldView>,
     #[serde(skip)]
     next_steps: Vec<Step>,
     #[serde(skip)]
@@ -75,6 +78,40 @@ struct FindingView {
     documentation: Option<String>,
     #[serde(skip)]
     standing: String,
+}
+
+/// How what the decision is about stands by now.
+#[derive(Clone, Debug, Serialize)]
+pub struct HoldView {
+    ticket: String,
+    state: &'static str,
+    because: String,
+    requests: usize,
+    is_asked_by_you: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    form: Option<FormView>,
+}
+
+/// Where a request for release is sent, and what proves that the form was shown.
+#[derive(Clone, Debug, Serialize)]
+struct FormView {
+    action: String,
+    proof: String,
+}
+
+impl HoldView {
+    /// Puts a ticket into the words of the page; `form` is the address and the proof, where somebody
+    /// may ask.
+    pub fn new(ticket: &Ticket, is_asked_by_you: bool, form: Option<(String, String)>) -> Self {
+        Self {
+            ticket: ticket.id.clone(),
+            state: ticket.state.name(),
+            because: visible(&ticket.because),
+            requests: ticket.requests.len(),
+            is_asked_by_you,
+            form: form.map(|(action, proof)| FormView { action, proof }),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -137,6 +174,7 @@ pub fn explanation(record: &LoggedDecision, around: &Surroundings<'_>) -> Explan
         nearest_allowed,
         contact,
         facts: known(&decision.facts, decision.at, are_bytes_told),
+        hold: around.hold.clone(),
         // Relative, so that it holds below any public address.
         json: format!("{id}.json"),
         decision: id,
@@ -221,8 +259,7 @@ fn next_steps(
             "Wait: it clears by itself at {at}, if nothing new is found."
         )),
         (None, Effect::Quarantine) => plain(
-            "Waiting alone does not clear it: a person should look at it, and can exempt it in \
-             the policy."
+            "Waiting alone does not clear it: a person should look at it, and can release it."
                 .to_owned(),
         ),
         (None, _) => plain("Waiting alone does not clear it.".to_owned()),
@@ -287,6 +324,23 @@ struct NotFound<'a> {
 
 pub(super) fn not_found(message: &str) -> String {
     let page = NotFound {
+        message,
+        style: STYLE,
+    };
+    page.render().expect("the template writes to memory")
+}
+
+#[derive(Template)]
+#[template(path = "said.html")]
+struct Said<'a> {
+    title: &'a str,
+    message: &'a str,
+    style: &'static str,
+}
+
+pub(super) fn said(title: &str, message: &str) -> String {
+    let page = Said {
+        title,
         message,
         style: STYLE,
     };
