@@ -71,7 +71,7 @@ fn serving<'a>(
 }
 
 /// Where the file of a version is, listed or not: the address in a lock file.
-fn file_url(
+pub(crate) fn file_url(
     (registry, cordon): (&FakeRegistry, &Cordon),
     protocol: Protocol,
     package: &str,
@@ -112,7 +112,12 @@ fn findings_against(
 }
 
 /// Every decision about a version, in the order they were made.
-fn decisions(cordon: &Cordon, protocol: Protocol, package: &str, version: &str) -> Vec<Value> {
+pub(crate) fn decisions(
+    cordon: &Cordon,
+    protocol: Protocol,
+    package: &str,
+    version: &str,
+) -> Vec<Value> {
     let purl = format!(
         "pkg:{}/{}",
         protocol.purl_type(),
@@ -131,7 +136,7 @@ fn decisions(cordon: &Cordon, protocol: Protocol, package: &str, version: &str) 
 }
 
 /// The findings of a decision that count.
-fn findings(decision: &Value) -> Vec<String> {
+pub(crate) fn findings(decision: &Value) -> Vec<String> {
     let all = decision["evaluation"]["findings"].as_array();
     let counting = all
         .into_iter()

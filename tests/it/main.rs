@@ -26,6 +26,7 @@ mod herd;
 mod incidents;
 mod isolation;
 mod kill;
+mod manifests;
 mod missed_names;
 mod no_leak;
 mod operating;

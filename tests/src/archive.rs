@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 /// A file inside an archive: path and content.
 pub type Entry = (String, Vec<u8>);
 
-/// An npm tarball: `package/package.json`, `package/index.js`, and `padding_bytes` of filler.
+/// An npm tarball: `package/package.json`, `package/index.js`, a `binding.gyp` where the manifest
+/// speaks of one, and `padding_bytes` of filler.
 pub fn npm_tarball(package_json: &str, padding_bytes: usize) -> Bytes {
     let mut entries = vec![
         ("package/package.json".to_owned(), package_json.into()),
@@ -20,6 +21,10 @@ pub fn npm_tarball(package_json: &str, padding_bytes: usize) -> Bytes {
             b"module.exports = 1;\n".to_vec(),
         ),
     ];
+    let manifest: serde_json::Value = serde_json::from_str(package_json).unwrap_or_default();
+    if manifest["gypfile"] == true {
+        entries.push(("package/binding.gyp".to_owned(), b"{}\n".to_vec()));
+    }
     push_padding(&mut entries, "package/padding.bin", padding_bytes);
     tar_gz(&entries)
 }

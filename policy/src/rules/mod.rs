@@ -31,6 +31,7 @@ pub mod license;
 pub mod lifecycle;
 mod list_table;
 pub mod malware;
+pub mod manifest;
 pub mod minimum_age;
 pub mod namespace;
 pub mod new_dependency;
@@ -69,6 +70,7 @@ pub static RULES: &[RuleKind] = &[
     license::KIND,
     lifecycle::KIND,
     malware::KIND,
+    manifest::KIND,
     minimum_age::KIND,
     namespace::KIND,
     new_dependency::KIND,

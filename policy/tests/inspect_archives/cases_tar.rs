@@ -378,8 +378,48 @@ fn differential() -> Vec<Case> {
             F::Tar,
             crate_().block(Block::new(b"a-1.0.0/x", 0, b'5').with(157, b"a-1.0.0/src")),
         ),
+        of(
+            "A-53",
+            "a binary mode out of bounds",
+            F::Tar,
+            crate_()
+                .block(Block::new(b"a-1.0.0/x", 0, b'0').with(100, &[0xff, 0, 0, 0, 0, 0, 0, 1])),
+        ),
+        of(
+            "A-53",
+            "a binary time with an unknown sign",
+            F::Tar,
+            crate_().block(Block::new(b"a-1.0.0/x", 0, b'0').with(136, &[0x90])),
+        ),
+        of(
+            "A-55",
+            "a checksum without an end",
+            F::Tar,
+            crate_().block(endless()),
+        ),
+        of(
+            "A-51",
+            "a global header without an entry",
+            F::Tar,
+            crate_().pax(b'g', &record("comment", b"x")),
+        ),
+        of(
+            "A-65",
+            "a folder by its long name only",
+            F::Name,
+            crate_()
+                .long(b'L', b"a-1.0.0/l/")
+                .block(Block::new(b"a-1.0.0/l", 0, 0)),
+        ),
         of("A-79", "a tar of nothing but its end", F::Tar, Tar::new()),
     ]
+}
+
+fn endless() -> Block {
+    let block = Block::new(b"a-1.0.0/x", 0, b'0');
+    let mut sum = [b'0'; 8];
+    sum[2..].copy_from_slice(&block.0[148..154]);
+    block.broken(148, &sum)
 }
 
 fn pax() -> Vec<Case> {

@@ -14,6 +14,8 @@ mod hosted;
 mod json;
 mod keeper;
 pub mod npm;
+#[cfg(test)]
+mod properties;
 mod reader;
 mod record;
 mod requirement;

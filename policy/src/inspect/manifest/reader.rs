@@ -11,6 +11,10 @@ use crate::model::{ArtifactId, Digest, Version};
 /// Bytes of the `package.json` of a nested package that are looked at.
 const NESTED_BYTES: u64 = 256 << 10;
 
+/// Bytes of a `Cargo.toml` that are looked at. Real ones have a few hundred kilobytes at most, and
+/// reading TOML takes many times its size in memory.
+const CARGO_TOML_BYTES: u64 = 2 << 20;
+
 /// Nested packages kept.
 const MAX_NESTED: usize = 4_096;
 
@@ -129,10 +133,14 @@ enum Role<'p> {
 impl Reader {
     /// For one archive.
     pub fn new(artifact: &ArtifactId, limits: &Limits) -> Self {
+        let form = Form::of(artifact);
         Self {
             artifact: artifact.clone(),
-            form: Form::of(artifact),
-            manifest_bytes: limits.manifest_bytes,
+            form,
+            manifest_bytes: match form {
+                Form::CargoToml => limits.manifest_bytes.min(CARGO_TOML_BYTES),
+                _ => limits.manifest_bytes,
+            },
             manifests: Vec::new(),
             count: 0,
             misspelled: None,

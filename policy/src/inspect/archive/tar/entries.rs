@@ -20,11 +20,13 @@ struct Pending {
     pax: Option<Records>,
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
+    /// Whether a global header came last: some readers want an entry after that, too.
+    is_global: bool,
 }
 
 impl Pending {
     fn is_open(&self) -> bool {
-        self.pax.is_some() || self.name.is_some() || self.link.is_some()
+        self.pax.is_some() || self.name.is_some() || self.link.is_some() || self.is_global
     }
 }
 
@@ -118,7 +120,9 @@ impl Tar<'_, '_> {
                     let detail = "a global PAX header says what other entries are";
                     return Err(Stop::at(FaultCode::Pax, &place, detail));
                 }
-                pending.is_open()
+                let was_open = pending.is_open();
+                pending.is_global = true;
+                was_open
             }
             b'L' => pending.name.replace(long(&body)?).is_some(),
             _ => pending.link.replace(long(&body)?).is_some(),
@@ -156,6 +160,7 @@ impl Tar<'_, '_> {
             );
             return Err(Stop::at(FaultCode::PaxSize, &place, &detail));
         }
+        let header_is_slashed = header.name.ends_with(b"/");
         let name = one_of(pax.path, pending.name, header.name, &place)?;
         let link = one_of(pax.link, pending.link, header.link, &place)?;
         if !link.is_empty() && !matches!(header.kind, b'1' | b'2') {
@@ -163,6 +168,11 @@ impl Tar<'_, '_> {
             return Err(tar(&place, detail));
         }
         let is_slashed = name.ends_with(b"/");
+        if matches!(header.kind, 0 | b'0') && is_slashed != header_is_slashed {
+            let detail =
+                "the short name ends with a slash and the long one does not, or the reverse";
+            return Err(Stop::at(FaultCode::Name, &place, detail));
+        }
         match header.kind {
             b'5' => self.folder(&name, header.size, header.mode),
             // Before there was a type for them, folders were files with a slash at the end.

@@ -99,8 +99,15 @@ fn prefix(field: &[u8]) -> Result<&[u8], String> {
 /// A number that decides nothing about where entries are: octal with spaces around it, empty, or
 /// binary. Some readers stop at one that is none of these.
 fn number(field: &[u8], what: &str) -> Result<u64, String> {
-    if field.first().is_some_and(|byte| byte & 0x80 != 0) {
-        return Ok(0);
+    if let Some((sign @ 0x80.., rest)) = field.split_first() {
+        // Readers differ about other first bytes, and about more than 48 bits.
+        let (high, _) = rest.split_at(rest.len().saturating_sub(6));
+        let fill = if *sign == 0x80 { 0 } else { 0xff };
+        let is_plain = matches!(sign, 0x80 | 0xff) && high.iter().all(|byte| *byte == fill);
+        return match is_plain {
+            true => Ok(0),
+            false => Err(format!("the {what} is a binary number out of bounds")),
+        };
     }
     let end = field.iter().position(|byte| *byte == 0);
     let digits = field.get(..end.unwrap_or(field.len())).unwrap_or_default();
@@ -143,7 +150,13 @@ fn binary(field: &[u8]) -> Result<u64, String> {
 
 /// The sum of all bytes, those of the sum itself taken as spaces.
 fn checksum(block: &[u8; BLOCK]) -> Result<(), String> {
-    let stored = number(field(block, 148, 8), "checksum")?;
+    let field = field(block, 148, 8);
+    // One reader goes on into the next field.
+    let digits = field.trim_ascii_start();
+    if !digits.iter().any(|byte| matches!(byte, 0 | b' ')) {
+        return Err("the checksum has no end".to_owned());
+    }
+    let stored = number(field, "checksum")?;
     let sum: u64 = block
         .iter()
         .enumerate()

@@ -81,6 +81,56 @@ fn m_13_m_14_m_16_tags_are_repaired_and_keys_are_data() {
 }
 
 #[test]
+fn m_15_keys_that_are_no_semver_versions_are_no_candidates() {
+    let long = format!("1.0.{}", "0".repeat(256));
+    let version = |text: &str| {
+        format!(
+            r#""{text}":{{"name":"p","version":"{text}",
+            "dist":{{"tarball":"https://registry.example/p/-/p-{text}.tgz"}}}}"#
+        )
+    };
+    let odd = ["v1.0.0", "01.0.0", "1.0", " 1.0.0 ", "", long.as_str()];
+    let all: Vec<String> = odd.iter().chain(&["1.0.0"]).map(|it| version(it)).collect();
+    let text = format!(r#"{{"name":"p","versions":{{{}}}}}"#, all.join(","));
+    let document = read("p", text.as_bytes()).unwrap();
+    let candidates = document.candidates().iter();
+    let candidates: Vec<&str> = candidates.map(|it| it.subject().version.as_str()).collect();
+    assert_eq!(candidates, ["1.0.0"]);
+}
+
+#[test]
+fn m_24_of_both_forms_the_full_document_alone_is_asked_for() {
+    // Nothing else could contradict it: the short form is made from it.
+    let package = Npm.scheme().package("p").unwrap();
+    for view in views() {
+        let requests = Npm.documents(&package, &view);
+        let asked: Vec<(&str, &str)> = requests.iter().map(|it| (it.kind, it.accept)).collect();
+        assert_eq!(asked, [("packument", "application/json")], "{view:?}");
+    }
+}
+
+#[test]
+fn m_27_a_placeholder_for_what_was_taken_down_leaves_the_package_empty() {
+    let version = |text: &str| {
+        format!(
+            r#""{text}":{{"name":"p","version":"{text}",
+            "dist":{{"tarball":"https://registry.example/p/-/p-{text}.tgz"}}}}"#
+        )
+    };
+    let holding = format!(
+        r#"{{"name":"p","versions":{{{}}}}}"#,
+        version("0.0.1-security")
+    );
+    assert!(read("p", holding.as_bytes()).unwrap().is_emptied());
+    let both = format!(
+        r#"{{"name":"p","versions":{{{},{}}}}}"#,
+        version("0.0.1-security"),
+        version("1.0.0")
+    );
+    assert!(!read("p", both.as_bytes()).unwrap().is_emptied());
+}
+
+#[test]
 fn m_17_a_key_that_stands_twice_refuses_the_document() {
     let version = r#"{"dist":{"tarball":"https://registry.example/p/-/p-1.0.0.tgz"}}"#;
     for text in [
