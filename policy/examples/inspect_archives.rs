@@ -12,7 +12,8 @@
 //! shown with its digest and its path as JSON. At the end, megabytes unpacked a second on standard error.
 #![expect(
     clippy::disallowed_methods,
-    reason = "a program of its own, which has arguments"
+    clippy::disallowed_types,
+    reason = "a program of its own, which has arguments, reads files and measures"
 )]
 
 use std::io::{self, BufRead as _, Write as _};

@@ -1,7 +1,6 @@
 //! Archives made to cost memory and time. They are made while they are read: none is ever whole.
 
 use std::io::{self, Read, Seek, SeekFrom};
-use std::time::{Duration, Instant};
 
 use cordon_policy::inspect::FaultCode as F;
 use flate2::{Compress, Compression, FlushCompress};
@@ -72,12 +71,10 @@ fn repeatable(data: &[u8]) -> Vec<u8> {
 
 const GZIP: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
 
-/// Memory beside what the bomb itself takes, at most, and the time in an unoptimised build.
+/// Memory beside what the bomb itself takes, at most.
 const MEMORY_BYTES: u64 = 64 << 20;
-const TIME: Duration = Duration::from_secs(20);
 
 fn refused(code: F, file: File, bomb: Parts) {
-    let start = Instant::now();
     let mut codes = Vec::new();
     let memory = allocation_counter::measure(|| {
         let reading = reading(file, bomb);
@@ -85,7 +82,6 @@ fn refused(code: F, file: File, bomb: Parts) {
     });
     assert_eq!(codes, [code]);
     assert!(memory.bytes_max < MEMORY_BYTES, "{memory:?}");
-    assert!(start.elapsed() < TIME, "{:?}", start.elapsed());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Names that are one to some file system: twice the same, by case, or by Unicode form.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization as _;
@@ -24,7 +24,7 @@ pub(super) enum Kind {
 /// The names seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    names: HashMap<Key, Name>,
+    names: BTreeMap<Key, Name>,
     /// The folder of the entry before: most entries are its neighbours.
     last_folder: String,
 }

@@ -138,11 +138,11 @@ fn misplaced(
     directory_end: u64,
 ) -> Result<Stop, Stop> {
     let real = directory_end.checked_sub(end.directory_bytes);
-    if let Some(real) = real.filter(|real| end.directory_bytes > 0 && *real > end.directory) {
-        if source.read_at(real, 4)? == ENTRY {
-            let detail = format!("{} bytes are before the archive", real - end.directory);
-            return Ok(Stop::whole(FaultCode::ZipPrefix, &detail));
-        }
+    if let Some(real) = real.filter(|real| end.directory_bytes > 0 && *real > end.directory)
+        && source.read_at(real, 4)? == ENTRY
+    {
+        let detail = format!("{} bytes are before the archive", real - end.directory);
+        return Ok(Stop::whole(FaultCode::ZipPrefix, &detail));
     }
     let other = tail.get(..place).and_then(|it| last(it, &SIGNATURE));
     if other.is_some() {
