@@ -106,6 +106,8 @@ pub struct Release {
     pub has_other_manifest: bool,
     /// Whether its archive is one installers could take differently.
     pub has_hostile_archive: bool,
+    /// Whether its source, which does nothing, is written like that of a hijacked package.
+    pub has_hostile_source: bool,
     /// Whether code runs when it is installed.
     pub has_install_code: bool,
     /// Packages of the registry it depends on.

@@ -22,6 +22,9 @@ mod advisory_ignored;
 pub mod allow;
 pub mod archive;
 pub mod condition;
+pub mod content;
+pub mod content_change;
+mod content_signs;
 pub mod deny;
 mod end_of_life;
 pub mod exotic_dependency;
@@ -63,6 +66,8 @@ pub static RULES: &[RuleKind] = &[
     allow::KIND,
     archive::KIND,
     condition::KIND,
+    content::KIND,
+    content_change::KIND,
     deny::KIND,
     exotic_dependency::KIND,
     install_code::KIND,

@@ -47,6 +47,7 @@ pub(super) fn signs(role: Role, analysis: &Analysis) -> Vec<Sign> {
     tell(SignalKind::FetchAndRun, file.fetch_and_run());
     tell(SignalKind::EnvironmentSent, file.environment_sent());
     tell(SignalKind::CredentialsSent, file.credentials_sent());
+    tell(SignalKind::SettingsSent, file.settings_sent());
     tell(SignalKind::DecodedCode, file.decoded_code());
     tell(SignalKind::HiddenText, file.hidden_text());
     let acts = [Capability::Write, Capability::Process];
@@ -164,6 +165,12 @@ impl File<'_> {
 
     fn credentials_sent(&self) -> Option<(u32, When)> {
         self.near(Capability::CredentialPath, &[Capability::Network])
+    }
+
+    fn settings_sent(&self) -> Option<(u32, When)> {
+        let sends = self.analysis.reached.iter().any(|it| it.is_sent);
+        let found = self.near(Capability::SettingsPath, &[Capability::Network]);
+        found.filter(|_| sends)
     }
 
     fn decoded_code(&self) -> Option<(u32, When)> {

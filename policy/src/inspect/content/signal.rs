@@ -28,6 +28,8 @@ pub enum SignalKind {
     EnvironmentSent,
     /// Credentials go near a connection.
     CredentialsSent,
+    /// Files that may hold secrets go near a connection that sends something.
+    SettingsSent,
     /// Decoded data is run.
     DecodedCode,
     /// An encoded constant says an address, a path or a command.
@@ -107,6 +109,11 @@ impl SignalKind {
             Self::CredentialsSent,
             "credentials-sent",
             "takes credentials near a connection",
+        ),
+        (
+            Self::SettingsSent,
+            "settings-sent",
+            "takes files that may hold secrets near a connection",
         ),
         (Self::DecodedCode, "decoded-code", "runs what it decodes"),
         (
