@@ -28,7 +28,8 @@ const CODES: [&str; 6] = [
     "doubtful-obfuscation",
     "doubtful-agent-config",
     "doubtful-binary",
-    "doubtful-destination",
+    // Hosts are no sign in a package without a version before.
+    "doubtful-capability",
 ];
 
 /// How the rule is called, documented and read.
@@ -55,10 +56,6 @@ pub const KIND: RuleKind = RuleKind {
         (
             "doubtful-binary",
             "a new package carries a damaged native binary",
-        ),
-        (
-            "doubtful-destination",
-            "a new package sends something to a host it names",
         ),
         (
             "content-unknown",

@@ -91,13 +91,12 @@ fn read(
     table: &mut TableReader<'_, '_>,
     overrides: &mut [TableReader<'_, '_>],
 ) -> Vec<Arc<dyn Rule>> {
-    let read_one = |inherited: &ContentChangeRule, table: &mut TableReader<'_, '_>| {
-        ContentChangeRule {
+    let read_one =
+        |inherited: &ContentChangeRule, table: &mut TableReader<'_, '_>| ContentChangeRule {
             settled_after: read_settled_after(table, inherited.settled_after),
             watch: read_signs(table, "watch", &inherited.watch),
             ignore: read_signs(table, "ignore", &inherited.ignore),
-        }
-    };
+        };
     read_each(table, overrides, read_one)
 }
 
@@ -162,9 +161,10 @@ impl ContentChangeRule {
         out: &mut Findings<'_>,
     ) {
         let mut found: Vec<Finding> = change.signals.iter().map(Finding::of_signal).collect();
-        let scripts = change.install.iter().filter(|it| {
-            matches!(it.kind, InstallKind::Script | InstallKind::Gyp)
-        });
+        let scripts = change
+            .install
+            .iter()
+            .filter(|it| matches!(it.kind, InstallKind::Script | InstallKind::Gyp));
         found.extend(scripts.map(Finding::of_install));
         found.extend(change.binaries.iter().map(Finding::of_binary));
         found.extend(change.destinations.iter().map(Finding::of_destination));

@@ -170,7 +170,10 @@ impl Finding {
     pub(super) fn of_destination(destination: &Destination) -> Self {
         Self {
             sign: Sign::Destination,
-            words: format!("sends something to {}", reason::ascii(&destination.host, 60)),
+            words: format!(
+                "sends something to {}",
+                reason::ascii(&destination.host, 60)
+            ),
             file: destination.file.to_string(),
             line: destination.line,
         }
@@ -188,7 +191,9 @@ pub(super) fn grouped<'f>(
         groups.entry(key).or_default().push(finding);
     }
     let split = groups.into_iter();
-    split.map(|((is_watched, group), of)| (is_watched, group, of)).collect()
+    split
+        .map(|((is_watched, group), of)| (is_watched, group, of))
+        .collect()
 }
 
 /// The first of them in words, with its place, and how many more there are.

@@ -491,8 +491,9 @@ impl<'s> Analyser<'s> {
         told.clear();
         // What is built from pieces is read as a whole at its first.
         let is_first = !self.is_before(at, 1, "+");
-        match self.names.constant(at) {
-            Some((whole, _)) if is_first && whole.len() > text.len() => {
+        let whole = is_first.then(|| self.names.constant(at)).flatten();
+        match whole {
+            Some((whole, _)) if whole.len() > text.len() => {
                 strings::capabilities(&whole, &mut told);
             }
             _ => strings::capabilities(text, &mut told),

@@ -216,13 +216,17 @@ impl<'a, 't> Walk<'a, 't> {
     /// Tells a constant text. Whether it was one: a text with expressions in it is told as the sum of
     /// its parts.
     fn text(&mut self, node: Node<'_>) -> bool {
-        let children = u32::try_from(node.child_count()).unwrap_or(u32::MAX);
-        let kind = node.kind();
         let is_sum = |kind: &str| matches!(kind, "template_substitution" | "interpolation");
-        let is_summed = matches!(kind, "template_string" | "string")
-            && (0..children)
-                .filter_map(|it| node.child(it))
-                .any(|it| is_sum(it.kind()));
+        // Plain texts can have as many children as they have escapes; only these hold expressions.
+        let may_sum = match node.kind() {
+            "template_string" => true,
+            "string" => self.language == Language::Python,
+            _ => false,
+        };
+        let is_summed = may_sum && {
+            let mut cursor = node.walk();
+            node.children(&mut cursor).any(|it| is_sum(it.kind()))
+        };
         if !is_summed {
             let constant = self.unquoted(self.part(node));
             self.push(TokenKind::Text, constant, node);
