@@ -160,12 +160,12 @@ impl ContentChangeRule {
         until: Option<Timestamp>,
         out: &mut Findings<'_>,
     ) {
-        let mut found: Vec<Finding> = change.signals.iter().map(Finding::of_signal).collect();
         let scripts = change
             .install
             .iter()
             .filter(|it| matches!(it.kind, InstallKind::Script | InstallKind::Gyp));
-        found.extend(scripts.map(Finding::of_install));
+        let mut found: Vec<Finding> = scripts.map(Finding::of_install).collect();
+        found.extend(change.signals.iter().map(Finding::of_signal));
         found.extend(change.binaries.iter().map(Finding::of_binary));
         found.extend(change.destinations.iter().map(Finding::of_destination));
         found.retain(|it| !self.ignore.contains(&it.sign));

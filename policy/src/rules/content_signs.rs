@@ -196,15 +196,18 @@ pub(super) fn grouped<'f>(
         .collect()
 }
 
-/// The first of them in words, with its place, and how many more there are.
+/// The first two of them in words, with their places, and how many more there are.
 pub(super) fn tell(found: &[&Finding]) -> String {
-    let Some((first, others)) = found.split_first() else {
-        return String::new();
+    const TOLD: usize = 2;
+    let in_words = |it: &&Finding| {
+        let file = reason::ascii(&it.file, 60);
+        format!("{} ({file}:{})", it.words, it.line)
     };
-    let place = format!("{}:{}", reason::ascii(&first.file, 80), first.line);
-    match others.len() {
-        0 => format!("{} ({place})", first.words),
-        more => format!("{} ({place}, and {more} more)", first.words),
+    let told: Vec<String> = found.iter().take(TOLD).map(in_words).collect();
+    let told = told.join(" and ");
+    match found.len().saturating_sub(TOLD) {
+        0 => told,
+        more => format!("{told}, and {more} more"),
     }
 }
 

