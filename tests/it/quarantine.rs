@@ -489,9 +489,14 @@ fn held_archives_are_fetched_and_looked_into_without_being_served() {
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("-two") && told.contains("three"), "{told}");
     assert!(!told.contains('\x1b'), "{told:?}");
-    // The release is of these bytes.
-    let newest = scene.refused(Protocol::Npm);
-    let (code, told) = scene.release(&newest, "grace");
+    // The release is of these bytes: the first refusal did not show them.
+    let (code, told) = scene.release(&id, "grace");
+    assert_eq!(code, 3, "{told}");
+    let ticket = scene.ticket(&id);
+    let newest = ticket["standing"][0]["decision"].as_str();
+    let newest = newest.expect("something stands about it");
+    assert!(told.contains(&format!("look again at {newest}")), "{told}");
+    let (code, told) = scene.release(newest, "grace");
     assert_eq!(code, 0, "{told}");
     assert_eq!(scene.file(Protocol::Npm).status, 200);
     let base = scene.cordon.url(Protocol::Npm);

@@ -13,7 +13,7 @@ use crate::reload::Reloader;
 /// The most tickets decided about at once.
 const MOST: usize = 500;
 
-/// Which held tickets a decision is about. At least one of the last three is needed.
+/// Which held tickets a decision is about: a rule, a package, a pattern or a finding must be named.
 #[derive(Clone, Debug, Default)]
 pub struct BulkFilter {
     /// What the store narrows by: ecosystem, package, rule, since.
