@@ -493,7 +493,7 @@ impl Reloader {
             }
             // Here too, because emergencies end by themselves.
             self.metrics.break_glass_active(self.break_glass().len());
-            if looks % COUNT_EVERY == 0 {
+            if looks.is_multiple_of(COUNT_EVERY) {
                 self.count_held().await;
             }
             looks += 1;
