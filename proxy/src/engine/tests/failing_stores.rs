@@ -76,6 +76,7 @@ const OPERATIONS: [&[&str]; 3] = [
         "packages",
         "exemptions",
         "hold",
+        "holds",
         "quarantine_history",
         "reviews",
         "held_bytes",
