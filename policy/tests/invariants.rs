@@ -50,6 +50,7 @@ fn break_fact(facts: &mut VersionFacts, kind: FactKind) {
         FactKind::Agreement => facts.agreement = Fact::Unavailable(cause()),
         FactKind::Content => facts.content = Fact::Unavailable(cause()),
         FactKind::ContentChange => facts.content_change = Fact::Unavailable(cause()),
+        FactKind::Scanners => facts.scanners = Fact::Unavailable(cause()),
         FactKind::Status => {
             let mut package = (*facts.package).clone();
             package.status = Fact::Unavailable(cause());

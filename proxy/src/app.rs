@@ -53,6 +53,7 @@ pub fn observing_engine(
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         inspector: Arc::new(crate::inspection::InProcess::default()),
+        scanners: Arc::new(crate::inspection::scanner::Scanners::none()),
         metrics: Arc::new(metrics()),
     }))
 }

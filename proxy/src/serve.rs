@@ -21,6 +21,7 @@ use crate::feeds::{AdvisoryData, Feeds};
 use crate::http::body::DamageReport;
 use crate::http::respond::Responder;
 use crate::inspection::Workers;
+use crate::inspection::scanner::{ScannerError, Scanners};
 use crate::maintenance;
 use crate::names::{Names, NamesError};
 use crate::policy_files::{Granted, LoadedPolicy};
@@ -62,6 +63,9 @@ pub enum ServeError {
     /// An upstream client cannot be made.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// A scanner cannot be asked.
+    #[error(transparent)]
+    Scanner(#[from] ScannerError),
     /// A certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
@@ -320,6 +324,7 @@ fn engine(
     let limits = cordon_policy::inspect::Limits::default();
     let inspector = Workers::new(&config.inspection, limits, Arc::clone(metrics))
         .map_err(ServeError::System)?;
+    let scanners = Scanners::new(&config.inspection.scanners, Arc::clone(metrics))?;
     Ok(Engine::new(Parts {
         config: Arc::clone(config),
         public_url,
@@ -331,6 +336,7 @@ fn engine(
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         inspector: Arc::new(inspector),
+        scanners: Arc::new(scanners),
         metrics: Arc::clone(metrics),
     }))
 }

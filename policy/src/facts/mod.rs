@@ -106,11 +106,13 @@ pub enum FactKind {
     Content,
     /// [`VersionFacts::content_change`].
     ContentChange,
+    /// [`VersionFacts::scanners`].
+    Scanners,
 }
 
 impl FactKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::PublishedAt,
         Self::Declared,
         Self::Bytes,
@@ -133,6 +135,7 @@ impl FactKind {
         Self::Agreement,
         Self::Content,
         Self::ContentChange,
+        Self::Scanners,
     ];
 
     /// The kebab-case name used in records and in the evidence of findings.
@@ -160,6 +163,7 @@ impl FactKind {
             Self::Agreement => "agreement",
             Self::Content => "content",
             Self::ContentChange => "content-change",
+            Self::Scanners => "scanners",
         }
     }
 }
@@ -259,6 +263,9 @@ pub struct VersionFacts {
     /// with.
     #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
     pub content_change: Fact<Arc<ContentChange>>,
+    /// What scanners other than Cordon say; `Absent` where there are none.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub scanners: Fact<Arc<ScannerVerdicts>>,
     /// Whether it is yanked, and the reason given (possibly empty).
     pub is_yanked: Fact<Option<SmolStr>>,
     /// The deprecation message, `Absent` when it is not deprecated.
@@ -332,6 +339,7 @@ impl VersionFacts {
             agreement: Fact::NotYet,
             content: Fact::NotYet,
             content_change: Fact::NotYet,
+            scanners: Fact::NotYet,
             is_yanked: Fact::NotYet,
             deprecated: Fact::NotYet,
             license: Fact::NotYet,

@@ -157,6 +157,7 @@ impl Told {
             agreement: self.known(FactKind::Agreement, None),
             content: self.known(FactKind::Content, None),
             content_change: self.known(FactKind::ContentChange, None),
+            scanners: self.known(FactKind::Scanners, None),
             is_yanked: self.known(FactKind::Yanked, Some(self.yanked.clone().flatten())),
             deprecated: self.known(FactKind::Deprecated, self.deprecated.clone()),
             license: self.known(FactKind::License, self.license.clone()),

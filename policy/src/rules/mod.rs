@@ -42,6 +42,7 @@ mod parts;
 pub mod provenance;
 pub mod publish_burst;
 pub mod publisher_change;
+pub mod scanner;
 pub mod size_jump;
 pub mod typosquat;
 pub mod watched_name;
@@ -82,6 +83,7 @@ pub static RULES: &[RuleKind] = &[
     provenance::KIND,
     publish_burst::KIND,
     publisher_change::KIND,
+    scanner::KIND,
     size_jump::KIND,
     typosquat::KIND,
     watched_name::KIND,

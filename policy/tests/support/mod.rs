@@ -108,5 +108,6 @@ pub fn fetched(purl: &str) -> VersionFacts {
     facts.agreement = Fact::Absent;
     facts.content = Fact::Absent;
     facts.content_change = Fact::Absent;
+    facts.scanners = Fact::Absent;
     facts
 }

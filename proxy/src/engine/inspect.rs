@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use cordon_policy::evaluate::Ruleset;
-use cordon_policy::facts::{ArchiveFacts, ByteFacts, Fact, FactKind, FactSet, VersionFacts};
+use cordon_policy::facts::{
+    ArchiveFacts, ByteFacts, Fact, FactKind, FactSet, ScanVerdict, ScannerVerdicts, VersionFacts,
+};
 use cordon_policy::inspect::content::ContentChange;
 use cordon_policy::inspect::manifest::{Disagreement, agree};
 use cordon_policy::inspect::{Depth, INSPECTOR, Sheet};
@@ -43,6 +45,7 @@ pub(super) fn to_learn(
             FactKind::ContentChange,
             matches!(facts.content_change, Fact::NotYet),
         ),
+        (FactKind::Scanners, matches!(facts.scanners, Fact::NotYet)),
     ];
     let missing = missing
         .into_iter()
@@ -65,12 +68,24 @@ pub(super) fn forget_others(facts: &mut VersionFacts, bytes: &ByteFacts) {
         if matches!(facts.archive, Fact::NotYet) {
             (facts.archive, facts.agreement) = (Fact::Absent, Fact::Absent);
             (facts.content, facts.content_change) = (Fact::Absent, Fact::Absent);
+            facts.scanners = Fact::Absent;
         }
         return;
     }
     if !is_about_these {
         (facts.archive, facts.agreement) = (Fact::NotYet, Fact::NotYet);
         (facts.content, facts.content_change) = (Fact::NotYet, Fact::NotYet);
+        facts.scanners = Fact::NotYet;
+    }
+}
+
+/// What is known once every scanner was asked: without an answer of each that is required nothing is,
+/// unless another has something against the archive.
+fn scanner_facts(verdicts: ScannerVerdicts) -> Fact<Arc<ScannerVerdicts>> {
+    let is_objected_to = verdicts.worst().is_some_and(|it| it > ScanVerdict::Clean);
+    match verdicts.lacking() {
+        Some(why) if !is_objected_to => unavailable(&why),
+        _ => Fact::Known(Arc::new(verdicts)),
     }
 }
 
@@ -96,6 +111,9 @@ impl Engine {
         let Some(bytes) = facts.bytes.known().cloned() else {
             return Ok(());
         };
+        if learn.contains(FactKind::Scanners) {
+            facts.scanners = self.scanned(&facts.artifact, &bytes, held).await?;
+        }
         let sheet = match self.sheet(&facts.artifact, &bytes, depth, held).await? {
             Ok(sheet) => sheet,
             Err(why) => {
@@ -129,6 +147,21 @@ impl Engine {
         Ok(())
     }
 
+    /// What the scanners say that are configured.
+    async fn scanned(
+        &self,
+        artifact: &ArtifactId,
+        bytes: &ByteFacts,
+        held: &mut Held,
+    ) -> Result<Fact<Arc<ScannerVerdicts>>, Failure> {
+        if self.scanners.is_empty() {
+            return Ok(Fact::Absent);
+        }
+        let source = source(held).await?;
+        let verdicts = self.scanners.scan(artifact, &bytes.sha256, source).await;
+        Ok(scanner_facts(verdicts))
+    }
+
     /// The sheet of the bytes: remembered, or made now. The inner error says why there is none.
     pub(super) async fn sheet(
         &self,
@@ -145,14 +178,10 @@ impl Engine {
         {
             return Ok(Ok(sheet));
         }
-        let source = match held {
-            Held::Stored(reader) => Source::Blob(Arc::clone(reader)),
-            Held::Spooled(spooled) => Source::File(spooled.staged.file().await?),
-        };
         let job = Job {
             artifact: artifact.clone(),
             depth,
-            source,
+            source: source(held).await?,
         };
         let sheet = match self.inspector.inspect(job).await {
             Ok(sheet) => sheet,
@@ -184,6 +213,14 @@ fn agreement(wanted: &Wanted, sheet: &Sheet) -> Fact<Arc<[Disagreement]>> {
         true => Fact::Absent,
         false => Fact::Known(found.into()),
     }
+}
+
+/// The bytes, for somebody else to read.
+async fn source(held: &mut Held) -> Result<Source, Failure> {
+    Ok(match held {
+        Held::Stored(reader) => Source::Blob(Arc::clone(reader)),
+        Held::Spooled(spooled) => Source::File(spooled.staged.file().await?),
+    })
 }
 
 fn set_unavailable(facts: &mut VersionFacts, learn: FactSet, why: &str) {

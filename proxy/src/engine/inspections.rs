@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use cordon_policy::decision::Decision;
-use cordon_policy::facts::{ArchiveFacts, Fact, FactKind, FactSet, VersionFacts};
+use cordon_policy::facts::{ArchiveFacts, Fact, FactKind, FactSet, ScannerVerdicts, VersionFacts};
 use cordon_policy::inspect::content::{ContentChange, ContentFacts};
 use cordon_policy::inspect::manifest::Disagreement;
 use cordon_policy::model::{ArtifactKind, Digest, FileName, PackageName, Version};
@@ -17,11 +17,12 @@ use cordon_storage::evidence::Remembered;
 use super::Engine;
 
 /// The facts that come from looking into an archive.
-pub(super) const INSPECTED: [FactKind; 4] = [
+pub(super) const INSPECTED: [FactKind; 5] = [
     FactKind::Archive,
     FactKind::Agreement,
     FactKind::Content,
     FactKind::ContentChange,
+    FactKind::Scanners,
 ];
 
 /// [`INSPECTED`] as a set.
@@ -40,6 +41,7 @@ pub(super) struct Inspected {
     agreement: Fact<Arc<[Disagreement]>>,
     content: Fact<Arc<ContentFacts>>,
     content_change: Fact<Arc<ContentChange>>,
+    scanners: Fact<Arc<ScannerVerdicts>>,
 }
 
 impl Inspected {
@@ -52,6 +54,7 @@ impl Inspected {
             agreement: learned(&facts.agreement),
             content: learned(&facts.content),
             content_change: learned(&facts.content_change),
+            scanners: learned(&facts.scanners),
         })
     }
 
@@ -73,6 +76,7 @@ impl Inspected {
         facts.agreement = self.agreement.clone();
         facts.content = self.content.clone();
         facts.content_change = self.content_change.clone();
+        facts.scanners = self.scanners.clone();
     }
 }
 

@@ -82,6 +82,7 @@ use crate::feeds::AdvisoryData;
 use crate::http::reply::Reply;
 use crate::http::target::ROUTE;
 use crate::inspection::Inspector;
+use crate::inspection::scanner::Scanners;
 use crate::names::Names;
 use crate::registry::{
     self, ArtifactRequest, Denial, DenialScope, Links, Registry, RequestHead, Route,
@@ -139,6 +140,8 @@ pub struct Parts {
     pub ids: Arc<dyn IdSource>,
     /// Looks into archives.
     pub inspector: Arc<dyn Inspector>,
+    /// Others who are asked about archives.
+    pub scanners: Arc<Scanners>,
     /// Meters.
     pub metrics: Arc<Metrics>,
 }
@@ -157,6 +160,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     inspector: Arc<dyn Inspector>,
+    scanners: Arc<Scanners>,
     metrics: Arc<Meters>,
     packages: moka::sync::Cache<PackageKey, Arc<Package>>,
     ready: moka::sync::Cache<ReadyKey, Arc<Ready>>,
@@ -206,6 +210,7 @@ impl Engine {
             clock,
             ids,
             inspector,
+            scanners,
             metrics,
         } = parts;
         let limits = config.limits.clone();
@@ -270,6 +275,7 @@ impl Engine {
             clock,
             ids,
             inspector,
+            scanners,
             metrics,
         })
     }

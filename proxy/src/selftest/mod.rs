@@ -198,6 +198,7 @@ async fn play(
         clock: Arc::new(Standing(now)),
         ids: Arc::new(RandomIds),
         inspector: Arc::clone(inspector),
+        scanners: Arc::new(crate::inspection::scanner::Scanners::none()),
         metrics: Arc::new(crate::app::metrics()),
         config,
     });

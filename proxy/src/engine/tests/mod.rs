@@ -264,6 +264,7 @@ fn engine_of(
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         ids: Arc::new(RandomIds),
         inspector: Arc::new(crate::inspection::InProcess::default()),
+        scanners: Arc::new(crate::inspection::scanner::Scanners::none()),
         metrics: Arc::new(crate::app::metrics()),
     })
 }

@@ -100,6 +100,14 @@ impl Scanners {
         })
     }
 
+    /// No scanners.
+    pub fn none() -> Self {
+        Self {
+            all: Vec::new(),
+            metrics: Arc::new(crate::app::metrics()),
+        }
+    }
+
     /// Whether there is any.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
