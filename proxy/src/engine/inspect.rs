@@ -199,14 +199,18 @@ impl Engine {
     }
 }
 
-/// Where the registry's document and the archive contradict each other. An archive without a manifest
-/// that could be read has a fault, and is held for that.
+/// Where the registry's document and the archive contradict each other. Of a file that no document
+/// lists any more nothing is declared; what it was found to be when it was listed is on record.
 fn agreement(wanted: &Wanted, sheet: &Sheet) -> Fact<Arc<[Disagreement]>> {
     let package = &wanted.package;
-    let place = package.place_of(wanted.index);
-    let declared = place.and_then(|place| package.document.declared(place));
-    let (Some(declared), Some(found)) = (declared, &sheet.manifest) else {
+    let Some(place) = package.place_of(wanted.index) else {
         return Fact::Absent;
+    };
+    let Some(declared) = package.document.declared(place) else {
+        return unavailable("what the registry says of it cannot be read");
+    };
+    let Some(found) = &sheet.manifest else {
+        return unavailable("it has no manifest that can be read");
     };
     let found = agree(&declared, found, package.name.ecosystem());
     match found.is_empty() {
