@@ -11,6 +11,8 @@ const PUSHED_AT_START: usize = 400;
 const INVISIBLE: usize = 16;
 /// Marks of a program written in brackets alone.
 const BRACKETS: usize = 400;
+/// Bytes of a line looked at behind something odd.
+const LINE_LOOKED_AT: usize = 1_000;
 /// Characters of a line that no person wrote.
 const LONG_LINE: usize = 5_000;
 
@@ -66,8 +68,7 @@ fn pushed_by(text: &str, needle: &str, space: u8, at_start: usize) -> Option<usi
             .count();
         let end = start + length;
         let is_first = start == 0 || bytes.get(start - 1) == Some(&b'\n');
-        let rest = text.get(end..).unwrap_or_default();
-        let rest = rest.lines().next().unwrap_or_default().trim();
+        let rest = line_from(text, end).trim();
         // Tables of comments and the ends of padded lines are none.
         let is_code = rest.len() >= 12
             && rest.contains(['(', '=', ';'])
@@ -78,6 +79,14 @@ fn pushed_by(text: &str, needle: &str, space: u8, at_start: usize) -> Option<usi
         from = end;
     }
     None
+}
+
+/// The rest of a line, as far as it is looked at: a file may be one line, and odd at every place of it.
+fn line_from(text: &str, at: usize) -> &str {
+    let most = text.len().min(at.saturating_add(LINE_LOOKED_AT));
+    let most = (at..=most).rev().find(|end| text.is_char_boundary(*end));
+    let rest = most.and_then(|end| text.get(at..end)).unwrap_or_default();
+    rest.lines().next().unwrap_or_default()
 }
 
 /// A run of nothing but brackets, `!` and `+`, as of programs written in these alone.
@@ -130,7 +139,10 @@ fn turned(text: &str) -> Option<usize> {
     let is_turning = |it: char| matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.char_indices().find_map(|(at, character)| {
         let is_override = matches!(character, '\u{202d}' | '\u{202e}' | '\u{2066}'..='\u{2068}');
-        let line = text.get(at..)?.lines().next()?;
+        if !is_override {
+            return None;
+        }
+        let line = line_from(text, at);
         // Trojan source needs several on the line: one turns, others part it.
         let count = line.chars().filter(|it| is_turning(*it)).count();
         let apart = line
@@ -138,7 +150,9 @@ fn turned(text: &str) -> Option<usize> {
             .skip(1)
             .take_while(|it| !is_turning(*it))
             .count();
-        (is_override && count >= 2 && apart >= 3 && line.len() < 1_000).then_some(at)
+        // A line that was cut is a table, or data.
+        let is_whole = line.len() + char::MAX_LEN_UTF8 < LINE_LOOKED_AT;
+        (count >= 2 && apart >= 3 && is_whole).then_some(at)
     })
 }
 
@@ -160,6 +174,18 @@ mod tests {
         assert_eq!(kinds(&format!("let a = 1;{far}// run(a); b = 2\n")), []);
         assert_eq!(kinds(&format!("let a = 1;{far}\n")), []);
         assert_eq!(kinds(&format!("{far}let a = run(1);\n")), []);
+    }
+
+    /// Looking at a megabyte takes milliseconds; where every place led to a look at the rest of the
+    /// line it took minutes.
+    #[test]
+    fn a_file_of_one_line_is_not_looked_at_again_from_every_place() {
+        let letters = "\u{e9}=f(1);".repeat(150_000);
+        assert_eq!(kinds(&letters), []);
+        let pushed = format!("{}#", " ".repeat(PUSHED)).repeat(5_000);
+        assert_eq!(kinds(&pushed), []);
+        let turning = "'\u{202e}',".repeat(100_000);
+        assert_eq!(kinds(&turning), []);
     }
 
     #[test]
