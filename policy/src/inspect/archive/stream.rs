@@ -277,6 +277,7 @@ impl<'a> Budget<'a> {
 
 /// The fault of an archive with more entries than are looked at.
 pub(super) fn too_many_entries(limits: &Limits) -> Stop {
-    let detail = format!("there are more than {} entries", limits.entries);
+    let most = limits.entries;
+    let detail = format!("there are more than {most} entries");
     Stop::whole(FaultCode::Entries, &detail)
 }
