@@ -2,6 +2,13 @@
 //! `content_change <ecosystem> <before> <after> [<before> <after>]…`. With one folder alone (`-` in
 //! place of the one before) its own signs are told. For measuring false alarms and speed.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "a measurement reads files and a clock, and prints"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::time::Instant;

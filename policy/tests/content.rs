@@ -26,7 +26,7 @@ type Files<'a> = &'a [(&'a str, &'a str)];
 
 fn look(ecosystem: &str, files: Files<'_>) -> ContentFacts {
     let purl = format!("pkg:{ecosystem}/x@1.0.0");
-    let PurlTarget { name, version } = parse_purl(&purl, &schemes()).unwrap();
+    let PurlTarget { name, version } = parse_purl(&purl, &schemes()).expect("a purl");
     let file = match ecosystem {
         "npm" => "x-1.0.0.tgz",
         "pypi" => "x-1.0.0.tar.gz",
@@ -35,9 +35,9 @@ fn look(ecosystem: &str, files: Files<'_>) -> ContentFacts {
     let artifact = ArtifactId {
         subject: PackageVersion {
             name,
-            version: version.unwrap(),
+            version: version.expect("a version"),
         },
-        file: FileName::new(file).unwrap(),
+        file: FileName::new(file).expect("a file name"),
         kind: ArtifactKind::Archive,
     };
     let mut looker = Looker::new(&artifact, &Limits::default());
@@ -48,7 +48,7 @@ fn look(ecosystem: &str, files: Files<'_>) -> ContentFacts {
             size_bytes: text.len() as u64,
             mode: 0o644,
         };
-        let wanted = usize::try_from(looker.wants(&member)).unwrap();
+        let wanted = usize::try_from(looker.wants(&member)).expect("fits");
         assert!(wanted >= text.len().min(64), "{path}");
         let digest: [u8; 32] = sha2::Sha256::digest(text.as_bytes()).into();
         looker.file(Looked {

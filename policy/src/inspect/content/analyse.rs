@@ -547,15 +547,15 @@ impl<'s> Analyser<'s> {
     fn date(&mut self) {
         let scopes = &self.source.scopes;
         let mut runs_at_load: Vec<bool> = scopes.iter().map(|_| false).collect();
-        let mut by_name: std::collections::HashMap<&str, Vec<u32>> =
-            std::collections::HashMap::new();
+        let mut by_name: std::collections::BTreeMap<&str, Vec<u32>> =
+            std::collections::BTreeMap::new();
         for (index, scope) in (0_u32..).zip(scopes) {
             if let Some(name) = &scope.name {
                 by_name.entry(name).or_default().push(index);
             }
         }
-        let mut calls_from: std::collections::HashMap<u32, Vec<&str>> =
-            std::collections::HashMap::new();
+        let mut calls_from: std::collections::BTreeMap<u32, Vec<&str>> =
+            std::collections::BTreeMap::new();
         for (scope, name) in &self.calls {
             calls_from.entry(*scope).or_default().push(name);
         }

@@ -1,6 +1,6 @@
 //! What code can do, by the names it does it with.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
@@ -387,7 +387,7 @@ const RUST: &[Entry] = &[
     ("arboard.Clipboard.new", Clipboard, Call),
 ];
 
-type Table = HashMap<&'static str, (Capability, Used)>;
+type Table = BTreeMap<&'static str, (Capability, Used)>;
 
 fn table(entries: &'static [Entry]) -> Table {
     let keyed = entries

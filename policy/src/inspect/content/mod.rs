@@ -2,10 +2,10 @@
 //!
 //! Every file of source is read by the grammar of its language; what is too large or too damaged for
 //! that, by a scanner that knows comments and texts. Either way a file becomes names, texts and marks,
-//! each in the scope it runs in ([`token`]). Imports and simple assignments are followed ([`names`]),
+//! each in the scope it runs in (`token`). Imports and simple assignments are followed (`names`),
 //! so that it does not matter how a function is spelled; what it does is in one table
-//! ([`capability`]). Capabilities that mean harm together, near each other and where they run, are
-//! signs ([`signal`]), and what a version has that the one before had not is its [`ContentChange`].
+//! (`capability`). Capabilities that mean harm together, near each other and where they run, are
+//! signs (`signal`), and what a version has that the one before had not is its [`ContentChange`].
 //!
 //! Nothing here runs, resolves or loads anything. The same bytes give the same facts.
 

@@ -4,7 +4,7 @@
 //! `child_process.exec`. Names are resolved in the order of the text; one that is bound in a function
 //! stands for the same only inside it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::capability::names_of;
 use super::token::{Language, Source, Token, TokenKind};
@@ -27,8 +27,8 @@ struct Binding {
 pub(super) struct Names<'s> {
     language: Language,
     source: &'s Source<'s>,
-    bound: HashMap<&'s str, Binding>,
-    constants: HashMap<&'s str, String>,
+    bound: BTreeMap<&'s str, Binding>,
+    constants: BTreeMap<&'s str, String>,
 }
 
 /// A name with what follows it, resolved.
@@ -49,8 +49,8 @@ impl<'s> Names<'s> {
         Self {
             language,
             source,
-            bound: HashMap::new(),
-            constants: HashMap::new(),
+            bound: BTreeMap::new(),
+            constants: BTreeMap::new(),
         }
     }
 

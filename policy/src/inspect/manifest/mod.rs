@@ -2,7 +2,7 @@
 //!
 //! A registry's metadata is what a publisher sent beside the archive; nobody compares the two. So
 //! the manifest inside is read while the archive is ([`Reader`]), the metadata is read into the same
-//! form ([`npm::declared`], [`cargo::declared`]; PyPI's adapter fills it in), and [`agree`] tells where
+//! form ([`npm::declared`], [`cargo::declared`]; PyPI's adapter fills it in), and [`agree()`] tells where
 //! they contradict each other (reliability.md INV-16).
 
 pub mod agree;
