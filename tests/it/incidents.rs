@@ -5,6 +5,7 @@
 //! `tests/incidents.md` tells what each needs and gets.
 
 mod archives;
+mod content;
 mod fixes;
 mod fresh_names;
 mod hijacks;

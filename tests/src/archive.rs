@@ -11,9 +11,27 @@ use sha2::{Digest as _, Sha256};
 /// A file inside an archive: path and content.
 pub type Entry = (String, Vec<u8>);
 
+/// What an archive holds beside what makes it one.
+#[derive(Clone, Debug, Default)]
+pub struct Filling {
+    /// Bytes of filler.
+    pub padding_bytes: usize,
+    /// Files of source, by path below the archive's folder; one that is there already is replaced.
+    pub sources: Vec<(String, String)>,
+}
+
+impl From<usize> for Filling {
+    fn from(padding_bytes: usize) -> Self {
+        Self {
+            padding_bytes,
+            sources: Vec::new(),
+        }
+    }
+}
+
 /// An npm tarball: `package/package.json`, `package/index.js`, a `binding.gyp` where the manifest
-/// speaks of one, and `padding_bytes` of filler.
-pub fn npm_tarball(package_json: &str, padding_bytes: usize) -> Bytes {
+/// speaks of one, and the filling.
+pub fn npm_tarball(package_json: &str, filling: impl Into<Filling>) -> Bytes {
     let mut entries = vec![
         ("package/package.json".to_owned(), package_json.into()),
         (
@@ -25,17 +43,17 @@ pub fn npm_tarball(package_json: &str, padding_bytes: usize) -> Bytes {
     if manifest["gypfile"] == true {
         entries.push(("package/binding.gyp".to_owned(), b"{}\n".to_vec()));
     }
-    push_padding(&mut entries, "package/padding.bin", padding_bytes);
+    fill(&mut entries, "package", filling.into());
     tar_gz(&entries)
 }
 
-/// A crate file: `{name}-{version}/Cargo.toml`, `src/lib.rs`, and `padding_bytes` of filler.
+/// A crate file: `{name}-{version}/Cargo.toml`, `src/lib.rs`, and the filling.
 /// `dependencies` are `(name, requirement)`.
 pub fn crate_file(
     name: &str,
     version: &str,
     dependencies: &[(String, String)],
-    padding_bytes: usize,
+    filling: impl Into<Filling>,
 ) -> Bytes {
     let root = format!("{name}-{version}");
     let mut manifest = format!(
@@ -52,7 +70,7 @@ pub fn crate_file(
             b"//! A test crate.\n".to_vec(),
         ),
     ];
-    push_padding(&mut entries, &format!("{root}/padding.bin"), padding_bytes);
+    fill(&mut entries, &root, filling.into());
     tar_gz(&entries)
 }
 
@@ -76,7 +94,7 @@ pub fn core_metadata(
 }
 
 /// A pure wheel with one module, `METADATA`, `WHEEL` and a correct `RECORD`.
-pub fn wheel(name: &str, version: &str, metadata: &[u8], padding_bytes: usize) -> Bytes {
+pub fn wheel(name: &str, version: &str, metadata: &[u8], filling: impl Into<Filling>) -> Bytes {
     let module = python_module(name);
     let info = format!("{module}-{version}.dist-info");
     let mut entries: Vec<Entry> = vec![
@@ -89,6 +107,11 @@ pub fn wheel(name: &str, version: &str, metadata: &[u8], padding_bytes: usize) -
                 .to_vec(),
         ),
     ];
+    let Filling {
+        padding_bytes,
+        sources,
+    } = filling.into();
+    put_sources(&mut entries, "", sources);
     push_padding(
         &mut entries,
         &format!("{module}/padding.bin"),
@@ -105,7 +128,7 @@ pub fn wheel(name: &str, version: &str, metadata: &[u8], padding_bytes: usize) -
 }
 
 /// A source distribution with `PKG-INFO`, `pyproject.toml` and one module.
-pub fn sdist(name: &str, version: &str, metadata: &[u8], padding_bytes: usize) -> Bytes {
+pub fn sdist(name: &str, version: &str, metadata: &[u8], filling: impl Into<Filling>) -> Bytes {
     let module = python_module(name);
     let root = format!("{module}-{version}");
     let project = format!(
@@ -120,7 +143,7 @@ pub fn sdist(name: &str, version: &str, metadata: &[u8], padding_bytes: usize) -
             b"VALUE = 1\n".to_vec(),
         ),
     ];
-    push_padding(&mut entries, &format!("{root}/padding.bin"), padding_bytes);
+    fill(&mut entries, &root, filling.into());
     tar_gz(&entries)
 }
 
@@ -236,6 +259,24 @@ pub fn noise(length: usize) -> Vec<u8> {
     }
     bytes.truncate(length);
     bytes
+}
+
+/// Puts a filling below the archive's folder.
+fn fill(entries: &mut Vec<Entry>, root: &str, filling: Filling) {
+    put_sources(entries, &format!("{root}/"), filling.sources);
+    push_padding(
+        entries,
+        &format!("{root}/padding.bin"),
+        filling.padding_bytes,
+    );
+}
+
+fn put_sources(entries: &mut Vec<Entry>, below: &str, sources: Vec<(String, String)>) {
+    for (path, text) in sources {
+        let path = format!("{below}{path}");
+        entries.retain(|(other, _)| *other != path);
+        entries.push((path, text.into_bytes()));
+    }
 }
 
 fn push_padding(entries: &mut Vec<Entry>, path: &str, length: usize) {

@@ -126,7 +126,7 @@ impl Engine {
     /// Cordon's own pages on the registry port: what to paste, the records behind refusals, what
     /// the rules are about.
     async fn own_page(&self, request: &Request) -> Reply {
-        if request.method == Method::POST && request.target.mount() == why::MOUNT {
+        if request.method == Method::POST && why::asks_for_release(&request.target) {
             return self.asked_for_release(request).await;
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {

@@ -77,7 +77,7 @@ impl<S: Service> Handler for Registries<S> {
     }
 
     fn takes_body(&self, method: &Method, target: &Target) -> usize {
-        match target.mount() == why::MOUNT && method == Method::POST {
+        match method == Method::POST && why::asks_for_release(target) {
             true => why::MAX_FORM_BYTES,
             false => 0,
         }

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::archive::Filling;
+
 /// The three registries the fake one speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
@@ -45,7 +47,7 @@ pub struct Release {
     pub(super) name: String,
     pub(super) version: String,
     pub(super) published_at: Published,
-    pub(super) padding_bytes: usize,
+    pub(super) filling: Filling,
     pub(super) dependencies: Vec<(String, String)>,
     pub(super) scripts: Vec<(String, String)>,
     pub(super) python_files: Vec<PythonFile>,
@@ -74,7 +76,7 @@ impl Release {
             name: name.to_owned(),
             version: version.to_owned(),
             published_at: Published::ByClock,
-            padding_bytes: 0,
+            filling: Filling::default(),
             dependencies: Vec::new(),
             scripts: Vec::new(),
             python_files: vec![PythonFile::Wheel],
@@ -125,7 +127,16 @@ impl Release {
     /// Makes the archive about this much larger.
     #[must_use]
     pub fn padded(mut self, bytes: usize) -> Self {
-        self.padding_bytes = bytes;
+        self.filling.padding_bytes = bytes;
+        self
+    }
+
+    /// Puts a file of source into the archive, by its path below the archive's folder.
+    #[must_use]
+    pub fn source(mut self, path: &str, text: &str) -> Self {
+        self.filling
+            .sources
+            .push((path.to_owned(), text.to_owned()));
         self
     }
 

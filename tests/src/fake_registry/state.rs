@@ -167,7 +167,7 @@ fn files_of(release: &Release) -> Vec<StoredFile> {
                 .unwrap_or_else(|| format!("{}-{}.tgz", base_name(&release.name), release.version));
             let made = || {
                 let manifest = super::npm::package_json(release).to_string();
-                archive::npm_tarball(&manifest, release.padding_bytes)
+                archive::npm_tarball(&manifest, release.filling.clone())
             };
             vec![file(
                 name,
@@ -182,7 +182,7 @@ fn files_of(release: &Release) -> Vec<StoredFile> {
                     &release.name,
                     &release.version,
                     &release.dependencies,
-                    release.padding_bytes,
+                    release.filling.clone(),
                 )
             };
             vec![file(
@@ -207,15 +207,15 @@ fn python_file(release: &Release, kind: PythonFile) -> StoredFile {
         release.requires_python.as_deref(),
     );
     let module = archive::python_module(&release.name);
-    let padding = release.padding_bytes;
+    let filling = release.filling.clone();
     let (name, made) = match kind {
         PythonFile::Wheel => (
             format!("{module}-{}-py3-none-any.whl", release.version),
-            archive::wheel(&release.name, &release.version, &metadata, padding),
+            archive::wheel(&release.name, &release.version, &metadata, filling),
         ),
         PythonFile::Sdist => (
             format!("{module}-{}.tar.gz", release.version),
-            archive::sdist(&release.name, &release.version, &metadata, padding),
+            archive::sdist(&release.name, &release.version, &metadata, filling),
         ),
     };
     let has_sibling = kind == PythonFile::Wheel && release.has_metadata_sibling;

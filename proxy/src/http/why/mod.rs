@@ -22,6 +22,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::reply::Reply;
 use super::service::Request;
+use super::target::Target;
 
 pub use ask::{Asked, MAX_FORM_BYTES, Proofs, is_foreign};
 pub use page::{HoldView, explanation};
@@ -67,6 +68,12 @@ pub struct Question {
     /// Whether it came as the end of a refused request (`/why/<id>/<words>`), which this answer
     /// must refuse.
     pub is_refused: bool,
+}
+
+/// Whether it is the address of a form that asks for a release, `/why/<id>/request`. All else about
+/// decisions is only read.
+pub fn asks_for_release(target: &Target) -> bool {
+    target.mount() == MOUNT && matches!(target.segments(), [_, what] if what == "request")
 }
 
 impl Question {
