@@ -146,6 +146,8 @@ fn evaluate(criterion: &mut Criterion) {
 
 /// A comparison, and a walk over a list.
 const CONDITIONS: &str = "\
+[rules.condition]
+ecosystem = 'npm'
 [[rules.condition.when]]
 name = 'giant'
 expression = 'has(facts.size_bytes) && facts.size_bytes > 50000000'
