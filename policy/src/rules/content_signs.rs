@@ -85,8 +85,7 @@ impl Sign {
                 | SignalKind::WalletHook
                 | SignalKind::DropHost
                 | SignalKind::CloudCredentials
-                | SignalKind::Worm
-                | SignalKind::Wiper => Group::Capability,
+                | SignalKind::Worm => Group::Capability,
             },
         }
     }

@@ -48,8 +48,6 @@ pub enum SignalKind {
     CloudCredentials,
     /// It publishes packages with credentials it looks for.
     Worm,
-    /// It writes over files by an address or place.
-    Wiper,
     /// Names and texts are scrambled by an obfuscator.
     Obfuscated,
     /// Characters that show nothing hold data.
@@ -156,7 +154,6 @@ impl SignalKind {
             "worm",
             "publishes packages with credentials it looks for",
         ),
-        (Self::Wiper, "wiper", "writes over files by where it runs"),
         (
             Self::Obfuscated,
             "obfuscated",
