@@ -78,8 +78,10 @@ pub(super) fn read_exemption(mut table: TableReader<'_, '_>) -> Option<Exemption
     Some(exemption)
 }
 
-fn read_scope(table: &mut TableReader<'_, '_>, package: Option<&Spanned<String>>) -> Option<Scope> {
-    let versions = table.string("versions");
+/// Which file, and which bytes.
+pub(super) fn read_bytes(
+    table: &mut TableReader<'_, '_>,
+) -> (Option<Spanned<FileName>>, Option<Spanned<Digest>>) {
     let file = table.parsed(
         "file",
         "write the file's name as the registry lists it",
@@ -90,6 +92,12 @@ fn read_scope(table: &mut TableReader<'_, '_>, package: Option<&Spanned<String>>
         "write the 64 hexadecimal digits of the file's SHA-256",
         |text| Digest::from_hex(DigestAlgorithm::Sha256, text),
     );
+    (file, sha256)
+}
+
+fn read_scope(table: &mut TableReader<'_, '_>, package: Option<&Spanned<String>>) -> Option<Scope> {
+    let versions = table.string("versions");
+    let (file, sha256) = read_bytes(table);
     let written = package?;
     let (name, version) = read_purl(table.file(), written)?;
     match (version, versions, file, sha256) {

@@ -10,10 +10,11 @@
 //! owner = "security team"
 //! ```
 
+use super::exempt::read_bytes;
 use super::names::{read_purl, read_reason};
 use super::reader::TableReader;
 use super::text::shown;
-use crate::model::{Digest, DigestAlgorithm, FileName, PackageVersion};
+use crate::model::PackageVersion;
 use crate::rejection::Rejection;
 
 /// Reads one rejection. `None` when it is not usable; the reasons are among the file's problems.
@@ -26,16 +27,7 @@ pub(super) fn read_rejection(mut table: TableReader<'_, '_>) -> Option<Rejection
         "name the version: package = \"pkg:npm/left-pad@1.3.1\"",
     );
     let package = table.string("package");
-    let name = table.parsed(
-        "file",
-        "write the file's name as the registry lists it",
-        |text| FileName::new(text),
-    );
-    let sha256 = table.parsed(
-        "sha256",
-        "write the 64 hexadecimal digits of the file's SHA-256",
-        |text| Digest::from_hex(DigestAlgorithm::Sha256, text),
-    );
+    let (name, sha256) = read_bytes(&mut table);
     table.require("reason", "say why it is refused");
     let reason = read_reason(&mut table);
     let owner = table.required_string("owner", "say who refused it");

@@ -13,14 +13,14 @@ use cordon_storage::generations::Generations;
 use serde::Serialize;
 
 use super::output::{self, Lines, printable};
-use super::{Common, admin_client, fail, unusable};
+use super::{Common, admin_client, fail};
 use crate::app;
 use crate::config::Config;
 use crate::data;
 use crate::engine::{Clock as _, SystemClock};
 use crate::feeds::installed::{self, folder};
 use crate::inspection::{self, Inspector, Workers};
-use crate::policy_files::{self, LoadedPolicy};
+use crate::policy_files::LoadedPolicy;
 use crate::registry;
 use crate::selftest::{self, Report, Row};
 use crate::server::tls;
@@ -73,12 +73,7 @@ struct Examined {
 impl Doctor {
     pub(super) fn run(&self, common: &Common) -> Result<ExitCode, ExitCode> {
         let config = common.load(&common.overrides())?;
-        let policy = policy_files::load(&config.policy_files);
-        let policy = policy.and_then(|policy| policy.for_server(&config));
-        let policy = policy.map_err(|rejected| {
-            output::diagnostics(&rejected.problems, &rejected.sources);
-            unusable()
-        })?;
+        let policy = super::server_policy(&config)?;
         tls::install_crypto_provider();
         let now = SystemClock.now();
         let mut checks = vec![policy_check(&policy, now), data_check(&config)];

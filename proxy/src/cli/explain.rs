@@ -52,12 +52,7 @@ impl Explain {
             return self.run_recorded(common, &target, at.unwrap_or_else(|| SystemClock.now()));
         }
         let config = common.load(&common.overrides())?;
-        let policy = policy_files::load(&config.policy_files);
-        let policy = policy.and_then(|policy| policy.for_server(&config));
-        let policy = policy.map_err(|rejected| {
-            output::diagnostics(&rejected.problems, &rejected.sources);
-            unusable()
-        })?;
+        let policy = super::server_policy(&config)?;
         let asker = self.asker(&config).map_err(refuse)?;
         let ecosystem = target.name.ecosystem().clone();
         let registry = registry::all()
@@ -83,12 +78,7 @@ impl Explain {
         at: Timestamp,
     ) -> Result<ExitCode, ExitCode> {
         let config = common.load(&common.overrides())?;
-        let policy = policy_files::load(&config.policy_files);
-        let policy = policy.and_then(|policy| policy.for_server(&config));
-        let policy = policy.map_err(|rejected| {
-            output::diagnostics(&rejected.problems, &rejected.sources);
-            unusable()
-        })?;
+        let policy = super::server_policy(&config)?;
         let asker = self.asker(&config).map_err(|message| {
             output::complain(message);
             unusable()

@@ -38,6 +38,7 @@ use clap::{Args, Parser, Subcommand};
 use cordon_storage::Chain;
 
 use crate::config::{Config, Loaded, Overrides};
+use crate::policy_files::{self, LoadedPolicy};
 
 /// A dependency firewall for npm, PyPI and crates.io.
 #[derive(Debug, Parser)]
@@ -98,6 +99,16 @@ impl Common {
 /// Exit code for a configuration, policy or argument that cannot be used.
 pub(crate) fn unusable() -> ExitCode {
     ExitCode::from(2)
+}
+
+/// The policy the configuration names, as a server would follow it; what is wrong with it is drawn.
+fn server_policy(config: &Config) -> Result<LoadedPolicy, ExitCode> {
+    policy_files::load(&config.policy_files)
+        .and_then(|policy| policy.for_server(config))
+        .map_err(|rejected| {
+            output::diagnostics(&rejected.problems, &rejected.sources);
+            unusable()
+        })
 }
 
 #[derive(Debug, Subcommand)]

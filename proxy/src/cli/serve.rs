@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Addresses, Common, fail, output, unusable};
+use super::{Addresses, Common, fail, output};
 use crate::config::{ConfigSource, Overrides};
+use crate::serve;
 use crate::telemetry::log;
-use crate::{policy_files, serve};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -32,12 +32,7 @@ impl Serve {
             path: common.config.clone(),
             overrides,
         };
-        let policy = policy_files::load(&config.policy_files);
-        let policy = policy.and_then(|policy| policy.for_server(&config));
-        let policy = policy.map_err(|rejected| {
-            output::diagnostics(&rejected.problems, &rejected.sources);
-            unusable()
-        })?;
+        let policy = super::server_policy(&config)?;
         output::diagnostics(&policy.warnings, &policy.sources);
         log::init(&config.log).map_err(|error| fail(&error))?;
         let data = config.data.display().to_string();

@@ -2,8 +2,8 @@
 //!
 //! Not simply the one before: who takes a package over publishes several versions in a row, and the
 //! second would change nothing against the first. It is the newest that was public for
-//! [`SETTLED`] when the new one was published, long enough for most hijacks to be noticed, and that
-//! may be had now.
+//! [`SETTLED`] when the new one was published, long enough for most hijacks to be noticed; of those
+//! one that may be had now, if there is any.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use cordon_policy::inspect::content::ContentFacts;
 use cordon_policy::inspect::{Depth, INSPECTOR};
 use cordon_policy::model::{Scheme, Timestamp, Version};
 use cordon_policy::reason;
+use cordon_policy::verdict::Effect;
 
 use super::Engine;
 use super::artifact::{Held, Wanted};
@@ -104,13 +105,20 @@ fn find(package: &Package, judgement: &Judgement, facts: &VersionFacts) -> Optio
         facts,
         published_at: facts.published_at.known().copied(),
     };
+    let effect = |index: usize| {
+        let withheld = judgement.withheld.get(&index);
+        withheld.map_or(Effect::Allow, |decision| decision.evaluation.effect())
+    };
+    // What is withheld is compared with before nothing is, for its reason may have nothing to do with
+    // what it holds; but what is blocked is never fetched.
     let candidates = package.document.candidates().iter().enumerate();
-    let candidates = candidates
-        .filter(|(index, it)| !judgement.withheld.contains_key(index) && of.is_settled_before(it));
     candidates
-        .max_by(|(_, a), (_, b)| {
-            of.rank(a)
-                .cmp(&of.rank(b))
+        .filter(|(index, it)| effect(*index) < Effect::Block && of.is_settled_before(it))
+        .max_by(|(a_index, a), (b_index, b)| {
+            let is_listed = |index: &usize| effect(*index) == Effect::Allow;
+            is_listed(a_index)
+                .cmp(&is_listed(b_index))
+                .then_with(|| of.rank(a).cmp(&of.rank(b)))
                 .then_with(|| scheme.compare(&a.subject().version, &b.subject().version))
                 .then_with(|| of.likeness(a).cmp(&of.likeness(b)))
         })
@@ -126,7 +134,8 @@ struct Of<'a> {
 
 impl Of<'_> {
     /// Whether a candidate was public for long enough. Registries began to tell dates at some point:
-    /// what has none is old where others have one.
+    /// what has none is old where others have one, and taken where there is no other
+    /// ([`Self::rank`]). A date that could not be learned proves nothing.
     fn is_settled_before(&self, other: &VersionFacts) -> bool {
         if other.subject().version == self.facts.subject().version {
             return false;
@@ -136,20 +145,21 @@ impl Of<'_> {
             .scheme
             .compare(&other.subject().version, version)
             .is_lt();
-        match (other.published_at.known(), self.published_at) {
-            (Some(other), Some(own)) => other.saturating_add(SETTLED) <= own,
-            (None, Some(_)) => true,
-            (_, None) => is_lower,
+        match (&other.published_at, self.published_at) {
+            (Fact::Known(other), Some(own)) => other.saturating_add(SETTLED) <= own,
+            (Fact::Absent, Some(_)) | (Fact::Known(_) | Fact::Absent, None) => is_lower,
+            (Fact::Unavailable(_) | Fact::NotYet, _) => false,
         }
     }
 
-    /// Lines count first: the same, then lower ones; a release is compared with releases.
+    /// Dates count first, then lines: the same, then lower ones; a release is compared with releases.
     fn rank(&self, other: &VersionFacts) -> impl Ord + use<> {
         let line = |facts: &VersionFacts| self.scheme.line(&facts.subject().version);
         let (own, others) = (line(self.facts), line(other));
         let is_prerelease = |it: &VersionFacts| self.scheme.is_prerelease(&it.subject().version);
         let is_alike = is_prerelease(self.facts) || !is_prerelease(other);
-        (others == own, others < own, is_alike, others)
+        let is_dated = other.published_at.known().is_some();
+        (is_dated, others == own, others < own, is_alike, others)
     }
 
     /// How many characters at its end the file's name has in common, which is where a wheel's tags

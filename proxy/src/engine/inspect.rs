@@ -130,7 +130,8 @@ impl Engine {
         }
         let content = sheet.content.map(Arc::from);
         let Some(content) = content else {
-            (facts.content, facts.content_change) = (Fact::Absent, Fact::Absent);
+            let why = "what its files can do was not told";
+            (facts.content, facts.content_change) = (unavailable(why), unavailable(why));
             return Ok(());
         };
         facts.content = Fact::Known(Arc::clone(&content));

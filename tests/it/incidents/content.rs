@@ -243,3 +243,23 @@ fn code_that_was_there_before_holds_nothing() {
         assert_eq!(http::get(&url).status, 200, "{version}");
     }
 }
+
+/// Where every version before is withheld, it is compared with one of these before with nothing.
+#[test]
+fn a_version_withheld_for_another_reason_is_compared_with_before_nothing_is() {
+    let release = |version, age| Release::npm("left-hand", version).published_at(ago(age));
+    let releases = [
+        release("1.0.0", days(200)),
+        release("1.1.0", hours(3)).source("index.js", HOOK),
+    ];
+    let denied = "[rules.deny]\neffect = \"hide\"\npurls = [\"pkg:npm/left-hand@1.0.0\"]\n";
+    let policy = format!("{WITHOUT_AGE}{CONTENT}{denied}");
+    let (registry, cordon) = serving(&releases, &policy);
+    let url = file_url((&registry, &cordon), Protocol::Npm, "left-hand", "1.1.0");
+    assert_eq!(http::get(&url).status, 403);
+    let findings = findings_against(&cordon, Protocol::Npm, "left-hand", "1.1.0");
+    assert!(
+        findings.iter().any(|found| found == CAPABILITY),
+        "{findings:?}"
+    );
+}

@@ -23,7 +23,7 @@ use super::{Common, admin_client, fail, unusable};
 use crate::engine::{Clock as _, SystemClock};
 use crate::policy_files::Granted;
 use crate::quarantine::{Judge, Page, Plan, Query, Refused, Reviewed, Ticket};
-use crate::{data, policy_files, quarantine};
+use crate::{data, quarantine};
 
 /// The exit code when something stands otherwise than whoever asks believes.
 const CONFLICT: u8 = 3;
@@ -401,12 +401,7 @@ impl Asking<'_> {
         look: impl AsyncFnOnce(&dyn Evidence, Judge<'_>) -> Result<T, Refused>,
     ) -> Result<T, ExitCode> {
         let config = self.common.load(&self.common.overrides())?;
-        let policy = policy_files::load(&config.policy_files);
-        let policy = policy.and_then(|policy| policy.for_server(&config));
-        let policy = policy.map_err(|rejected| {
-            output::diagnostics(&rejected.problems, &rejected.sources);
-            unusable()
-        })?;
+        let policy = super::server_policy(&config)?;
         super::block_on(async {
             let evidence = data::open_reader(&config.data).map_err(|error| fail(&error))?;
             let granted = Granted::of(&*evidence)
