@@ -40,6 +40,7 @@ mod space;
 mod tokens;
 mod typosquat_sets;
 mod verdicts;
+mod workers;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

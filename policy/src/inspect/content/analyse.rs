@@ -2,10 +2,12 @@
 
 use super::capability::{Capability, Used, of_name};
 use super::facts::When;
+use super::keys;
 use super::names::{Chain, Names};
+use super::runs::{OwnCall, Runs};
 use super::strings::{self, Command};
 use super::text;
-use super::token::{Language, ScopeKind, Source, Token, TokenKind};
+use super::token::{Language, Source, Token, TokenKind};
 
 /// Something a file does, at one token.
 #[derive(Clone, Debug)]
@@ -39,6 +41,9 @@ pub(super) struct Reached {
     pub(super) line: u32,
     pub(super) when: When,
     pub(super) is_sent: bool,
+    /// Whether what is sent is near a key.
+    pub(super) has_keys: bool,
+    at: usize,
     scope: u32,
 }
 
@@ -83,8 +88,17 @@ pub(super) fn analyse(language: Language, source: &Source<'_>) -> Analysis {
     while at < source.tokens.len() {
         at = analyser.step(at);
     }
-    analyser.date();
-    analyser.out
+    let Analyser { calls, mut out, .. } = analyser;
+    let runs = Runs::of(source, &calls);
+    for found in &mut out.found {
+        found.when = runs.when(found.scope);
+    }
+    for reached in &mut out.reached {
+        reached.when = runs.when(reached.scope);
+        reached.has_keys =
+            reached.is_sent && keys::are_at_hand(source, &calls, reached.at, reached.scope);
+    }
+    out
 }
 
 struct Analyser<'s> {
@@ -93,8 +107,8 @@ struct Analyser<'s> {
     names: Names<'s>,
     /// Of every open bracket that is a call's: what is called. `None` for the others.
     open: Vec<Option<String>>,
-    /// Calls of the file's own functions: from which scope, and the name.
-    calls: Vec<(u32, &'s str)>,
+    /// Calls of the file's own functions.
+    calls: Vec<OwnCall<'s>>,
     out: Analysis,
     told: Vec<Capability>,
 }
@@ -181,7 +195,11 @@ impl<'s> Analyser<'s> {
             && own == token.text
             && (chain.arguments.is_some() || self.starts_later())
         {
-            self.calls.push((token.scope, &token.text));
+            self.calls.push(OwnCall {
+                scope: token.scope,
+                at,
+                name: &token.text,
+            });
         }
         if self.language == Language::Python && chain.path == "~getattr" {
             self.attribute(at, token, chain);
@@ -291,7 +309,7 @@ impl<'s> Analyser<'s> {
                 detail = self.hidden(&text);
             }
             Capability::Process => detail = self.command(chain.arguments),
-            Capability::Network => self.destinations(token, chain),
+            Capability::Network => self.destinations(at, token, chain),
             _ => {}
         }
         if detail == Detail::None {
@@ -410,7 +428,7 @@ impl<'s> Analyser<'s> {
         strings::command(&line).map_or(Detail::None, Detail::Command)
     }
 
-    fn destinations(&mut self, token: &Token<'_>, chain: &Chain) {
+    fn destinations(&mut self, at: usize, token: &Token<'_>, chain: &Chain) {
         let Some(open) = chain.arguments else {
             return;
         };
@@ -444,6 +462,8 @@ impl<'s> Analyser<'s> {
                     line: token.line,
                     when: When::Call,
                     is_sent,
+                    has_keys: false,
+                    at,
                     scope: token.scope,
                 });
             }
@@ -540,49 +560,6 @@ impl<'s> Analyser<'s> {
             .filter(|it| it.kind == TokenKind::Number);
         if numbers.count() >= MANY {
             self.out.character_codes_line.get_or_insert(line);
-        }
-    }
-
-    /// Tells when everything found runs: which functions are called while the file is loaded.
-    fn date(&mut self) {
-        let scopes = &self.source.scopes;
-        let mut runs_at_load: Vec<bool> = scopes.iter().map(|_| false).collect();
-        let mut by_name: std::collections::BTreeMap<&str, Vec<u32>> =
-            std::collections::BTreeMap::new();
-        for (index, scope) in (0_u32..).zip(scopes) {
-            if let Some(name) = &scope.name {
-                by_name.entry(name).or_default().push(index);
-            }
-        }
-        let mut calls_from: std::collections::BTreeMap<u32, Vec<&str>> =
-            std::collections::BTreeMap::new();
-        for (scope, name) in &self.calls {
-            calls_from.entry(*scope).or_default().push(name);
-        }
-        let mut open = vec![0_u32];
-        while let Some(scope) = open.pop() {
-            match runs_at_load.get_mut(scope as usize) {
-                Some(known) if !*known => *known = true,
-                _ => continue,
-            }
-            let called = calls_from.remove(&scope).unwrap_or_default();
-            for name in called {
-                open.extend(by_name.remove(name).unwrap_or_default());
-            }
-        }
-        let when = |scope: u32| {
-            let kind = scopes.get(scope as usize).map(|it| it.kind);
-            match kind {
-                Some(ScopeKind::Test) => When::Test,
-                _ if runs_at_load.get(scope as usize).copied().unwrap_or(false) => When::Load,
-                _ => When::Call,
-            }
-        };
-        for found in &mut self.out.found {
-            found.when = when(found.scope);
-        }
-        for reached in &mut self.out.reached {
-            reached.when = when(reached.scope);
         }
     }
 }

@@ -206,6 +206,10 @@ pub struct Destination {
     pub line: u32,
     /// Whether something is sent there that is not constant: a body, headers, a made-up address.
     pub is_sent: bool,
+    /// Whether it is sent by code that handles keys: what is sent names one, or the function that
+    /// sends does, or is given one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_keys: bool,
     /// The line, cut and printable.
     pub excerpt: SmolStr,
 }

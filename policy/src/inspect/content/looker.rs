@@ -298,6 +298,7 @@ impl Looker {
                     file: place.path.into(),
                     line: reached.line,
                     is_sent: reached.is_sent,
+                    has_keys: reached.has_keys,
                     excerpt: excerpt(line_text(reached.line)),
                 });
             }
