@@ -2,27 +2,29 @@
 //! comparisons with other readers.
 //!
 //! ```text
-//! inspect_archives [--entries] [--quiet] FILE...
-//! inspect_archives [--entries] -            (paths from standard input, one a line)
+//! inspect_archives [--depth archive|structure|content] [--entries] [--quiet] FILE...
+//! inspect_archives [..] -            (paths from standard input, one a line)
 //! ```
 //!
 //! One line for each archive: path, `ok` or its fault codes, files, unpacked bytes. A path is taken
-//! for `ECOSYSTEM/NAME/VERSION/FILE`, or for a file of no known package whose format its name tells
-//! (`.crate`, `.whl`, `.tgz`, else a source distribution). `--entries` prints every file that was
-//! shown with its digest and its path as JSON. At the end, megabytes unpacked a second on standard error.
+//! for `ECOSYSTEM/NAME/VERSION/FILE`. `--depth` says how far it is looked at: `archive` (when not
+//! given) reads the archive alone, `structure` its manifest as well, `content` all its files.
+//! `--entries` prints every file that was shown with its digest and its path as JSON. At the end, for
+//! every form of archive, how many megabytes were looked at a second, on standard error.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "a program of its own, which has arguments, reads files and measures"
 )]
 
-use std::io::{self, BufRead as _, Write as _};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead as _, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cordon_policy::ecosystem::schemes;
-use cordon_policy::inspect::Limits;
 use cordon_policy::inspect::archive::{Looked, Member, Sink, read};
+use cordon_policy::inspect::{Depth, Faults, Limits, inspect};
 use cordon_policy::model::{ArtifactId, ArtifactKind, FileName, PackageVersion, Version};
 
 type Failure = Box<dyn std::error::Error>;
@@ -65,62 +67,151 @@ fn artifact(path: &Path) -> Result<ArtifactId, Failure> {
     })
 }
 
-fn main() -> Result<(), Failure> {
-    let mut with_entries = false;
-    let mut is_quiet = false;
-    let mut paths = Vec::new();
-    for argument in std::env::args().skip(1) {
+/// What was asked for.
+#[derive(Default)]
+struct Options {
+    depth: Option<Depth>,
+    with_entries: bool,
+    is_quiet: bool,
+    paths: Vec<String>,
+}
+
+fn options() -> Result<Options, Failure> {
+    let mut options = Options::default();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--entries" => with_entries = true,
-            "--quiet" => is_quiet = true,
-            "-" => paths.extend(io::stdin().lock().lines().collect::<Result<Vec<_>, _>>()?),
-            _ => paths.push(argument),
+            "--depth" => {
+                options.depth = match arguments.next().as_deref() {
+                    Some("archive") => None,
+                    Some("structure") => Some(Depth::Structure),
+                    Some("content") => Some(Depth::Content),
+                    _ => return Err("--depth is archive, structure or content".into()),
+                }
+            }
+            "--entries" => options.with_entries = true,
+            "--quiet" => options.is_quiet = true,
+            "-" => {
+                let lines: Result<Vec<_>, _> = io::stdin().lock().lines().collect();
+                options.paths.extend(lines?);
+            }
+            _ => options.paths.push(argument),
         }
     }
+    Ok(options)
+}
+
+/// What was found in one archive.
+struct Found {
+    faults: Faults,
+    files: u64,
+    unpacked_bytes: u64,
+    entries: Vec<String>,
+}
+
+fn look(path: &Path, options: &Options) -> Result<Found, Failure> {
+    let mut file = std::fs::File::open(path)?;
+    let (artifact, limits) = (artifact(path)?, Limits::default());
+    if let Some(depth) = options.depth {
+        let sheet = inspect(&artifact, depth, &mut file, &limits)?;
+        return Ok(Found {
+            faults: sheet.faults,
+            files: sheet.files,
+            unpacked_bytes: sheet.unpacked_bytes,
+            entries: Vec::new(),
+        });
+    }
+    let mut shown = Shown {
+        entries: options.with_entries.then(Vec::new),
+    };
+    let reading = read(&artifact, &mut file, &limits, &mut shown)?;
+    Ok(Found {
+        faults: reading.faults,
+        files: reading.files,
+        unpacked_bytes: reading.unpacked_bytes,
+        entries: shown.entries.unwrap_or_default(),
+    })
+}
+
+/// How the archives of one form did.
+#[derive(Default)]
+struct Tally {
+    archives: u64,
+    faulty: u64,
+    packed_bytes: u64,
+    unpacked_bytes: u64,
+    took: Duration,
+    longest: Duration,
+}
+
+impl Tally {
+    fn write(&self, form: &str, out: &mut impl Write) -> io::Result<()> {
+        let seconds = self.took.as_secs_f64();
+        let rate = |bytes: u64| bytes as f64 / 1e6 / seconds;
+        writeln!(
+            out,
+            "{form}: {} archives, {} faulty, {} bytes packed, {} unpacked, {seconds:.2} s, \
+             {:.1} MB/s packed, {:.1} MB/s unpacked, longest {:.2} s",
+            self.archives,
+            self.faulty,
+            self.packed_bytes,
+            self.unpacked_bytes,
+            rate(self.packed_bytes),
+            rate(self.unpacked_bytes),
+            self.longest.as_secs_f64(),
+        )
+    }
+}
+
+/// The ecosystem and the end of the file's name.
+fn form(path: &str) -> String {
+    const ENDS: [&str; 7] = [
+        ".whl", ".crate", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".zip",
+    ];
+    let end = ENDS.into_iter().find(|end| path.ends_with(end));
+    let mut parts = path.rsplit('/');
+    let ecosystem = parts.nth(3).unwrap_or_default();
+    format!("{ecosystem} {}", end.unwrap_or("other"))
+}
+
+fn main() -> Result<(), Failure> {
+    let options = options()?;
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let (mut bytes, mut faulty) = (0, 0_usize);
-    let start = Instant::now();
-    for path in &paths {
-        let mut shown = Shown {
-            entries: with_entries.then(Vec::new),
+    let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
+    for path in &options.paths {
+        let start = Instant::now();
+        let found = look(Path::new(path), &options)?;
+        let took = start.elapsed();
+        let tally = tallies.entry(form(path)).or_default();
+        tally.archives += 1;
+        tally.faulty += u64::from(!found.faults.is_empty());
+        tally.packed_bytes += std::fs::metadata(path)?.len();
+        tally.unpacked_bytes += found.unpacked_bytes;
+        tally.took += took;
+        tally.longest = tally.longest.max(took);
+        let faults = found.faults.first();
+        let codes: Vec<&str> = faults.iter().map(|it| it.code.name()).collect();
+        let verdict = match codes.is_empty() {
+            true => "ok".to_owned(),
+            false => codes.join(","),
         };
-        let mut file = std::fs::File::open(path)?;
-        let artifact = artifact(Path::new(path))?;
-        let reading = read(&artifact, &mut file, &Limits::default(), &mut shown)?;
-        bytes += reading.unpacked_bytes;
-        faulty += usize::from(!reading.faults.is_empty());
-        let codes: Vec<&str> = reading
-            .faults
-            .first()
-            .iter()
-            .map(|it| it.code.name())
-            .collect();
-        let verdict = if codes.is_empty() {
-            "ok".to_owned()
-        } else {
-            codes.join(",")
-        };
-        if !is_quiet || verdict != "ok" {
-            writeln!(
-                out,
-                "{path}\t{verdict}\t{}\t{}",
-                reading.files, reading.unpacked_bytes
-            )?;
+        if !options.is_quiet || verdict != "ok" {
+            let (files, bytes) = (found.files, found.unpacked_bytes);
+            writeln!(out, "{path}\t{verdict}\t{files}\t{bytes}")?;
         }
-        if !with_entries {
-            for fault in reading.faults.first() {
+        if !options.with_entries {
+            for fault in faults {
                 writeln!(out, "    {fault}")?;
             }
         }
-        for entry in shown.entries.iter().flatten() {
+        for entry in &found.entries {
             writeln!(out, "  {entry}")?;
         }
     }
     out.flush()?;
-    let seconds = start.elapsed().as_secs_f64();
-    let rate = bytes as f64 / 1e6 / seconds;
-    let count = paths.len();
-    let summary = format!("{count} archives, {faulty} faulty, {bytes} bytes, {rate:.0} MB/s\n");
-    io::stderr().write_all(summary.as_bytes())?;
+    let mut told = io::stderr();
+    for (form, tally) in &tallies {
+        tally.write(form, &mut told)?;
+    }
     Ok(())
 }

@@ -23,6 +23,7 @@ mod exempting;
 mod fake_registry_is_honest;
 mod feeds;
 mod herd;
+mod hostile_archives;
 mod incidents;
 mod isolation;
 mod kill;

@@ -3,10 +3,13 @@
 
 Makes ZIPs and tars, changes them (fields of headers, bytes, parts left out, doubled or put together from
 two archives), and reads each with Cordon and with CPython's zipfile and tarfile, Info-ZIP's unzip, GNU tar
-and node-tar. If any two of them could extract different files, Cordon must have found a fault.
+and node-tar, and if they are built the tar and zip crates, of which cargo and others are made. If any two of
+them could extract different files, Cordon must have found a fault. The archives have the shapes of wheels,
+source distributions, npm packages and crates.
 
-    cargo build --release -p cordon-policy --example inspect_archives
-    tests/tools/archive_differential.py --cordon target/release/examples/inspect_archives --count 100000
+    cargo build --release -p cordon-policy --example inspect_archives --example rust_readers
+    tests/tools/archive_differential.py --cordon target/release/examples/inspect_archives \
+        --rust target/release/examples/rust_readers --count 100000
 
 node-tar is the one npm brings; without npm it is left out and the last line says so. Exit status 1 if
 readers disagree about an archive that has no fault; such archives are kept in the folder it names.
@@ -58,6 +61,14 @@ const read = path => new Promise(done => {
 """
 
 NAMES = ["a/__init__.py", "a/b.py", "a/data/c.txt", "a/d.bin", "x.py"]
+# What the kinds of packages hold, by the end of the file's name.
+SHAPES = {
+    ".whl": ["a-1.0.0.dist-info/METADATA", "a-1.0.0.dist-info/RECORD", "a-1.0.0.dist-info/WHEEL", "a/é.py", "a-1.0.0.data/scripts/a"],
+    ".zip": ["a-1.0.0/PKG-INFO", "a-1.0.0/setup.py", "a-1.0.0/a/__init__.py", "a-1.0.0/docs/x y.txt"],
+    ".tgz": ["package/package.json", "package/index.js", "package/lib/b.js", "package/README.md", "package/bin/é"],
+    ".tar.gz": ["a-1.0.0/PKG-INFO", "a-1.0.0/setup.py", "a-1.0.0/a/__init__.py", "a-1.0.0/docs/x y.txt"],
+    ".crate": ["a-1.0.0/Cargo.toml", "a-1.0.0/src/lib.rs", "a-1.0.0/build.rs", "a-1.0.0/.cargo_vcs_info.json"],
+}
 NUMBERS = [0, 1, 2, 8, 20, 255, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF]
 
 
@@ -72,15 +83,16 @@ def plain(path):
 # --- archives -------------------------------------------------------------------------------------
 
 
-def contents(rng):
-    names = rng.sample(NAMES, rng.randint(1, len(NAMES)))
+def contents(rng, shape):
+    names = NAMES if shape == ".whl" and rng.random() < 0.5 else SHAPES[shape]
+    names = rng.sample(names, rng.randint(1, len(names)))
     return [(name, rng.randbytes(rng.choice([0, 3, 40, 700])) + name.encode() * rng.randint(0, 9)) for name in names]
 
 
-def make_zip(rng):
+def make_zip(rng, shape):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        for name, data in contents(rng):
+        for name, data in contents(rng, shape):
             info = zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0))
             info.external_attr = rng.choice([0, 0o100644 << 16])
             info.compress_type = rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -98,12 +110,11 @@ def make_zip(rng):
     return out.getvalue()
 
 
-def make_tar(rng):
+def make_tar(rng, shape):
     out = io.BytesIO()
     form = rng.choice([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
     with tarfile.open(fileobj=out, mode="w", format=form) as archive:
-        for name, data in contents(rng):
-            name = f"package/{name}"
+        for name, data in contents(rng, shape):
             if rng.random() < 0.2:
                 name = name + "/" + "long" * 15 + "/" + "name" * 20
             info = tarfile.TarInfo(name)
@@ -159,10 +170,10 @@ def change_bytes(rng, data):
         data[at:at] = rng.randbytes(rng.choice([1, 22]))
 
 
-def mutated_zip(rng):
-    data = bytearray(make_zip(rng))
+def mutated_zip(rng, shape):
+    data = bytearray(make_zip(rng, shape))
     if rng.random() < 0.15:
-        other = make_zip(rng)
+        other = make_zip(rng, shape)
         at = rng.choice(offsets(data, b"PK\1\2") + [0, len(data)])
         data[at:at] = rng.choice([other, other[: other.find(b"PK\1\2")]])
     for _ in range(rng.choice([0, 1, 1, 1, 2, 3])):
@@ -197,7 +208,7 @@ def change_header(rng, data):
         data[at + 148 : at + 156] = b"%06o\0 " % sum(data[at : at + 512])
 
 
-def change_blocks(rng, data):
+def change_blocks(rng, data, shape):
     count = len(data) // 512
     at = rng.randrange(count + 1) * 512
     kind = rng.randrange(5)
@@ -206,7 +217,7 @@ def change_blocks(rng, data):
     elif kind == 1:
         data[at:at] = bytes(512 * rng.choice([1, 2]))
     elif kind == 2:
-        data[at:at] = make_tar(rng)[: rng.choice([512, 1024, 1536, 99999])]
+        data[at:at] = make_tar(rng, shape)[: rng.choice([512, 1024, 1536, 99999])]
     elif kind == 3:
         body = rng.choice([b"17 path=package/y\n", b"9 size=3\n", b"11 size=10\n", b"12 path=p/y\n", b"30 mtime=1.1\n", b"20 linkpath=package\n", b"22 GNU.sparse.major=1\n", b"15 comment=abc\n"])
         info = tarfile.TarInfo("PaxHeader")
@@ -216,10 +227,10 @@ def change_blocks(rng, data):
         change_bytes(rng, data)
 
 
-def mutated_tar(rng):
-    data = bytearray(make_tar(rng))
+def mutated_tar(rng, shape):
+    data = bytearray(make_tar(rng, shape))
     for _ in range(rng.choice([0, 1, 1, 1, 2, 3])):
-        change_header(rng, data) if rng.random() < 0.7 else change_blocks(rng, data)
+        change_header(rng, data) if rng.random() < 0.7 else change_blocks(rng, data, shape)
     packed = gzip.compress(bytes(data), 1, mtime=0)
     chance = rng.random()
     if chance < 0.02:
@@ -230,7 +241,7 @@ def mutated_tar(rng):
         change_bytes(rng, changed)
         packed = bytes(changed)
     elif chance < 0.05:
-        packed += rng.choice([b"\0" * 20, b"tail", make_zip(rng)])
+        packed += rng.choice([b"\0" * 20, b"tail", make_zip(rng, ".zip")])
     return packed
 
 
@@ -331,6 +342,19 @@ class NodeTar:
         return None if answer["bad"] else {plain(path): sha for path, sha in answer["files"]}
 
 
+class Rust:
+    """One process for all archives."""
+
+    def __init__(self, binary):
+        self.process = subprocess.Popen([binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __call__(self, path):
+        self.process.stdin.write(f"{path}\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        return answer and {plain(path): sha for path, sha in answer.items()}
+
+
 def node_tar():
     npm = shutil.which("npm")
     if not npm or not shutil.which("node"):
@@ -360,19 +384,27 @@ def with_cordon(binary, paths):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cordon", required=True, help="the example inspect_archives, built")
+    parser.add_argument("--rust", help="the example rust_readers, built")
     parser.add_argument("--count", type=int, default=10000, help="archives of each kind")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", default="disagreements", help="folder for archives that must be looked at")
     options = parser.parse_args()
+    # Names as they are, from every reader.
+    os.environ["LC_ALL"] = "C.UTF-8"
     node = node_tar()
+    rust = {"rust": Rust(options.rust)} if options.rust else {}
+    zips = (mutated_zip, {"zipfile": with_zipfile, "stream": with_stream, **rust}, {"unzip": with_unzip})
+    tars = (mutated_tar, {"tarfile": with_tarfile, **({"node-tar": node} if node else {}), **rust}, {"tar": with_gnu_tar})
     kinds = {
-        "zip": (mutated_zip, "pypi/a/1.0.0/{}/pypi/a/1.0.0/a-1.0.0-py3-none-any.whl",
-                {"zipfile": with_zipfile, "stream": with_stream}, {"unzip": with_unzip}),
-        "tar": (mutated_tar, "npm/a/1.0.0/{}/npm/a/1.0.0/a-1.0.0.tgz",
-                {"tarfile": with_tarfile, **({"node-tar": node} if node else {})}, {"tar": with_gnu_tar}),
+        "wheel": (*zips, "pypi/a/1.0.0/a-1.0.0-py3-none-any.whl"),
+        "sdist.zip": (*zips, "pypi/a/1.0.0/a-1.0.0.zip"),
+        "npm": (*tars, "npm/a/1.0.0/a-1.0.0.tgz"),
+        "sdist": (*tars, "pypi/a/1.0.0/a-1.0.0.tar.gz"),
+        "crate": (*tars, "cargo/a/1.0.0/a-1.0.0.crate"),
     }
     wrong = 0
-    for kind, (make, form, quick, slow) in kinds.items():
+    for kind, (make, quick, slow, form) in kinds.items():
+        shape = next(end for end in SHAPES if form.endswith(end))
         rng = random.Random(f"{options.seed}/{kind}")
         counts = collections.Counter()
         codes = collections.Counter()
@@ -380,10 +412,10 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 paths = []
                 for number in range(start, min(start + BATCH, options.count)):
-                    path = os.path.join(folder, form.format(number))
+                    path = os.path.join(folder, str(number), form)
                     os.makedirs(os.path.dirname(path))
                     with open(path, "wb") as file:
-                        file.write(make(rng))
+                        file.write(make(rng, shape))
                     paths.append(path)
                 for path, (verdict, files) in with_cordon(options.cordon, paths).items():
                     readers = quick if verdict != "ok" else {**quick, **slow}

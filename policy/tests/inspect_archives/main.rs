@@ -1,5 +1,5 @@
 //! Archives two readers could take differently, or that are made to cost: every case of group A
-//! that is about the archive itself, made by generators.
+//! that is about the archive itself or its manifest, made by generators.
 #![expect(
     clippy::unwrap_used,
     reason = "the writers of archives are test code outside of test functions"
@@ -7,11 +7,16 @@
 
 mod bombs;
 mod cases_layers;
+mod cases_manifest;
 mod cases_paths;
 mod cases_tar;
 mod cases_zip;
 mod cases_zip_names;
+mod catalogue;
+mod fuzz;
 mod properties;
+#[path = "../support/mod.rs"]
+mod support;
 mod table;
 mod tarfile;
 mod zipfile;
@@ -22,7 +27,12 @@ use table::{CRATE, Case, Expected, NPM, WHEEL, reading, row, shown};
 use tarfile::Tar;
 
 fn cases() -> Vec<Case> {
-    [cases_zip::cases(), cases_tar::cases()].concat()
+    [
+        cases_zip::cases(),
+        cases_tar::cases(),
+        cases_manifest::cases(),
+    ]
+    .concat()
 }
 
 #[test]

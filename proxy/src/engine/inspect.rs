@@ -2,6 +2,7 @@
 //! changes the one before it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use cordon_policy::evaluate::Ruleset;
 use cordon_policy::facts::{
@@ -179,6 +180,10 @@ impl Engine {
         {
             return Ok(Ok(sheet));
         }
+        let pauses = &self.inspect_pauses;
+        if let Some(why) = pauses.why(&bytes.sha256, depth, Instant::now()) {
+            return Ok(Err(why));
+        }
         let job = Job {
             artifact: artifact.clone(),
             depth,
@@ -188,9 +193,13 @@ impl Engine {
             Ok(sheet) => sheet,
             Err(failure) => {
                 tracing::warn!(%artifact, %failure, "an archive could not be looked into");
-                return Ok(Err(reason::ascii(&failure.to_string(), WHY_CHARS).into()));
+                let why = reason::ascii(&failure.to_string(), WHY_CHARS).into();
+                let told = (&failure, &why);
+                pauses.failed(&bytes.sha256, depth, told, Instant::now());
+                return Ok(Err(why));
             }
         };
+        pauses.succeeded(&bytes.sha256, depth);
         let record = SheetRecord {
             sha256: bytes.sha256.clone(),
             sheet,

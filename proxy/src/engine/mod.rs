@@ -30,6 +30,7 @@ mod held;
 mod home;
 mod inflight;
 mod inspect;
+mod inspect_pauses;
 mod inspections;
 mod judge;
 mod kept;
@@ -178,6 +179,8 @@ pub struct Engine {
     missed: Arc<MissedNames>,
     /// What looking into the files of packages showed.
     inspected: moka::sync::Cache<cordon_policy::model::PackageName, Arc<Inspections>>,
+    /// Archives that could not be looked into.
+    inspect_pauses: inspect_pauses::Pauses,
     /// Packages in use that were not found upstream, since when.
     suspects: moka::sync::Cache<cordon_policy::model::PackageName, Timestamp>,
     package_flights: Flights<PackageKey, Flown<Arc<Package>>>,
@@ -254,6 +257,7 @@ impl Engine {
             told_reports: moka::sync::Cache::new(FAILURES),
             missed: Arc::new(MissedNames::new()),
             inspected: moka::sync::Cache::new(inspections::PACKAGES),
+            inspect_pauses: inspect_pauses::Pauses::new(),
             suspects: moka::sync::Cache::new(FAILURES),
             package_flights: Flights::new(limits.connections),
             render_flights: Flights::new(limits.connections),
