@@ -3,8 +3,8 @@
 use cordon_tests::fake_registry::{Protocol, Release};
 use flate2::{Compress, Compression, FlushCompress};
 
-use super::tarfile::{BLOCK, Block, Tar, record, xz};
-use super::zipfile::{End, Entry, Zip, central, crc, end64, local};
+use super::tarfile::{BLOCK, Block, Tar, record};
+use super::zipfile::{End, Entry, Zip, central, end64, local};
 
 /// One of them.
 pub(super) struct Bomb {
@@ -33,20 +33,6 @@ fn repeatable(data: &[u8]) -> Vec<u8> {
         .compress_vec(data, &mut out, FlushCompress::Full)
         .expect("there is room");
     out
-}
-
-/// An xz stream of one block, which says that it needs a dictionary of 64 MiB.
-pub(super) fn with_a_dictionary_of_64_mib(data: &[u8]) -> Vec<u8> {
-    /// xz's code of 64 MiB.
-    const CODE: u8 = 28;
-    let mut bytes = xz(data);
-    let length = (usize::from(bytes[12]) + 1) * 4;
-    let mut filters = bytes[12..12 + length].windows(2);
-    let filter = filters.position(|it| it == [0x21, 1]).expect("LZMA2");
-    bytes[12 + filter + 2] = CODE;
-    let sum = crc(&bytes[12..12 + length - 4]);
-    bytes[12 + length - 4..12 + length].copy_from_slice(&sum.to_le_bytes());
-    bytes
 }
 
 /// Every bomb of the catalogue.

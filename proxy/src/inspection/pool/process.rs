@@ -28,8 +28,8 @@ const LINE_BYTES: u64 = 512;
 /// How long its last words are waited for.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// What a Rust program says before it ends for lack of memory.
-const NO_MEMORY: &str = "memory allocation of ";
+/// What a Rust program says before it ends for lack of memory, and what tree-sitter says.
+const NO_MEMORY: [&str; 2] = ["memory allocation of ", "tree-sitter failed to allocate "];
 
 /// A worker that is ready. Dropping it ends the process.
 pub(super) struct Process {
@@ -192,7 +192,7 @@ impl Process {
         let status = self.stop();
         let last_words = self.last_words.recv_timeout(LAST_WORDS);
         let last_words = last_words.unwrap_or_default();
-        if last_words.contains(NO_MEMORY) {
+        if NO_MEMORY.iter().any(|it| last_words.contains(it)) {
             return End::OutOfMemory;
         }
         let how = match status {
