@@ -12,7 +12,16 @@ mod cases_paths;
 mod cases_tar;
 mod cases_zip;
 mod cases_zip_names;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it reads the sources that tests are in"
+)]
 mod catalogue;
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it takes times, and writes seeds where it is told"
+)]
 mod fuzz;
 mod properties;
 #[path = "../support/mod.rs"]
