@@ -16,54 +16,14 @@ most eight at a time: run it seldom.
 
 import argparse
 import concurrent.futures
-import csv
 import datetime
 import json
 import re
-import subprocess
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 
-FILES = {"npm": "npm.tsv", "pypi": "pypi.tsv", "cargo": "crates.tsv"}
+from popular import FILES, ask, decisions, instant, is_release, names, normalized
+
 AGE = datetime.timedelta(hours=72)
-
-
-def names(folder, ecosystem, count):
-    with open(f"{folder}/{FILES[ecosystem]}", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        return [row["name"] for row, _ in zip(rows, range(count))]
-
-
-def path(ecosystem, name):
-    if ecosystem == "npm":
-        return "npm/" + urllib.parse.quote(name, safe="@")
-    if ecosystem == "pypi":
-        return "pypi/simple/" + re.sub(r"[-_.]+", "-", name).lower() + "/"
-    lower = name.lower()
-    prefix = {1: "1", 2: "2", 3: f"3/{lower[:1]}"}.get(len(lower), f"{lower[:2]}/{lower[2:4]}")
-    return f"cargo/{prefix}/{lower}"
-
-
-def ask(base, ecosystem, name):
-    accept = {"pypi": "application/vnd.pypi.simple.v1+json"}.get(ecosystem, "application/json")
-    request = urllib.request.Request(base + path(ecosystem, name), headers={"Accept": accept})
-    try:
-        with urllib.request.urlopen(request, timeout=120) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
-
-
-def instant(text):
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def is_release(ecosystem, version):
-    if ecosystem == "pypi":
-        return not re.search(r"(?i)(a|b|c|rc|dev|alpha|beta|pre|preview)[-_.]?\d*$", version)
-    return "-" not in version.split("+")[0]
 
 
 def listed(ecosystem, body):
@@ -92,21 +52,18 @@ def listed(ecosystem, body):
 
 def withheld(arguments):
     """(ecosystem, name) -> version -> (when published, the findings that count), from the log."""
-    command = [arguments.cordon, "log", "--json", "--all", "--data", arguments.data]
     found = {}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            decision = json.loads(line)["decision"]
-            evaluation = decision["evaluation"]
-            if evaluation["effect"] == "allow":
-                continue
-            subject = evaluation["artifact"]["subject"]
-            name = subject["name"]
-            published = decision["facts"]["published_at"]
-            at = published.get("known") if isinstance(published, dict) else None
-            findings = [f for f in evaluation["findings"] if f["mode"] == "enforce"]
-            key = (name["ecosystem"], name["normalized"])
-            found.setdefault(key, {})[subject["version"]] = (at, findings)
+    for decision in decisions(arguments.cordon, arguments.data):
+        evaluation = decision["evaluation"]
+        if evaluation["effect"] == "allow":
+            continue
+        subject = evaluation["artifact"]["subject"]
+        name = subject["name"]
+        published = decision["facts"]["published_at"]
+        at = published.get("known") if isinstance(published, dict) else None
+        findings = [f for f in evaluation["findings"] if f["mode"] == "enforce"]
+        key = (name["ecosystem"], name["normalized"])
+        found.setdefault(key, {})[subject["version"]] = (at, findings)
     return found
 
 
@@ -131,10 +88,7 @@ def main():
     for ecosystem, all_answers in answers.items():
         count, problems, absent = 0, [], []
         for name, (status, body) in all_answers:
-            normalized = re.sub(r"[-_.]+", "-", name).lower() if ecosystem == "pypi" else name
-            if ecosystem == "cargo":
-                normalized = name.lower().replace("_", "-")
-            against = held.get((ecosystem, normalized), {})
+            against = held.get((ecosystem, normalized(ecosystem, name)), {})
             if status not in (200, 403, 451):
                 absent.append(f"{name} ({status})")
                 continue

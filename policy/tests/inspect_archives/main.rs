@@ -32,8 +32,9 @@ mod zipfile;
 
 use std::io::Cursor;
 
-use table::{CRATE, Case, Expected, NPM, WHEEL, reading, row, shown};
-use tarfile::Tar;
+use cordon_policy::inspect::FaultCode;
+use table::{CRATE, Case, Expected, NPM, SDIST, WHEEL, reading, row, shown};
+use tarfile::{Block, Tar, record};
 
 fn cases() -> Vec<Case> {
     [
@@ -85,6 +86,47 @@ fn a_81_a_flipped_bit_never_stops_the_reader() {
             case.bytes[bit / 8] ^= 1 << (bit % 8);
         }
     }
+}
+
+/// Python's writer cuts a long name after a hundred bytes, which may be at a slash. Installers of source
+/// archives go by the type of the entry; older readers of npm's packages by the cut name.
+#[test]
+fn a_long_name_that_is_cut_at_a_slash_is_a_fault_only_where_readers_go_by_it() {
+    let folder = format!("a-1.0.0/{}/", "d".repeat(91));
+    assert_eq!(folder.len(), 100);
+    let long = format!("{folder}x.h");
+    let first = |kind, short: &str, file| {
+        let named = record("path", long.as_bytes());
+        let tar = Tar::new().file(
+            "a-1.0.0/PKG-INFO",
+            b"Metadata-Version: 2.1\nName: a\nVersion: 1.0.0\n",
+        );
+        let tar = tar.pax(b'x', &named);
+        let bytes = tar.entry(Block::new(short.as_bytes(), 1, kind), b"x").gz();
+        let faults = reading(file, Cursor::new(bytes)).faults;
+        faults.first().first().map(|it| it.code)
+    };
+    assert_eq!(first(b'0', &folder, SDIST), None);
+    assert_eq!(first(b'0', &folder, NPM), Some(FaultCode::Name));
+    assert_eq!(first(0, &folder, SDIST), Some(FaultCode::Name));
+    assert_eq!(first(b'0', "a-1.0.0/x/", SDIST), Some(FaultCode::Name));
+}
+
+/// Cargo adds a `README.md` beside a `readme.md`: the same file, whichever of them a file system keeps.
+#[test]
+fn names_that_differ_by_case_are_no_fault_in_tars_where_the_content_is_the_same() {
+    let told = |second: &[u8]| {
+        let tar = Tar::new()
+            .file("a-1.0.0/Cargo.toml", b"[package]\n")
+            .file("a-1.0.0/README.md", b"# a\n")
+            .file("a-1.0.0/readme.md", second);
+        let (reading, shown) = shown(CRATE, &tar.gz());
+        let code = reading.faults.first().first().map(|it| it.code);
+        (code, shown.files.len())
+    };
+    // Both are shown: what a file is depends on its name.
+    assert_eq!(told(b"# a\n"), (None, 3));
+    assert_eq!(told(b"# b\n").0, Some(FaultCode::Collision));
 }
 
 #[test]

@@ -40,6 +40,29 @@ struct Name {
 /// What is wrong with another name.
 pub(super) type Clash = (FaultCode, &'static str);
 
+/// What came under a name before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Nothing.
+    First,
+    /// The same file.
+    Same,
+    /// The same content, in a file whose name is the same to some file systems: whichever of them they
+    /// keep.
+    SameOfAlike,
+    /// Something else.
+    Other(Clash),
+}
+
+const OTHER_OF_NAME: Clash = (
+    FaultCode::Dup,
+    "there is another entry of this name with other content",
+);
+const ALIKE: Clash = (
+    FaultCode::Collision,
+    "another name is the same where case or the form of letters does not count",
+);
+
 impl Seen {
     /// Takes a path, without a trailing slash.
     pub(super) fn add(&mut self, path: &str, kind: Kind) -> Result<(), Clash> {
@@ -72,12 +95,20 @@ impl Seen {
         known.is_some_and(|it| it.kind == Kind::Folder)
     }
 
-    /// Takes what is in a file of this path. `None` if nothing was known of it, else whether it is
-    /// the same as before.
-    pub(super) fn content(&mut self, path: &str, digest: [u8; 32]) -> Option<bool> {
-        let name = self.names.get_mut(&key(&folded(path)))?;
-        let before = name.content.replace(digest)?;
-        Some(before == digest)
+    /// Takes what is in a file of this path, and tells how that compares with what came under the
+    /// name before.
+    pub(super) fn content(&mut self, path: &str, digest: [u8; 32]) -> Again {
+        let Some(name) = self.names.get_mut(&key(&folded(path))) else {
+            return Again::First;
+        };
+        let is_exact = name.exact == key(path);
+        match name.content.replace(digest) {
+            None => Again::First,
+            Some(before) if before == digest && is_exact => Again::Same,
+            Some(before) if before == digest => Again::SameOfAlike,
+            Some(_) if is_exact => Again::Other(OTHER_OF_NAME),
+            Some(_) => Again::Other(ALIKE),
+        }
     }
 
     /// Whether a file of this path was read.
@@ -107,10 +138,11 @@ impl Seen {
                 Err((FaultCode::Dup, "there is another entry of this name"))
             }
             _ if was.exact == exact => Err((FaultCode::Dup, "a file and a folder have this name")),
-            _ => Err((
-                FaultCode::Collision,
-                "another name is the same where case or the form of letters does not count",
-            )),
+            (Kind::File, Kind::File) => {
+                self.names.insert(key(&folded(path)), was);
+                Err(ALIKE)
+            }
+            _ => Err(ALIKE),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::collide::{Kind, Seen};
+use super::collide::{Again, Kind, Seen};
 use super::root::Root;
 use super::show::Showing;
 use super::stream::{Budget, Stop, Stream};
@@ -106,8 +106,11 @@ impl<'a> Walk<'a> {
         }
         match known {
             Ok(()) => Ok(Some(path)),
-            // Some builders put a file into a tar twice. That is one file if the content is the same.
-            Err((FaultCode::Dup, _)) if self.is_tar() && self.seen.has_content(&path) => {
+            // Some builders put a file into a tar twice, under its own name or that of a README as
+            // cargo expects it. That is one file if the content is the same, whichever is kept.
+            Err((FaultCode::Dup | FaultCode::Collision, _))
+                if kind == Kind::File && self.is_tar() && self.seen.has_content(&path) =>
+            {
                 Ok(Some(path))
             }
             Err((code, detail)) => {
@@ -163,12 +166,10 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         match self.seen.content(member.path, sha256) {
-            Some(true) => return Ok(()),
-            Some(false) => {
-                let detail = "there is another entry of this name with other content";
-                self.fault(FaultCode::Dup, member.path, detail);
-            }
-            None => {}
+            Again::Same => return Ok(()),
+            Again::Other((code, detail)) => self.fault(code, member.path, detail),
+            // Looked at under this name as well: it may be one that runs.
+            Again::First | Again::SameOfAlike => {}
         }
         self.files += 1;
         if runs.unasked(&self.kept) {

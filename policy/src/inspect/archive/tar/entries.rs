@@ -14,6 +14,9 @@ use crate::inspect::sheet::MarkKind;
 /// Bytes of a header that only describes the next entry. Some readers pass over longer ones.
 const META_BYTES: u64 = 1 << 20;
 
+/// Bytes of a name in a header without a prefix.
+const NAME_BYTES: usize = 100;
+
 /// What was said about the entry that comes next.
 #[derive(Default)]
 struct Pending {
@@ -160,7 +163,7 @@ impl Tar<'_, '_> {
             );
             return Err(Stop::at(FaultCode::PaxSize, &place, &detail));
         }
-        let header_is_slashed = header.name.ends_with(b"/");
+        let short_name = header.name.clone();
         let name = one_of(pax.path, pending.name, header.name, &place)?;
         let link = one_of(pax.link, pending.link, header.link, &place)?;
         if !link.is_empty() && !matches!(header.kind, b'1' | b'2') {
@@ -168,7 +171,10 @@ impl Tar<'_, '_> {
             return Err(tar(&place, detail));
         }
         let is_slashed = name.ends_with(b"/");
-        if matches!(header.kind, 0 | b'0') && is_slashed != header_is_slashed {
+        if matches!(header.kind, 0 | b'0')
+            && is_slashed != short_name.ends_with(b"/")
+            && !self.is_cut_at_slash(header.kind, &short_name, &name)
+        {
             let detail =
                 "the short name ends with a slash and the long one does not, or the reverse";
             return Err(Stop::at(FaultCode::Name, &place, detail));
@@ -187,6 +193,16 @@ impl Tar<'_, '_> {
                 Err(Stop::at(FaultCode::Type, &place, &detail))
             }
         }
+    }
+
+    /// Whether the short name is the long one cut at a slash by chance. What installs source archives
+    /// goes by the type then; older readers of npm's packages took such a file for a folder.
+    fn is_cut_at_slash(&self, kind: u8, short: &[u8], long: &[u8]) -> bool {
+        matches!(self.walk.format(), Format::SdistTar(_))
+            && kind == b'0'
+            && short.len() == NAME_BYTES
+            && long.len() > NAME_BYTES
+            && long.starts_with(short)
     }
 
     fn folder(&mut self, name: &[u8], size: u64, mode: u32) -> Result<(), Stop> {
