@@ -12,7 +12,10 @@ pub struct Limits {
     pub unpacked_bytes: u64,
     /// How many times its own size it may unpack to, once that is more than [`Self::ratio_from_bytes`].
     pub ratio: u64,
-    /// Unpacked bytes below which the ratio does not matter.
+    /// How many times its own size it may unpack to with what is in archives inside it, which nobody
+    /// unpacks at install: as much as one layer of deflate can hold. More takes layers of them.
+    pub nested_ratio: u64,
+    /// Unpacked bytes below which the ratios do not matter.
     pub ratio_from_bytes: u64,
     /// Bytes of a path.
     pub path_bytes: usize,
@@ -35,6 +38,7 @@ impl Default for Limits {
             entries: 200_000,
             unpacked_bytes: 8 << 30,
             ratio: 200,
+            nested_ratio: 1_032,
             ratio_from_bytes: 64 << 20,
             path_bytes: 4_096,
             component_bytes: 255,

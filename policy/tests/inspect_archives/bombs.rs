@@ -130,6 +130,21 @@ fn a_34_nested_archives_count_towards_what_may_be_unpacked() {
     refused(F::Ratio, WHEEL, Parts::new(vec![(zip, 1)]));
 }
 
+/// Data of numbers is kept in ZIPs that hold a thousand times their size.
+#[test]
+fn one_layer_of_archives_may_hold_what_deflate_can() {
+    let data = Zip::of(vec![Entry::new("matrix.npy", &vec![0; 100 << 20])]).bytes();
+    assert!((100 << 20) / data.len() > 500);
+    let is_too_much = |entry: Entry| {
+        let zip = Zip::of(vec![Entry::new("a/__init__.py", b""), entry]).bytes();
+        let faults = reading(WHEEL, Parts::new(vec![(zip, 1)])).faults;
+        faults.first().iter().any(|it| it.code == F::Ratio)
+    };
+    assert!(!is_too_much(Entry::stored("a/data.npz", &data)));
+    // The same as a file of its own is unpacked at install.
+    assert!(is_too_much(Entry::new("a/data.npy", &vec![0; 100 << 20])));
+}
+
 #[test]
 fn a_35_ten_million_empty_entries_are_refused_by_their_number() {
     let entry = Entry::stored("e", b"");

@@ -224,6 +224,9 @@ pub(super) struct Budget<'a> {
     limits: &'a Limits,
     archive_bytes: u64,
     unpacked: Cell<u64>,
+    /// Of these, what came of archives inside the archive.
+    nested: Cell<u64>,
+    is_nested: Cell<bool>,
     entries: Cell<u64>,
 }
 
@@ -234,6 +237,8 @@ impl<'a> Budget<'a> {
             limits,
             archive_bytes,
             unpacked: Cell::new(0),
+            nested: Cell::new(0),
+            is_nested: Cell::new(false),
             entries: Cell::new(0),
         }
     }
@@ -242,18 +247,21 @@ impl<'a> Budget<'a> {
         self.limits
     }
 
+    /// Whether what is unpacked from now on belongs to an archive inside the archive.
+    pub(super) fn set_nested(&self, is_nested: bool) {
+        self.is_nested.set(is_nested);
+    }
+
     /// So many bytes were unpacked.
     pub(super) fn unpacked(&self, count: usize) -> Result<(), Stop> {
-        let total = self.unpacked.get().saturating_add(count as u64);
+        let count = count as u64;
+        let total = self.unpacked.get().saturating_add(count);
         self.unpacked.set(total);
-        let allowed = self.limits.ratio.saturating_mul(self.archive_bytes);
-        if total > self.limits.ratio_from_bytes && total > allowed {
-            let detail = format!(
-                "{} bytes unpack to more than {total}, over {} times as much",
-                self.archive_bytes, self.limits.ratio
-            );
-            return Err(Stop::whole(FaultCode::Ratio, &detail));
+        if self.is_nested.get() {
+            self.nested.set(self.nested.get().saturating_add(count));
         }
+        self.ratio(total.saturating_sub(self.nested.get()), self.limits.ratio)?;
+        self.ratio(total, self.limits.nested_ratio)?;
         if total > self.limits.unpacked_bytes {
             let detail = format!(
                 "it unpacks to more than {} bytes",
@@ -262,6 +270,20 @@ impl<'a> Budget<'a> {
             return Err(Stop::whole(FaultCode::Limit, &detail));
         }
         Ok(())
+    }
+
+    fn ratio(&self, unpacked: u64, ratio: u64) -> Result<(), Stop> {
+        let allowed = ratio.saturating_mul(self.archive_bytes);
+        match unpacked > self.limits.ratio_from_bytes && unpacked > allowed {
+            true => {
+                let detail = format!(
+                    "{} bytes unpack to more than {unpacked}, over {ratio} times as much",
+                    self.archive_bytes
+                );
+                Err(Stop::whole(FaultCode::Ratio, &detail))
+            }
+            false => Ok(()),
+        }
     }
 
     /// Another entry.
