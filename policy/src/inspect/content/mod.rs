@@ -32,7 +32,7 @@ mod token;
 mod tree;
 
 pub use capability::Capability;
-pub use change::ContentChange;
+pub use change::{ArchiveBefore, ContentChange};
 pub use facts::{
     Binary, BinaryFormat, ContentFacts, Destination, FileKind, InstallCode, InstallKind, Trace,
     When,

@@ -7,7 +7,7 @@ use clap::Args;
 use cordon_policy::ecosystem::scheme_for;
 use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, Version};
 use cordon_storage::blob::FilesystemBlobs;
-use cordon_storage::evidence::Evidence;
+use cordon_storage::evidence::{Evidence, Hold};
 
 use super::Asking;
 use crate::cli::output::{self, Lines, printable};
@@ -45,7 +45,7 @@ pub(super) struct Diff {
 struct Found {
     artifact: ArtifactId,
     sha256: Option<Digest>,
-    /// Other versions whose bytes were seen, the nearest below first.
+    /// Other versions whose bytes were seen: that it was compared with, then the nearest below.
     others: Vec<(ArtifactId, Digest)>,
 }
 
@@ -175,12 +175,25 @@ fn find(asking: &Asking<'_>, id: &str) -> Result<Found, ExitCode> {
             .rev()
             .find_map(|it| it.sha256().cloned());
         let pinned = evidence.pin(&hold.artifact).await?;
+        let mut all: Vec<_> = compared_with(&hold).into_iter().collect();
+        all.extend(others(evidence, &hold.artifact).await?);
         Ok(Found {
             sha256: known.or(pinned),
-            others: others(evidence, &hold.artifact).await?,
+            others: all,
             artifact: hold.artifact,
         })
     })
+}
+
+/// The archive it was compared with when it was judged. Nobody need have asked for that one.
+fn compared_with(hold: &Hold) -> Option<(ArtifactId, Digest)> {
+    let mut changes = hold.standing.iter().rev();
+    let change = changes.find_map(|it| it.facts.content_change.known())?;
+    let archive = change.archive_before.as_ref()?;
+    let mut artifact = hold.artifact.clone();
+    artifact.subject.version = change.since.clone();
+    artifact.file = archive.file.clone();
+    Some((artifact, archive.sha256.clone()))
 }
 
 /// Archives of other versions whose bytes were seen: of the same kind of file, the nearest version
