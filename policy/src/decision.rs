@@ -57,6 +57,8 @@ pub enum Cause {
     PolicyReload,
     /// Advisory data changed.
     AdvisoryRefresh,
+    /// What archives are searched for changed.
+    IndicatorChange,
     /// A reviewer released it.
     AdminRelease,
     /// A reviewer rejected it.

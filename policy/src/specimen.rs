@@ -108,6 +108,8 @@ pub struct Release {
     pub has_hostile_archive: bool,
     /// Whether its source, which does nothing, is written like that of a hijacked package.
     pub has_hostile_source: bool,
+    /// Whether a file of it has the text every set of indicators finds.
+    pub has_indicator: bool,
     /// Whether code runs when it is installed.
     pub has_install_code: bool,
     /// Packages of the registry it depends on.

@@ -51,6 +51,7 @@ fn break_fact(facts: &mut VersionFacts, kind: FactKind) {
         FactKind::Content => facts.content = Fact::Unavailable(cause()),
         FactKind::ContentChange => facts.content_change = Fact::Unavailable(cause()),
         FactKind::Scanners => facts.scanners = Fact::Unavailable(cause()),
+        FactKind::Indicators => facts.indicators = Fact::Unavailable(cause()),
         FactKind::Status => {
             let mut package = (*facts.package).clone();
             package.status = Fact::Unavailable(cause());

@@ -13,10 +13,11 @@ use crate::config::Config;
 use crate::data;
 use crate::engine::{Engine, Parts, RandomIds, Stores, SystemClock};
 use crate::feeds::installed;
+use crate::indicators::IndicatorsError;
 use crate::names::{Names, NamesError};
-use crate::registry;
 use crate::telemetry::Metrics;
 use crate::upstream::{UpstreamError, Upstreams};
+use crate::{indicators, registry};
 
 /// An engine for commands that look without touching: what it fetches stays in memory, and what
 /// is remembered is read from the data folder if there is one.
@@ -40,6 +41,7 @@ pub fn observing_engine(
     };
     let upstreams = Upstreams::new(&config.upstreams, &config.limits)?;
     let names = Names::read(&config.popular)?;
+    let indicators = indicators::read(&config.indicators)?;
     let advisories = Arc::new(installed::read_data(&config));
     let public_url = config.public_url(config.listen);
     Ok(Engine::new(Parts {
@@ -48,6 +50,7 @@ pub fn observing_engine(
         ruleset,
         advisories,
         names,
+        indicators,
         stores,
         upstreams,
         clock: Arc::new(SystemClock),
@@ -64,6 +67,9 @@ pub enum ObserveError {
     /// A list of popular names cannot be used.
     #[error(transparent)]
     Names(#[from] NamesError),
+    /// What is looked for in archives cannot be used.
+    #[error(transparent)]
+    Indicators(#[from] IndicatorsError),
     /// What is remembered decides with; an answer without it could be another one.
     #[error("reading the evidence in {}", folder.display())]
     Evidence {

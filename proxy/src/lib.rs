@@ -14,6 +14,7 @@ pub mod exemptions;
 pub mod feeds;
 pub mod http;
 pub mod import;
+pub mod indicators;
 pub mod inspection;
 pub mod maintenance;
 pub mod names;

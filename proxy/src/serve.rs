@@ -20,6 +20,7 @@ use crate::engine::{Clock, Engine, Parts, RandomIds, SystemClock};
 use crate::feeds::{AdvisoryData, Feeds};
 use crate::http::body::DamageReport;
 use crate::http::respond::Responder;
+use crate::indicators::IndicatorsError;
 use crate::inspection::Workers;
 use crate::inspection::scanner::{ScannerError, Scanners};
 use crate::maintenance;
@@ -31,7 +32,7 @@ use crate::server::{Certificates, Phase, Registries, Server, ServerSettings, Shu
 use crate::signals::{Asked, Signals};
 use crate::telemetry::{Metrics, log};
 use crate::upstream::{UpstreamError, Upstreams};
-use crate::{app, registry};
+use crate::{app, indicators, registry};
 
 /// A start that failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,9 @@ pub enum ServeError {
     /// A list of popular names cannot be used.
     #[error(transparent)]
     Names(#[from] NamesError),
+    /// What is looked for in archives cannot be used.
+    #[error(transparent)]
+    Indicators(#[from] IndicatorsError),
     /// An address cannot be listened on.
     #[error("listening on {address}: {error}")]
     Listen {
@@ -331,6 +335,7 @@ fn engine(
         ruleset: Arc::clone(&judging.policy.ruleset),
         advisories: judging.advisories,
         names: Names::read(&config.popular)?,
+        indicators: indicators::read(&config.indicators)?,
         stores: open.stores.clone(),
         upstreams: Upstreams::new(&config.upstreams, &config.limits)?,
         clock: Arc::new(SystemClock),

@@ -70,6 +70,7 @@ fn job(data: &Bytes) -> Job {
     Job {
         artifact: artifact(),
         depth: Depth::Content,
+        indicators: None,
         source: Source::Memory(data.clone()),
     }
 }

@@ -25,6 +25,7 @@ mod feeds;
 mod herd;
 mod hostile_archives;
 mod incidents;
+mod indicators;
 mod isolation;
 mod kill;
 mod manifests;

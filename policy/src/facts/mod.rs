@@ -25,6 +25,7 @@ pub use scanner::{
 };
 
 use crate::inspect::content::{ContentChange, ContentFacts};
+use crate::inspect::indicators::IndicatorFacts;
 use crate::inspect::manifest::Disagreement;
 use crate::model::{
     ArtifactId, Digest, DigestAlgorithm, Digests, PackageName, PackageVersion, Timestamp,
@@ -108,11 +109,13 @@ pub enum FactKind {
     ContentChange,
     /// [`VersionFacts::scanners`].
     Scanners,
+    /// [`VersionFacts::indicators`].
+    Indicators,
 }
 
 impl FactKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::PublishedAt,
         Self::Declared,
         Self::Bytes,
@@ -136,6 +139,7 @@ impl FactKind {
         Self::Content,
         Self::ContentChange,
         Self::Scanners,
+        Self::Indicators,
     ];
 
     /// The kebab-case name used in records and in the evidence of findings.
@@ -164,6 +168,7 @@ impl FactKind {
             Self::Content => "content",
             Self::ContentChange => "content-change",
             Self::Scanners => "scanners",
+            Self::Indicators => "indicators",
         }
     }
 }
@@ -266,6 +271,9 @@ pub struct VersionFacts {
     /// What scanners other than Cordon say; `Absent` where there are none.
     #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
     pub scanners: Fact<Arc<ScannerVerdicts>>,
+    /// Which indicators are in the archive's files; `NotYet` until they were searched.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub indicators: Fact<Arc<IndicatorFacts>>,
     /// Whether it is yanked, and the reason given (possibly empty).
     pub is_yanked: Fact<Option<SmolStr>>,
     /// The deprecation message, `Absent` when it is not deprecated.
@@ -340,6 +348,7 @@ impl VersionFacts {
             content: Fact::NotYet,
             content_change: Fact::NotYet,
             scanners: Fact::NotYet,
+            indicators: Fact::NotYet,
             is_yanked: Fact::NotYet,
             deprecated: Fact::NotYet,
             license: Fact::NotYet,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::INSPECTOR;
 use super::archive::{self, Looked, Member, Sink};
 use super::content::Looker;
+use super::indicators::{IndicatorSet, Searcher};
 use super::limits::Limits;
 use super::manifest::Reader;
 use super::sheet::Sheet;
@@ -27,7 +28,7 @@ pub enum Depth {
     Content,
 }
 
-/// Inspects an archive.
+/// Inspects an archive without looking for indicators.
 ///
 /// # Errors
 /// Only if the input itself cannot be read.
@@ -37,19 +38,39 @@ pub fn inspect(
     input: &mut dyn Input,
     limits: &Limits,
 ) -> io::Result<Sheet> {
-    let mut both = Both {
+    inspect_for(artifact, depth, input, limits, None)
+}
+
+/// Inspects an archive and looks for a set of indicators, if one is given.
+///
+/// # Errors
+/// Only if the input itself cannot be read.
+pub fn inspect_for(
+    artifact: &ArtifactId,
+    depth: Depth,
+    input: &mut dyn Input,
+    limits: &Limits,
+    indicators: Option<&IndicatorSet>,
+) -> io::Result<Sheet> {
+    let mut all = All {
         manifest: Reader::new(artifact, limits),
         content: match depth {
             Depth::Structure => None,
             Depth::Content => Some(Looker::new(artifact, limits)),
         },
+        indicators: indicators.map(|set| Searcher::new(artifact, set)),
     };
-    let reading = archive::read(artifact, input, limits, &mut both)?;
-    let Both { manifest, content } = both;
+    let reading = archive::read(artifact, input, limits, &mut all)?;
+    let All {
+        manifest,
+        content,
+        indicators,
+    } = all;
     let mut faults = reading.faults;
     let manifest = manifest.finish(reading.root.as_deref(), &mut faults);
     let mut marks = reading.marks;
     let content = content.map(|looker| Box::new(looker.finish(manifest.as_ref(), &mut marks)));
+    let indicators = indicators.map(|searcher| Box::new(searcher.finish(content.as_deref())));
     marks.sort();
     marks.dedup();
     marks.truncate(Sheet::MARKS);
@@ -61,25 +82,38 @@ pub fn inspect(
         marks,
         manifest: manifest.map(Box::new),
         content,
+        indicators,
     })
 }
 
-/// Both who look.
-struct Both {
+/// All who look. Each sees of a file as much as it wants, whatever the others do.
+struct All<'s> {
     manifest: Reader,
     content: Option<Looker>,
+    indicators: Option<Searcher<'s>>,
 }
 
-impl Sink for Both {
+impl All<'_> {
+    fn each(&mut self) -> impl Iterator<Item = &mut dyn Sink> {
+        let manifest: &mut dyn Sink = &mut self.manifest;
+        let content = self.content.as_mut().map(|it| it as &mut dyn Sink);
+        let indicators = self.indicators.as_mut().map(|it| it as &mut dyn Sink);
+        [Some(manifest), content, indicators].into_iter().flatten()
+    }
+}
+
+impl Sink for All<'_> {
     fn wants(&mut self, member: &Member<'_>) -> u64 {
-        let content = self.content.as_mut().map_or(0, |it| it.wants(member));
-        self.manifest.wants(member).max(content)
+        self.each().map(|it| it.wants(member)).max().unwrap_or(0)
     }
 
     fn file(&mut self, looked: Looked<'_>) {
-        self.manifest.file(looked);
-        if let Some(content) = &mut self.content {
-            content.file(looked);
+        for sink in self.each() {
+            let wanted = usize::try_from(sink.wants(looked.member)).unwrap_or(usize::MAX);
+            sink.file(Looked {
+                bytes: looked.bytes.get(..wanted).unwrap_or(looked.bytes),
+                ..looked
+            });
         }
     }
 }

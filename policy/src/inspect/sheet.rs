@@ -5,6 +5,7 @@ use smol_str::SmolStr;
 
 use super::content::ContentFacts;
 use super::fault::Faults;
+use super::indicators::IndicatorFacts;
 use super::manifest::Manifest;
 
 /// Everything inspection found in one archive. Bounded: a few hundred kilobytes at most, however
@@ -27,6 +28,9 @@ pub struct Sheet {
     pub manifest: Option<Box<Manifest>>,
     /// What its files can do; `None` when that was not asked for.
     pub content: Option<Box<ContentFacts>>,
+    /// What of a set of indicators is in its files; `None` when that was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indicators: Option<Box<IndicatorFacts>>,
 }
 
 /// Something a format allows.

@@ -158,6 +158,7 @@ impl Told {
             content: self.known(FactKind::Content, None),
             content_change: self.known(FactKind::ContentChange, None),
             scanners: self.known(FactKind::Scanners, None),
+            indicators: self.known(FactKind::Indicators, None),
             is_yanked: self.known(FactKind::Yanked, Some(self.yanked.clone().flatten())),
             deprecated: self.known(FactKind::Deprecated, self.deprecated.clone()),
             license: self.known(FactKind::License, self.license.clone()),

@@ -28,6 +28,7 @@ mod content_signs;
 pub mod deny;
 mod end_of_life;
 pub mod exotic_dependency;
+pub mod indicator;
 pub mod install_code;
 pub mod integrity;
 pub mod license;
@@ -71,6 +72,7 @@ pub static RULES: &[RuleKind] = &[
     content_change::KIND,
     deny::KIND,
     exotic_dependency::KIND,
+    indicator::KIND,
     install_code::KIND,
     integrity::KIND,
     license::KIND,

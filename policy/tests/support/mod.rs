@@ -109,5 +109,6 @@ pub fn fetched(purl: &str) -> VersionFacts {
     facts.content = Fact::Absent;
     facts.content_change = Fact::Absent;
     facts.scanners = Fact::Absent;
+    facts.indicators = Fact::Absent;
     facts
 }

@@ -10,9 +10,9 @@ use cordon_storage::Chain;
 use super::{Common, output, unusable};
 use crate::config::Config;
 use crate::engine::{Clock as _, SystemClock};
-use crate::policy_files;
 use crate::server::{Certificates, tls};
 use crate::upstream::Upstreams;
+use crate::{indicators, policy_files};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -108,6 +108,11 @@ fn unusable_parts(config: &Config) -> usize {
     if let Err(error) = Upstreams::new(&config.upstreams, &config.limits) {
         output::complain(Chain(&error));
         found += 1;
+    }
+    if let Err(error) = indicators::read(&config.indicators) {
+        let problems = error.lines();
+        found += problems.len();
+        problems.into_iter().for_each(output::complain);
     }
     found
 }

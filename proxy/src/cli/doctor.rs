@@ -183,11 +183,17 @@ async fn self_test(
 /// Starts a worker as the server would.
 fn inspection_check(config: &Config) -> Check {
     let count = config.inspection.worker_count();
-    let (state, detail) = match inspection::probe(&config.inspection) {
+    let set = match crate::indicators::read(&config.indicators) {
+        Ok(set) => set,
+        Err(error) => return Check::new("inspection", State::Failed, error.lines().join("; ")),
+    };
+    let (state, detail) = match inspection::probe(&config.inspection, Some(&set)) {
         Err(failure) => (State::Failed, failure.to_string()),
         Ok((took, lacks)) => {
             let took = took.as_millis();
-            let ready = format!("workers: {count}, one was ready in {took} ms");
+            let found = set.summary();
+            let ready =
+                format!("indicators: {found}; workers: {count}, one was ready in {took} ms");
             match lacks {
                 None => (State::Ok, format!("{ready} and is confined")),
                 Some(lacks) => (State::Note, format!("{ready}, not fully confined: {lacks}")),

@@ -15,6 +15,7 @@ mod follow;
 mod health;
 #[cfg(unix)]
 mod inspect_worker;
+mod ioc;
 mod log;
 mod missed;
 mod notices;
@@ -127,6 +128,9 @@ enum Command {
     Exempt(exempt::Exempt),
     /// Look at what is held, and release or reject it
     Quarantine(quarantine::Quarantine),
+    /// Search everything stored for indicators, and name who received it
+    #[command(subcommand)]
+    Ioc(ioc::Ioc),
     /// Look at policies
     #[command(subcommand)]
     Policy(policy::Policy),
@@ -185,6 +189,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Typosquat(typosquat) => typosquat.run(),
         Command::Exempt(exempt) => exempt.run(&common),
         Command::Quarantine(quarantine) => quarantine.run(&common),
+        Command::Ioc(ioc) => ioc.run(&common),
         Command::Rebuild => rebuild::rebuild(&common),
         Command::Gc(gc) => gc.run(&common),
         Command::Scrub => scrub::scrub(&common),

@@ -17,7 +17,7 @@ macro_rules! note_changes {
 
 impl Config {
     /// The keys whose values differ in `fresh` and are looked at by a start only: all but
-    /// `policy`. Secrets count by their value, certificates by their path.
+    /// `policy` and `indicators`. Secrets count by their value, certificates by their path.
     pub fn needing_restart(&self, fresh: &Self) -> Vec<&'static str> {
         let mut keys = Vec::new();
         note_changes!(keys, self, fresh, Config {
@@ -35,7 +35,7 @@ impl Config {
             feeds: "feeds",
             contact: "contact",
             inspection: "inspection",
-        } besides { policy_files, limits, freshness, quarantine, self_test, log });
+        } besides { policy_files, indicators, limits, freshness, quarantine, self_test, log });
         note_limits(&mut keys, &self.limits, &fresh.limits);
         note_changes!(keys, &self.freshness, &fresh.freshness, Freshness {
             max_age: "freshness.max_age",

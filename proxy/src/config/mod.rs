@@ -11,6 +11,7 @@ mod askers;
 mod changes;
 mod defaults;
 mod feeds;
+mod indicators;
 mod inspection;
 pub mod limits;
 mod load;
@@ -34,6 +35,7 @@ use smol_str::SmolStr;
 
 pub use askers::Identity;
 pub use feeds::{FeedConfig, FeedContent, FeedSource, FeedsConfig, Share};
+pub use indicators::IndicatorsConfig;
 pub use inspection::{InspectionConfig, ScannerConfig, ScannerTarget};
 pub use limits::Limits;
 pub use load::{ConfigSource, Loaded, Overrides, Rejected};
@@ -78,6 +80,8 @@ pub struct Config {
     pub feeds: FeedsConfig,
     /// How archives are looked into.
     pub inspection: InspectionConfig,
+    /// Where what is looked for in archives is read from.
+    pub indicators: IndicatorsConfig,
     /// What is held for review.
     pub quarantine: QuarantineConfig,
     /// The self-test.

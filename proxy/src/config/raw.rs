@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 use super::askers::{self, RawIdentity};
 use super::defaults::PUBLIC_REGISTRIES;
 use super::feeds::{self, RawFeeds};
+use super::indicators::{self, RawIndicators};
 use super::inspection::{self, RawInspection};
 use super::secret::{self, CredentialScheme, SecretSource};
 
@@ -35,6 +36,7 @@ pub(super) struct Raw {
     pub(super) freshness_at: std::ops::Range<usize>,
     pub(super) feeds: RawFeeds,
     pub(super) inspection: RawInspection,
+    pub(super) indicators: RawIndicators,
     pub(super) quarantine: QuarantineConfig,
     pub(super) self_test: SelfTestConfig,
     pub(super) log: LogConfig,
@@ -108,6 +110,9 @@ pub(super) fn read(mut root: TableReader<'_, '_>) -> Raw {
     }
     if let Some(table) = root.table("inspection") {
         raw.inspection = inspection::read(table);
+    }
+    if let Some(table) = root.table("indicators") {
+        raw.indicators = indicators::read(table);
     }
     if let Some(table) = root.table("quarantine") {
         raw.quarantine = quarantine(table);

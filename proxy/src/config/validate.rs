@@ -13,7 +13,7 @@ use super::load::Overrides;
 use super::raw::{Raw, RawTls};
 use super::secret::{self, Strength};
 use super::upstream::{self, Context};
-use super::{Config, PublicUrl, TlsFiles, askers, feeds, inspection, url};
+use super::{Config, PublicUrl, TlsFiles, askers, feeds, indicators, inspection, url};
 
 /// Checks everything and reports every problem to `context.file`, or to `command_line` where an
 /// override is wrong. The result is only to be used when neither holds an error.
@@ -77,6 +77,7 @@ pub(super) fn validate(
     let served = upstreams.iter().map(|it| it.ecosystem.clone()).collect();
     let feeds = feeds::validate(&raw.feeds, &served, context);
     let inspection = inspection::validate(&raw.inspection, context);
+    let indicators = indicators::validate(&raw.indicators, context);
     Some(Config {
         listen,
         admin_listen,
@@ -95,6 +96,7 @@ pub(super) fn validate(
         freshness: raw.freshness,
         feeds,
         inspection,
+        indicators,
         quarantine: raw.quarantine,
         self_test: raw.self_test,
         log,

@@ -65,7 +65,7 @@ pub(super) struct Wanted {
     pub(super) index: usize,
     facts: VersionFacts,
     source: Arc<ArtifactSource>,
-    snapshot: Arc<Snapshot>,
+    pub(super) snapshot: Arc<Snapshot>,
     /// Upstream lists it no longer: what is not kept of it cannot be had, and is not asked for.
     is_unlisted: bool,
 }
@@ -247,7 +247,7 @@ impl Engine {
         let mut facts = wanted.facts.clone();
         facts.bytes = Fact::Known(bytes.clone());
         facts.history.pinned = pinned.clone();
-        forget_others(&mut facts, &bytes);
+        forget_others(&mut facts, &bytes, wanted.snapshot.indicators.id());
         let ruleset = &wanted.snapshot.ruleset;
         let mut evaluation = ruleset.evaluate(&facts, now);
         let learn = to_learn(ruleset, &evaluation, &facts, now);

@@ -97,7 +97,10 @@ impl Engine {
             return Ok(Err("its bytes are not those declared".to_owned()));
         }
         let _held = self.space.hold(&bytes.sha256).await;
-        let sheet = match self.sheet(id, &bytes, Depth::Content, &mut held).await? {
+        let sheet = match self
+            .sheet(id, &bytes, Depth::Content, None, &mut held)
+            .await?
+        {
             Ok(sheet) => sheet,
             Err(why) => return Ok(Err(why.into())),
         };

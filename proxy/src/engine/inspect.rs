@@ -9,9 +9,10 @@ use cordon_policy::facts::{
     ArchiveFacts, ByteFacts, Fact, FactKind, FactSet, ScanVerdict, ScannerVerdicts, VersionFacts,
 };
 use cordon_policy::inspect::content::ContentChange;
+use cordon_policy::inspect::indicators::{IndicatorFacts, IndicatorSet};
 use cordon_policy::inspect::manifest::{Disagreement, agree};
 use cordon_policy::inspect::{Depth, INSPECTOR, Sheet};
-use cordon_policy::model::{ArtifactId, ArtifactKind, Timestamp};
+use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, Timestamp};
 use cordon_policy::reason;
 use cordon_policy::verdict::{Effect, Evaluation};
 use cordon_storage::cache::SheetRecord;
@@ -47,6 +48,10 @@ pub(super) fn to_learn(
             matches!(facts.content_change, Fact::NotYet),
         ),
         (FactKind::Scanners, matches!(facts.scanners, Fact::NotYet)),
+        (
+            FactKind::Indicators,
+            matches!(facts.indicators, Fact::NotYet),
+        ),
     ];
     let missing = missing
         .into_iter()
@@ -58,8 +63,9 @@ pub(super) fn to_learn(
 }
 
 /// Makes the facts about an archive those about these bytes: what was found in others, or by another
-/// version of the inspection, says nothing. Files that derive from an archive are not looked into.
-pub(super) fn forget_others(facts: &mut VersionFacts, bytes: &ByteFacts) {
+/// version of the inspection, says nothing, nor does what was found of other indicators. Files that
+/// derive from an archive are not looked into.
+pub(super) fn forget_others(facts: &mut VersionFacts, bytes: &ByteFacts, indicators: &SmolStr) {
     let is_about_these = facts.history.pinned.as_ref() == Some(&bytes.sha256)
         && facts
             .archive
@@ -69,14 +75,18 @@ pub(super) fn forget_others(facts: &mut VersionFacts, bytes: &ByteFacts) {
         if matches!(facts.archive, Fact::NotYet) {
             (facts.archive, facts.agreement) = (Fact::Absent, Fact::Absent);
             (facts.content, facts.content_change) = (Fact::Absent, Fact::Absent);
-            facts.scanners = Fact::Absent;
+            (facts.scanners, facts.indicators) = (Fact::Absent, Fact::Absent);
         }
         return;
     }
     if !is_about_these {
         (facts.archive, facts.agreement) = (Fact::NotYet, Fact::NotYet);
         (facts.content, facts.content_change) = (Fact::NotYet, Fact::NotYet);
-        facts.scanners = Fact::NotYet;
+        (facts.scanners, facts.indicators) = (Fact::NotYet, Fact::NotYet);
+    }
+    let found = facts.indicators.known();
+    if found.is_some_and(|found| found.set != *indicators) {
+        facts.indicators = Fact::NotYet;
     }
 }
 
@@ -109,13 +119,18 @@ impl Engine {
             true => Depth::Content,
             false => Depth::Structure,
         };
+        let is_searched = learn.contains(FactKind::Indicators);
+        let set = is_searched.then(|| Arc::clone(&wanted.snapshot.indicators));
         let Some(bytes) = facts.bytes.known().cloned() else {
             return Ok(());
         };
         if learn.contains(FactKind::Scanners) {
             facts.scanners = self.scanned(&facts.artifact, &bytes, held).await?;
         }
-        let sheet = match self.sheet(&facts.artifact, &bytes, depth, held).await? {
+        let sheet = match self
+            .sheet(&facts.artifact, &bytes, depth, set.as_ref(), held)
+            .await?
+        {
             Ok(sheet) => sheet,
             Err(why) => {
                 set_unavailable(facts, learn, &why);
@@ -125,6 +140,9 @@ impl Engine {
         facts.archive = Fact::Known(Arc::new(ArchiveFacts::from(&sheet)));
         if learn.contains(FactKind::Agreement) {
             facts.agreement = agreement(wanted, &sheet);
+        }
+        if let Some(set) = &set {
+            facts.indicators = indicator_facts(set, &bytes.sha256, &sheet);
         }
         if !is_about_content {
             return Ok(());
@@ -167,22 +185,31 @@ impl Engine {
         Ok(scanner_facts(verdicts))
     }
 
-    /// The sheet of the bytes: remembered, or made now. The inner error says why there is none.
+    /// The sheet of the bytes: remembered, or made now, in so much depth and with these indicators
+    /// searched for, if any are given. The inner error says why there is none.
     pub(super) async fn sheet(
         &self,
         artifact: &ArtifactId,
         bytes: &ByteFacts,
         depth: Depth,
+        set: Option<&Arc<IndicatorSet>>,
         held: &mut Held,
     ) -> Result<Result<Sheet, SmolStr>, Failure> {
         let remembered = self.stores.cache.sheet(artifact).await?;
-        if let Some(SheetRecord { sha256, sheet }) = remembered
-            && sha256 == bytes.sha256
-            && sheet.inspector == INSPECTOR
+        let remembered = remembered
+            .filter(|it| it.sha256 == bytes.sha256 && it.sheet.inspector == INSPECTOR)
+            .map(|it| it.sheet);
+        if let Some(sheet) = &remembered
             && (depth == Depth::Structure || sheet.content.is_some())
+            && set.is_none_or(|set| is_searched_for(sheet, set))
         {
-            return Ok(Ok(sheet));
+            return Ok(Ok(sheet.clone()));
         }
+        // Hosts are looked for in what was understood of source.
+        let depth = match set.is_some_and(|set| set.has_domains()) {
+            true => Depth::Content,
+            false => missing_depth(depth, remembered.as_ref()),
+        };
         let pauses = &self.inspect_pauses;
         if let Some(why) = pauses.why(&bytes.sha256, depth, Instant::now()) {
             return Ok(Err(why));
@@ -190,9 +217,10 @@ impl Engine {
         let job = Job {
             artifact: artifact.clone(),
             depth,
+            indicators: set.cloned(),
             source: source(held).await?,
         };
-        let sheet = match self.inspector.inspect(job).await {
+        let mut sheet = match self.inspector.inspect(job).await {
             Ok(sheet) => sheet,
             Err(failure) => {
                 tracing::warn!(%artifact, %failure, "an archive could not be looked into");
@@ -203,6 +231,11 @@ impl Engine {
             }
         };
         pauses.succeeded(&bytes.sha256, depth);
+        // What was not asked for this time and is known of the same bytes.
+        if let Some(remembered) = remembered {
+            sheet.content = sheet.content.or(remembered.content);
+            sheet.indicators = sheet.indicators.or(remembered.indicators);
+        }
         let record = SheetRecord {
             sha256: bytes.sha256.clone(),
             sheet,
@@ -210,6 +243,36 @@ impl Engine {
         self.stores.cache.put_sheet(artifact, &record).await?;
         Ok(Ok(record.sheet))
     }
+}
+
+/// Whether a sheet tells of these indicators.
+pub(super) fn is_searched_for(sheet: &Sheet, set: &IndicatorSet) -> bool {
+    let found = sheet.indicators.as_ref();
+    found.is_some_and(|found| found.set == *set.id())
+}
+
+/// How deep to look for what a sheet does not tell.
+fn missing_depth(depth: Depth, remembered: Option<&Sheet>) -> Depth {
+    match remembered.is_some_and(|sheet| sheet.content.is_some()) {
+        true => Depth::Structure,
+        false => depth,
+    }
+}
+
+/// What of a set is in an archive, its own digest among it.
+pub(super) fn indicator_facts(
+    set: &IndicatorSet,
+    sha256: &Digest,
+    sheet: &Sheet,
+) -> Fact<Arc<IndicatorFacts>> {
+    let Some(found) = sheet.indicators.as_ref().filter(|it| it.set == *set.id()) else {
+        return unavailable("what is in its files was not told");
+    };
+    let mut found = IndicatorFacts::clone(found);
+    if let Ok(sha256) = sha256.as_bytes().try_into() {
+        set.search_archive(sha256, &mut found);
+    }
+    Fact::Known(Arc::new(found))
 }
 
 /// Where the registry's document and the archive contradict each other. Of a file that no document
@@ -251,5 +314,8 @@ fn set_unavailable(facts: &mut VersionFacts, learn: FactSet, why: &str) {
     }
     if learn.contains(FactKind::ContentChange) {
         facts.content_change = unavailable(why);
+    }
+    if learn.contains(FactKind::Indicators) {
+        facts.indicators = unavailable(why);
     }
 }

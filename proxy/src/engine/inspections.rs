@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use cordon_policy::decision::Decision;
 use cordon_policy::facts::{ArchiveFacts, Fact, FactKind, FactSet, ScannerVerdicts, VersionFacts};
 use cordon_policy::inspect::content::{ContentChange, ContentFacts};
+use cordon_policy::inspect::indicators::IndicatorFacts;
 use cordon_policy::inspect::manifest::Disagreement;
 use cordon_policy::model::{ArtifactKind, Digest, FileName, PackageName, Version};
 use cordon_storage::StorageError;
@@ -17,12 +18,13 @@ use cordon_storage::evidence::Remembered;
 use super::Engine;
 
 /// The facts that come from looking into an archive.
-pub(super) const INSPECTED: [FactKind; 5] = [
+pub(super) const INSPECTED: [FactKind; 6] = [
     FactKind::Archive,
     FactKind::Agreement,
     FactKind::Content,
     FactKind::ContentChange,
     FactKind::Scanners,
+    FactKind::Indicators,
 ];
 
 /// [`INSPECTED`] as a set.
@@ -42,6 +44,7 @@ pub(super) struct Inspected {
     content: Fact<Arc<ContentFacts>>,
     content_change: Fact<Arc<ContentChange>>,
     scanners: Fact<Arc<ScannerVerdicts>>,
+    indicators: Fact<Arc<IndicatorFacts>>,
 }
 
 impl Inspected {
@@ -55,6 +58,7 @@ impl Inspected {
             content: learned(&facts.content),
             content_change: learned(&facts.content_change),
             scanners: learned(&facts.scanners),
+            indicators: learned(&facts.indicators),
         })
     }
 
@@ -77,6 +81,7 @@ impl Inspected {
         facts.content = self.content.clone();
         facts.content_change = self.content_change.clone();
         facts.scanners = self.scanners.clone();
+        facts.indicators = self.indicators.clone();
     }
 }
 

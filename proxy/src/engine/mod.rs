@@ -43,6 +43,7 @@ mod recheck;
 mod record;
 mod reevaluate;
 mod removals;
+mod searches;
 mod service;
 mod sightings;
 mod snapshot;
@@ -61,6 +62,7 @@ use std::time::Duration;
 use cordon_policy::decision::Decision;
 use cordon_policy::evaluate::Ruleset;
 use cordon_policy::facts::Audience;
+use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::model::{ArtifactId, Ecosystem, Timestamp};
 use cordon_storage::Chain;
 use cordon_storage::blob::BlobStore;
@@ -131,6 +133,8 @@ pub struct Parts {
     pub advisories: Arc<AdvisoryData>,
     /// The popular names.
     pub names: Arc<Names>,
+    /// What archives are searched for.
+    pub indicators: Arc<IndicatorSet>,
     /// The stores.
     pub stores: Stores,
     /// The upstreams.
@@ -208,6 +212,7 @@ impl Engine {
             ruleset,
             advisories,
             names,
+            indicators,
             stores,
             upstreams,
             clock,
@@ -246,7 +251,7 @@ impl Engine {
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             links: links_below(&public_url, &config.routes),
-            live: Live::new(ruleset, advisories, names),
+            live: Live::new(ruleset, advisories, names, indicators),
             packages,
             ready,
             hot,
@@ -304,6 +309,11 @@ impl Engine {
     /// rules.
     pub fn replace_names(&self, names: Arc<Names>) -> u64 {
         self.live.replace_names(names)
+    }
+
+    /// Puts other indicators in force, as [`replace_policy`](Self::replace_policy) does rules.
+    pub fn replace_indicators(&self, indicators: Arc<IndicatorSet>) -> u64 {
+        self.live.replace_indicators(indicators)
     }
 
     /// The stores, for pages and commands that only read.

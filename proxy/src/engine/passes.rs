@@ -60,14 +60,14 @@ struct Pass {
     scope: Scope,
     /// The last package done.
     after: Option<PackageName>,
-    /// Ruleset and advisory data it judges by.
+    /// Ruleset, and advisory data with indicators, it judges by.
     target: (String, String),
 }
 
 /// What was judged again by what, and what is still to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
-    /// Ruleset and advisory data everything recorded was last judged by.
+    /// Ruleset, and advisory data with indicators, everything recorded was last judged by.
     done: Option<(String, String)>,
     pending: Option<Pass>,
 }

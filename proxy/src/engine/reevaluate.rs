@@ -63,6 +63,8 @@ impl Engine {
         cause: Cause,
     ) -> Result<Reevaluated, StorageError> {
         let evidence = &self.stores.evidence;
+        // Before the turn: whoever asks for the package need not wait for this.
+        self.search_again(package).await?;
         // Nobody else concludes anything about it meanwhile.
         let _turn = self.turns.of(package).await;
         let standing = evidence.standing(package).await?;
@@ -70,6 +72,7 @@ impl Engine {
         if standing.is_empty() {
             return Ok(done);
         }
+        let inspections = self.inspected.get(package);
         // Who got something a moment ago is to be among the receivers.
         self.flush_servings().await;
         let remembered = evidence.remembered(package).await?;
@@ -79,12 +82,18 @@ impl Engine {
         let mut exposures = Vec::new();
         let mut suspected = Suspected::default();
         for decision in ordered(standing) {
-            let facts = facts_now(&decision, &remembered, Some(&snapshot.advisories), now);
+            let mut facts = facts_now(&decision, &remembered, Some(&snapshot.advisories), now);
+            let is_searched = self.found_again(&mut facts, &snapshot.indicators).await?;
             let was_allowed = facts.history.first_allowed_at.is_some();
             let evaluation = snapshot.ruleset.evaluate(&facts, now);
             done.judged += 1;
             if was_allowed {
                 suspected.add(&evaluation);
+            }
+            if is_searched
+                && let (Some(inspections), Some(pinned)) = (&inspections, &facts.history.pinned)
+            {
+                inspections.note(pinned, &facts, evaluation.effect() != Effect::Allow);
             }
             let standing = match change(&decision, &evaluation, now) {
                 Change::None => decision,
@@ -363,6 +372,6 @@ fn report(exposure: &Exposure) {
 pub(super) fn identity(snapshot: &Arc<Snapshot>) -> (String, String) {
     (
         snapshot.ruleset.hash().to_string(),
-        snapshot.advisories.id().to_string(),
+        format!("{}+{}", snapshot.advisories.id(), snapshot.indicators.id()),
     )
 }

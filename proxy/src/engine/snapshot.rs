@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use cordon_policy::evaluate::Ruleset;
 use cordon_policy::facts::{Audience, FactKind};
+use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::rules::ConfiguredRule;
 use smol_str::SmolStr;
 
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub advisories: Arc<AdvisoryData>,
     /// The popular names.
     pub names: Arc<Names>,
+    /// What archives are searched for.
+    pub indicators: Arc<IndicatorSet>,
     /// Who is judged for. Everybody the rules do not tell apart is one audience.
     pub audience: Audience,
     /// The route asked by: its addresses are written into documents.
@@ -70,11 +73,17 @@ pub struct Live(ArcSwap<Snapshot>);
 
 impl Live {
     /// Starts with generation 1.
-    pub fn new(ruleset: Arc<Ruleset>, advisories: Arc<AdvisoryData>, names: Arc<Names>) -> Self {
+    pub fn new(
+        ruleset: Arc<Ruleset>,
+        advisories: Arc<AdvisoryData>,
+        names: Arc<Names>,
+        indicators: Arc<IndicatorSet>,
+    ) -> Self {
         Self(ArcSwap::from_pointee(Snapshot {
             ruleset,
             advisories,
             names,
+            indicators,
             audience: Audience::default(),
             route: None,
             generation: 1,
@@ -115,6 +124,11 @@ impl Live {
     /// rules.
     pub fn replace_names(&self, names: Arc<Names>) -> u64 {
         self.change(|snapshot| snapshot.names = Arc::clone(&names))
+    }
+
+    /// Puts other indicators in force, as [`replace_policy`](Self::replace_policy) does rules.
+    pub fn replace_indicators(&self, indicators: Arc<IndicatorSet>) -> u64 {
+        self.change(|snapshot| snapshot.indicators = Arc::clone(&indicators))
     }
 
     fn change(&self, change: impl Fn(&mut Snapshot)) -> u64 {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::inspect::{Limits, Sheet};
 
 use super::{InspectFailure, Inspector, Job};
@@ -53,7 +54,10 @@ impl Inspector for Workers {
 ///
 /// # Errors
 /// Always.
-pub fn probe(_: &InspectionConfig) -> Result<(Duration, Option<String>), InspectFailure> {
+pub fn probe(
+    _: &InspectionConfig,
+    _: Option<&IndicatorSet>,
+) -> Result<(Duration, Option<String>), InspectFailure> {
     Err(unavailable())
 }
 

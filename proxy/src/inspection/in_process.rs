@@ -20,7 +20,8 @@ impl Inspector for InProcess {
         let limits = self.limits.clone();
         let work = move || {
             let (mut file, _) = job.source.into_file()?;
-            inspect::inspect(&job.artifact, job.depth, &mut file, &limits)
+            let set = job.indicators.as_deref();
+            inspect::inspect_for(&job.artifact, job.depth, &mut file, &limits, set)
                 .map_err(|error| input(&error))
         };
         match tokio::task::spawn_blocking(work).await {
@@ -57,6 +58,7 @@ mod tests {
             let job = Job {
                 artifact: artifact("left-pad"),
                 depth: Depth::Content,
+                indicators: None,
                 source,
             };
             sheets.push(inspector.inspect(job).await.unwrap());
@@ -76,6 +78,7 @@ mod tests {
         let job = Job {
             artifact: artifact("left-pad"),
             depth: Depth::Structure,
+            indicators: None,
             source: Source::Blob(reader),
         };
         let failure = InProcess::default().inspect(job).await.unwrap_err();

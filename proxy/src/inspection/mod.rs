@@ -34,7 +34,10 @@ pub use pool::{Workers, probe};
 pub use sandbox::Confinement;
 pub use source::Source;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::inspect::{Depth, Sheet};
 use cordon_policy::model::ArtifactId;
 
@@ -45,6 +48,8 @@ pub struct Job {
     pub artifact: ArtifactId,
     /// How much of it is looked at.
     pub depth: Depth,
+    /// What is looked for in its files, if anything.
+    pub indicators: Option<Arc<IndicatorSet>>,
     /// Its bytes.
     pub source: Source,
 }
@@ -67,7 +72,7 @@ pub trait Inspector: Send + Sync + 'static {
 /// When it cannot be confined, or Cordon cannot be understood.
 #[cfg(unix)]
 pub fn work(confinement: &Confinement) -> io::Result<()> {
-    worker::run(confinement, cordon_policy::inspect::inspect)
+    worker::run(confinement, cordon_policy::inspect::inspect_for)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What Cordon and its workers say to each other: a length of four bytes, big end first, then JSON.
 //!
 //! ```text
+//! Cordon  Setup    what it looks for
 //! worker  Hello    once it is confined, or why it is not
 //! Cordon  Request  with the file, as a descriptor beside the first byte
 //! worker  Answer
@@ -11,8 +12,10 @@
 //! taken, and every answer carries the random number of its request, so that none is taken for that
 //! of another.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
+use cordon_policy::inspect::indicators::{self, IndicatorSource};
 use cordon_policy::inspect::{Depth, Limits, Sheet};
 use cordon_policy::model::ArtifactId;
 use serde::de::DeserializeOwned;
@@ -24,11 +27,21 @@ pub(super) const REQUEST_BYTES: usize = 64 * 1024;
 /// Longest answer: many times the largest sheet.
 pub(super) const ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
+/// Longest setup: the files of a set of indicators, in JSON.
+pub(super) const SETUP_BYTES: usize = 2 * indicators::limits::SOURCE_BYTES;
+
 /// Longest hello.
 pub(super) const HELLO_BYTES: usize = 4 * 1024;
 
 /// Bytes of the length before a message.
 pub(super) const LENGTH_BYTES: usize = 4;
+
+/// What a worker is told before it confines itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Setup<'s> {
+    /// What the set of indicators is made of, if there is one.
+    pub(super) indicators: Option<Cow<'s, IndicatorSource>>,
+}
 
 /// A worker's first words.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +63,8 @@ pub(super) struct Request {
     pub(super) artifact: ArtifactId,
     pub(super) depth: Depth,
     pub(super) limits: Limits,
+    /// Whether it is searched for indicators.
+    pub(super) is_searched: bool,
 }
 
 /// What came of it.
@@ -153,6 +168,7 @@ mod tests {
             artifact: artifact("left-pad"),
             depth: Depth::Content,
             limits: Limits::default(),
+            is_searched: true,
         };
         let mut sent = Vec::new();
         send(&mut sent, &request, REQUEST_BYTES).unwrap();

@@ -11,18 +11,21 @@ use std::mem::MaybeUninit;
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
+use cordon_policy::config::text::shown;
+use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::inspect::{Depth, Input, Limits, Sheet};
 use cordon_policy::model::ArtifactId;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::protocol::{
     ANSWER_BYTES, Answer, HELLO_BYTES, Hello, LENGTH_BYTES, NoMessage, Outcome, REQUEST_BYTES,
-    Request, frame, receive_body, send,
+    Request, SETUP_BYTES, Setup, frame, receive, receive_body, send,
 };
 use super::sandbox::{self, Confinement};
 
-/// What looks into an archive: [`cordon_policy::inspect::inspect`].
-pub(crate) type Inspect = fn(&ArtifactId, Depth, &mut dyn Input, &Limits) -> io::Result<Sheet>;
+/// What looks into an archive: [`cordon_policy::inspect::inspect_for`].
+pub(crate) type Inspect =
+    fn(&ArtifactId, Depth, &mut dyn Input, &Limits, Option<&IndicatorSet>) -> io::Result<Sheet>;
 
 /// Works until Cordon goes.
 ///
@@ -38,29 +41,60 @@ pub(crate) fn run(confinement: &Confinement, inspect: Inspect) -> io::Result<()>
         ));
     }
     std::panic::set_hook(Box::new(complain));
-    let hello = match sandbox::confine(confinement) {
-        Ok(()) => Hello::Confined,
-        Err(lacking) if lacking.is_accepted => Hello::Partly(lacking.what),
-        Err(lacking) => Hello::Refused(lacking.what),
+    // Before it is confined: this is Cordon's own word, and takes what an archive may not have.
+    let set = receive(&socket, SETUP_BYTES).map_err(as_io).map(prepare)?;
+    let (set, hello) = match set {
+        Err(why) => (None, Hello::Refused(why)),
+        Ok(set) => match sandbox::confine(confinement) {
+            Ok(()) => (set, Hello::Confined),
+            Err(lacking) if lacking.is_accepted => (set, Hello::Partly(lacking.what)),
+            Err(lacking) => (None, Hello::Refused(lacking.what)),
+        },
     };
     send(&socket, &hello, HELLO_BYTES)?;
     if let Hello::Refused(why) = hello {
         return Err(io::Error::other(why));
     }
     while let Some((request, mut file)) = next(&socket)? {
-        let outcome = match inspect(&request.artifact, request.depth, &mut file, &request.limits) {
+        let Request {
+            number,
+            artifact,
+            depth,
+            limits,
+            is_searched,
+        } = request;
+        let set = set.as_ref().filter(|_| is_searched);
+        let outcome = match inspect(&artifact, depth, &mut file, &limits, set) {
             Ok(sheet) => Outcome::Sheet(Box::new(sheet)),
             Err(error) => Outcome::Input(error.to_string()),
         };
         // Before the answer: whoever has it may put another file in its place.
         drop(file);
-        let answer = Answer {
-            number: request.number,
-            outcome,
-        };
+        let answer = Answer { number, outcome };
         socket.write_all(&frame(&answer, ANSWER_BYTES)?)?;
     }
     Ok(())
+}
+
+/// Makes what is looked for; what is wrong with it. Cordon made the same and found nothing wrong.
+fn prepare(setup: Setup<'_>) -> Result<Option<IndicatorSet>, String> {
+    let Some(source) = setup.indicators else {
+        return Ok(None);
+    };
+    match IndicatorSet::build(source.into_owned()) {
+        Ok(set) => Ok(Some(set.without_source())),
+        Err(problems) => {
+            let first = problems.first().map(ToString::to_string);
+            Err(format!("indicators: {}", shown(&first.unwrap_or_default())))
+        }
+    }
+}
+
+fn as_io(error: NoMessage) -> io::Error {
+    match error {
+        NoMessage::Io(error) => error,
+        other => io::Error::other(other),
+    }
 }
 
 /// Closes what whoever started Cordon left open for its children, and Cordon so for this one:
@@ -114,10 +148,7 @@ fn next(socket: &UnixStream) -> io::Result<Option<(Request, File)>> {
     if let Some(rest) = head.get_mut(got..) {
         socket.read_exact(rest)?;
     }
-    let request = receive_body(socket, head, REQUEST_BYTES).map_err(|error| match error {
-        NoMessage::Io(error) => error,
-        other => io::Error::other(other),
-    })?;
+    let request = receive_body(socket, head, REQUEST_BYTES).map_err(as_io)?;
     let file = file.ok_or_else(|| io::Error::other("a request without its file"))?;
     Ok(Some((request, File::from(file))))
 }

@@ -1,7 +1,7 @@
 //! Reload (flow c): all or nothing, the old policy stays when the new one is wrong.
 //!
 //! Asked for (SIGHUP, `POST /reload`), the configuration is read again as well: its list of policy
-//! files takes effect, and what else changed in it is named, because it needs a restart. So are the
+//! files and its indicators take effect, and what else changed in it is named, because it needs a restart. So are the
 //! certificates. Edits of configuration and policy files are noticed without being asked.
 
 mod watch;
@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use cordon_policy::config::diagnostic::Diagnostic;
 use cordon_policy::decision::Cause;
+use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::model::PackageName;
 use cordon_storage::Chain;
 use cordon_storage::evidence::{Entry, Notice};
@@ -22,9 +23,10 @@ use smol_str::SmolStr;
 
 use self::watch::{Contents, Watch, stamp_of_texts};
 use self::weakened::{watching, weakened};
-use crate::config::{Config, ConfigSource, Loaded};
+use crate::config::{Config, ConfigSource, IndicatorsConfig, Loaded};
 use crate::engine::{Clock as _, Engine, Scope, SystemClock};
 use crate::feeds::Feeds;
+use crate::indicators;
 use crate::names::Names;
 use crate::policy_files::{self, Granted, LoadedPolicy};
 use crate::selftest::{SelfTest, Tested};
@@ -56,6 +58,7 @@ pub struct Reloader {
 /// What the last reading said.
 struct State {
     policy_files: Vec<PathBuf>,
+    indicators: IndicatorsConfig,
     needs_restart: Vec<&'static str>,
     problems: Vec<String>,
     /// Ids of the exemptions granted in an emergency.
@@ -120,11 +123,12 @@ impl Reloader {
         metrics.rules_watching(watching(&snapshot.ruleset).len());
         let read = policy.sources.iter().map(|it| it.text.as_str());
         let is_built_in = config.policy_files.is_empty();
-        // Lists of popular names are not in it: with some, the first look reloads once, to no effect.
+        // Lists of popular names and indicators are not in it: with some, the first look reloads once, to no effect.
         let policy_read = stamp_of_texts(read.filter(|_| !is_built_in));
         let config_read = Contents::default().stamp(source.path.as_slice());
         let state = State {
             policy_files: config.policy_files.clone(),
+            indicators: config.indicators.clone(),
             needs_restart: Vec::new(),
             problems: Vec::new(),
             break_glass: policy.break_glass.clone(),
@@ -313,13 +317,17 @@ impl Reloader {
         let mut state = self.state();
         state.needs_restart = self.config.needing_restart(&config);
         state.policy_files = config.policy_files;
+        state.indicators = config.indicators;
         Ok(())
     }
 
     /// Reads the policy and puts it in force. What was recorded is judged again: all of it, or, when
     /// nothing but a decision by hand changed, what that is about and why.
     async fn replace(&self, by_hand: Option<ByHand>) -> Result<Reloaded, Vec<String>> {
-        let files = self.state().policy_files.clone();
+        let (files, wanted) = {
+            let state = self.state();
+            (state.policy_files.clone(), state.indicators.clone())
+        };
         let watched = self.watched();
         let config = Arc::clone(&self.config);
         let read = move || {
@@ -327,9 +335,10 @@ impl Reloader {
                 Contents::default().stamp(&watched),
                 policy_files::load(&files),
                 Names::read(&config.popular),
+                indicators::read(&wanted),
             )
         };
-        let (seen, loaded, names) = tokio::task::spawn_blocking(read)
+        let (seen, loaded, names, indicators) = tokio::task::spawn_blocking(read)
             .await
             .map_err(|error| vec![error.to_string()])?;
         let before = std::mem::replace(&mut self.state().policy_watch.acted_on, seen);
@@ -339,6 +348,7 @@ impl Reloader {
         let before = self.engine.snapshot().names.clone();
         let names = names.and_then(|names| names.after(&before, &self.config.popular));
         let names = names.map_err(|error| vec![error.to_string()])?;
+        let indicators = indicators.map_err(|error| error.lines())?;
         for warning in &loaded.warnings {
             tracing::warn!(%warning, "policy warning");
         }
@@ -355,11 +365,12 @@ impl Reloader {
             self.metrics.generation_changed(generation, inactive);
             tracing::info!(generation, "popular names reloaded");
         }
+        let has_new_indicators = self.replace_indicators(indicators).await?;
         let snapshot = self.engine.snapshot();
         if *loaded.ruleset.hash() == *snapshot.ruleset.hash() {
             return Ok(Reloaded {
                 generation: snapshot.generation,
-                is_new: has_new_names,
+                is_new: has_new_names || has_new_indicators,
                 needs_restart,
             });
         }
@@ -384,6 +395,30 @@ impl Reloader {
             is_new: true,
             needs_restart,
         })
+    }
+
+    /// Puts indicators in force unless they are already; whether they were not. Stored archives are
+    /// searched for them behind whatever else goes on.
+    async fn replace_indicators(&self, set: Arc<IndicatorSet>) -> Result<bool, Vec<String>> {
+        if *set.id() == *self.engine.snapshot().indicators.id() {
+            return Ok(false);
+        }
+        let summary = set.summary();
+        let notice = Entry::Notice(Notice {
+            at: SystemClock.now(),
+            code: "indicators-changed".into(),
+            text: format!("archives are searched for {summary}"),
+        });
+        // What is not recorded is not put in force.
+        let noted = self.engine.stores().evidence.append(vec![notice]).await;
+        noted.map_err(|error| vec![format!("recording the indicators: {}", Chain(&error))])?;
+        let generation = self.engine.replace_indicators(set);
+        let inactive = self.engine.snapshot().inactive_rules();
+        self.metrics.generation_changed(generation, inactive);
+        self.engine
+            .reevaluate_later(Cause::IndicatorChange, Scope::Everything);
+        tracing::info!(generation, summary, "indicators reloaded");
+        Ok(true)
     }
 
     /// Notes in the log for good which rules will no longer act.
@@ -476,6 +511,7 @@ impl Reloader {
     /// The files whose change is a change of the policy.
     fn watched(&self) -> Vec<PathBuf> {
         let mut files = self.state().policy_files.clone();
+        files.extend(self.state().indicators.files().cloned());
         let lists = self.config.popular.iter();
         files.extend(lists.map(|(_, file)| file.clone()));
         files

@@ -193,6 +193,7 @@ async fn play(
         ruleset: Arc::clone(ruleset),
         advisories: Arc::new(advisories(&cases, now)?),
         names: crate::names::Names::built_in(),
+        indicators: cordon_policy::inspect::indicators::IndicatorSet::built_in(),
         stores,
         upstreams: Upstreams::new(&config.upstreams, &config.limits)?,
         clock: Arc::new(Standing(now)),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use cordon_policy::ecosystem::{CARGO, NPM, PYPI};
+use cordon_policy::inspect::indicators::TEST_MARKER;
 use cordon_policy::model::{Ecosystem, PackageName, Timestamp};
 use cordon_policy::specimen::{Fixture, Release};
 use data_encoding::BASE64;
@@ -232,9 +233,16 @@ impl<'a> File<'a> {
         let folder = inner.split_once('/').map_or("", |(folder, _)| folder);
         let (source_name, source) = hostile_source(ecosystem);
         let source_path = format!("{folder}/{source_name}");
-        let pack = |content: &str| match release.has_hostile_source {
-            true => tar_gz(&[(&inner, content), (&source_path, source)]),
-            false => tar_gz(&[(&inner, content)]),
+        let marker_path = format!("{folder}/NOTES");
+        let pack = |content: &str| {
+            let mut files = vec![(inner.as_str(), content)];
+            if release.has_hostile_source {
+                files.push((&source_path, source));
+            }
+            if release.has_indicator {
+                files.push((&marker_path, TEST_MARKER));
+            }
+            tar_gz(&files)
         };
         let mut declared = pack(&content);
         if release.has_hostile_archive {

@@ -191,6 +191,7 @@ pub fn sheet_record(content: &str, files: u64) -> SheetRecord {
             marks: Vec::new(),
             manifest: None,
             content: None,
+            indicators: None,
         },
     }
 }

@@ -259,6 +259,7 @@ fn engine_of(
         ruleset,
         advisories: Arc::new(crate::feeds::AdvisoryData::off()),
         names: crate::names::Names::built_in(),
+        indicators: cordon_policy::inspect::indicators::IndicatorSet::built_in(),
         stores: stores.clone(),
         upstreams,
         clock: Arc::clone(clock) as Arc<dyn Clock>,

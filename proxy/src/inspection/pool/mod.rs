@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::inspect::{Limits, Sheet};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -223,17 +224,20 @@ impl Inspector for Workers {
     }
 }
 
-/// Starts a worker as configured and ends it: how long it took to be ready, and what its confinement
+/// Starts a worker as configured, with what it looks for, and ends it: how long it took to be ready, and what its confinement
 /// lacks, if that is accepted. Blocks.
 ///
 /// # Errors
 /// Why there can be no workers.
-pub fn probe(config: &InspectionConfig) -> Result<(Duration, Option<String>), InspectFailure> {
+pub fn probe(
+    config: &InspectionConfig,
+    indicators: Option<&IndicatorSet>,
+) -> Result<(Duration, Option<String>), InspectFailure> {
     let unavailable = |why: String| InspectFailure::Unavailable(why.into());
     let program = this_program().map_err(|error| unavailable(error.to_string()))?;
     let program = Program::at(program, config);
     let started = std::time::Instant::now();
-    match Process::start(&program) {
+    match Process::start(&program, indicators) {
         Ok(process) => Ok((started.elapsed(), process.lacks.clone())),
         Err(NotStarted::Refused(why)) => Err(unavailable(format!("it cannot be confined: {why}"))),
         Err(NotStarted::Failed(why)) => Err(unavailable(why)),

@@ -1,5 +1,6 @@
 //! One worker process, from the outside.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, IoSlice, Read, Write as _};
 use std::mem::MaybeUninit;
@@ -11,11 +12,14 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use cordon_policy::config::text::shown;
+use cordon_policy::inspect::indicators::IndicatorSet;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use smol_str::SmolStr;
 
 use super::Program;
 use crate::inspection::protocol::{
-    ANSWER_BYTES, Answer, HELLO_BYTES, Hello, NoMessage, REQUEST_BYTES, Request, frame, receive,
+    ANSWER_BYTES, Answer, HELLO_BYTES, Hello, NoMessage, REQUEST_BYTES, Request, SETUP_BYTES,
+    Setup, frame, receive, send,
 };
 
 /// How long a worker may take until it is ready. It takes milliseconds; a machine that swaps, more.
@@ -38,6 +42,8 @@ pub(super) struct Process {
     last_words: mpsc::Receiver<String>,
     /// Archives it was given.
     pub(super) jobs: u32,
+    /// The set of indicators it looks for.
+    pub(super) indicators: Option<SmolStr>,
     /// What its confinement lacks; accepted.
     pub(super) lacks: Option<String>,
 }
@@ -72,7 +78,10 @@ pub(super) enum End {
 impl Process {
     /// Starts one and waits until it is ready. The thread that calls this must outlive it: the
     /// system ends the process with the thread.
-    pub(super) fn start(program: &Program) -> Result<Self, NotStarted> {
+    pub(super) fn start(
+        program: &Program,
+        indicators: Option<&IndicatorSet>,
+    ) -> Result<Self, NotStarted> {
         let failed = |error: io::Error| NotStarted::Failed(error.to_string());
         let (socket, theirs) = UnixStream::pair().map_err(failed)?;
         let mut child = Command::new(&program.path)
@@ -100,8 +109,17 @@ impl Process {
             last_words,
             jobs: 0,
             lacks: None,
+            indicators: indicators.map(|set| set.id().clone()),
         };
         let deadline = Instant::now() + START;
+        let setup = Setup {
+            indicators: indicators.map(|set| Cow::Borrowed(set.source())),
+        };
+        // One that is gone by now tells why below.
+        started.set_up(&setup).or_else(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Ok(()),
+            _ => Err(failed(error)),
+        })?;
         match started.receive(HELLO_BYTES, deadline) {
             Ok(Hello::Confined) => Ok(started),
             Ok(Hello::Partly(lacks)) => {
@@ -119,6 +137,12 @@ impl Process {
                 End::Other(how) => how,
             })),
         }
+    }
+
+    fn set_up(&self, setup: &Setup<'_>) -> io::Result<()> {
+        self.socket.set_write_timeout(Some(START))?;
+        send(&self.socket, setup, SETUP_BYTES)?;
+        self.socket.set_write_timeout(None)
     }
 
     /// A second handle of the socket, to end the talk from another thread.

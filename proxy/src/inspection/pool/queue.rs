@@ -184,6 +184,7 @@ mod tests {
         let job = Job {
             artifact: artifact(package),
             depth: Depth::Structure,
+            indicators: None,
             source: Source::Memory(Bytes::new()),
         };
         let waiting = Waiting {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cordon_policy::config::text::shown;
+use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::inspect::{INSPECTOR, Sheet};
 
 use super::Shared;
@@ -118,6 +119,7 @@ impl Slot {
         let Job {
             artifact,
             depth,
+            indicators,
             source,
         } = job;
         let (mut file, size_bytes) = match source.into_file() {
@@ -131,8 +133,9 @@ impl Slot {
             artifact,
             depth,
             limits: settings.limits.clone(),
+            is_searched: indicators.is_some(),
         };
-        let result = self.ask_twice(request, &mut file, limit);
+        let result = self.ask_twice(request, indicators.as_ref(), &mut file, limit);
         if let Err(failure) = &result {
             tracing::debug!(%failure, size_bytes, "no inspection");
         }
@@ -143,6 +146,7 @@ impl Slot {
     fn ask_twice(
         &mut self,
         mut request: Request,
+        set: Option<&Arc<IndicatorSet>>,
         file: &mut File,
         limit: Duration,
     ) -> Result<Sheet, InspectFailure> {
@@ -150,10 +154,10 @@ impl Slot {
         loop {
             request.number = random()?;
             file.rewind().map_err(|error| input(&error))?;
-            let process = self.process()?;
+            let process = self.process(set)?;
             let is_fresh = process.jobs == 0;
             let failure = match process.ask(&request, file, limit) {
-                Ok(answer) => match accept(answer) {
+                Ok(answer) => match accept(answer, set) {
                     Ok(result) => {
                         self.retire_if_worn();
                         return result;
@@ -206,16 +210,24 @@ impl Slot {
     }
 
     /// The worker, started if there is none.
-    fn process(&mut self) -> Result<&mut Process, InspectFailure> {
+    fn process(&mut self, set: Option<&Arc<IndicatorSet>>) -> Result<&mut Process, InspectFailure> {
+        // One that looks for something else than is in force by now is of no use any more.
+        let is_other =
+            |process: &Process, set: &IndicatorSet| process.indicators.as_ref() != Some(set.id());
+        if let (Some(process), Some(set)) = (&self.process, set)
+            && is_other(process, set)
+        {
+            self.end_process(WorkerEnd::Retired);
+        }
         if self.process.is_none() {
-            let started = self.start()?;
+            let started = self.start(set.map(Arc::as_ref))?;
             self.process = Some(started);
         }
         let none = || InspectFailure::Unavailable("none was started".into());
         self.process.as_mut().ok_or_else(none)
     }
 
-    fn start(&mut self) -> Result<Process, InspectFailure> {
+    fn start(&mut self, set: Option<&IndicatorSet>) -> Result<Process, InspectFailure> {
         let unavailable = |why: &str| InspectFailure::Unavailable(why.into());
         if let Some((until, why)) = &self.given_up
             && Instant::now() < *until
@@ -225,7 +237,7 @@ impl Slot {
         let mut pauses = PAUSES.into_iter();
         let why = loop {
             let started = Instant::now();
-            let failed = match Process::start(&self.shared.settings.program) {
+            let failed = match Process::start(&self.shared.settings.program, set) {
                 Ok(process) => {
                     self.given_up = None;
                     self.greet(&process, started.elapsed())
@@ -292,8 +304,15 @@ impl Slot {
 }
 
 /// What an answer says; what is wrong with one that cannot be used.
-fn accept(answer: Answer) -> Result<Result<Sheet, InspectFailure>, String> {
+fn accept(
+    answer: Answer,
+    set: Option<&Arc<IndicatorSet>>,
+) -> Result<Result<Sheet, InspectFailure>, String> {
+    let wanted = set.map(|set| set.id());
     match answer.outcome {
+        Outcome::Sheet(sheet) if sheet.indicators.as_ref().map(|it| &it.set) != wanted => {
+            Err("a sheet about other indicators than were asked for".to_owned())
+        }
         Outcome::Sheet(sheet) if sheet.inspector != INSPECTOR => {
             let found = sheet.inspector;
             Err(format!("a sheet of inspector {found}, not {INSPECTOR}"))

@@ -7,6 +7,9 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use bytes::Bytes;
+use cordon_policy::inspect::indicators::{
+    IndicatorFacts, IndicatorFile, IndicatorSet, IndicatorSource,
+};
 use cordon_policy::inspect::{Depth, Faults, INSPECTOR, Input};
 use cordon_policy::model::ArtifactId;
 use futures_util::{StreamExt as _, stream};
@@ -42,6 +45,7 @@ fn misbehave(
     _: Depth,
     input: &mut dyn Input,
     limits: &Limits,
+    set: Option<&IndicatorSet>,
 ) -> io::Result<Sheet> {
     let mut text = String::new();
     input.read_to_string(&mut text)?;
@@ -54,7 +58,9 @@ fn misbehave(
         marks: Vec::new(),
         manifest: None,
         content: None,
+        indicators: None,
     };
+    sheet.indicators = set.map(|set| Box::new(IndicatorFacts::of(set.id())));
     match what {
         "panic" => panic!("as planned\nin two lines"),
         "loop" => loop {
@@ -79,6 +85,7 @@ fn misbehave(
             std::process::exit(0);
         }
         "foretell" => say(&frame_of(0)),
+        "unsearched" => sheet.indicators = None,
         "old" => sheet.inspector = INSPECTOR + 1,
         "open" => drop(std::fs::File::open("/etc/passwd")),
         "create" => drop(std::fs::File::create("/tmp/cordon-worker-was-here")),
@@ -159,6 +166,7 @@ fn job(package: &str, text: String) -> Job {
     Job {
         artifact: artifact(package),
         depth: Depth::Structure,
+        indicators: None,
         source: Source::Memory(Bytes::from(text)),
     }
 }
@@ -458,4 +466,46 @@ fn larger_archives_get_more_time_up_to_a_bound() {
     let limit = |mib: u64| settings.time_limit(mib << 20).as_secs();
     assert_eq!([0, 31, 32, 200].map(limit), [60, 60, 120, 420]);
     assert_eq!([300, 2_048, 1 << 40].map(limit), [600, 600, 600]);
+}
+
+fn searched(text: &str, listed: &str) -> Job {
+    let source = IndicatorSource {
+        strings: vec![IndicatorFile {
+            name: "texts.txt".to_owned(),
+            text: listed.to_owned(),
+        }],
+        ..IndicatorSource::none()
+    };
+    let set = IndicatorSet::build(source).expect("a list");
+    Job {
+        indicators: Some(Arc::new(set)),
+        ..job("left-pad", text.to_owned())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_looks_for_something_else_is_replaced() {
+    let workers = workers(1, 60);
+    let mut processes = Vec::new();
+    for listed in ["first text", "first text", "second text"] {
+        let job = searched("well 1", listed);
+        let wanted = job.indicators.as_ref().map(|set| set.id().clone());
+        let sheet = workers.inspect(job).await.expect("a sheet");
+        assert_eq!(sheet.indicators.map(|it| it.set), wanted);
+        processes.extend(workers.process_ids());
+    }
+    assert_eq!(processes[0], processes[1]);
+    assert_ne!(processes[1], processes[2]);
+    // What is asked for without indicators is answered without, by the same one.
+    let sheet = ask(&workers, "well 1").await.expect("a sheet");
+    assert_eq!(sheet.indicators, None);
+    assert_eq!(workers.process_ids(), [processes[2]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sheet_that_was_not_searched_is_no_answer() {
+    let workers = workers(1, 60);
+    let failure = workers.inspect(searched("unsearched", "some text")).await;
+    let failure = failure.expect_err("no sheet");
+    assert!(matches!(failure, InspectFailure::Garbage(_)), "{failure:?}");
 }

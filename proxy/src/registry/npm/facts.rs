@@ -35,6 +35,7 @@ pub(super) fn of(
         agreement: Fact::NotYet,
         content: Fact::NotYet,
         content_change: Fact::NotYet,
+        indicators: Fact::NotYet,
         scanners: Fact::NotYet,
         is_yanked: Fact::Absent,
         deprecated: deprecated(&manifest.deprecated, document),
