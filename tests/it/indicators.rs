@@ -104,7 +104,11 @@ fn what_the_starter_pack_knows_is_held_with_file_and_line_on_every_protocol() {
         assert!(text.contains("a.") && text.contains(":3"), "{text}");
     }
     let (_, held) = said(&scene.cordon.command(&["quarantine", "list"]));
-    assert_eq!(held.matches("starter/webhook-endpoint").count(), 3, "{held}");
+    assert_eq!(
+        held.matches("starter/webhook-endpoint").count(),
+        3,
+        "{held}"
+    );
     // It is hidden from then on.
     let listed = listing::choices(Protocol::Npm, &scene.cordon.url(Protocol::Npm), NAME);
     assert_eq!(listed, ["1.0.0"]);
