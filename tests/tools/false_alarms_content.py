@@ -78,12 +78,11 @@ def of_cargo(base, name, body, withheld, count, download):
         yield Wanted("cargo", name, version, None, url, None)
 
 
-def release(text):
+def python_version(text):
     try:
-        version = Version(text)
+        return Version(text)
     except InvalidVersion:
         return None
-    return None if version.is_prerelease else version
 
 
 def version_of(file):
@@ -97,7 +96,7 @@ def version_of(file):
         return str(version), min(ranks) if ranks else None
     for ending in SOURCES:
         if file.endswith(ending):
-            version = release(file[: -len(ending)].rsplit("-", 1)[-1])
+            version = python_version(file[: -len(ending)].rsplit("-", 1)[-1])
             return (str(version), len(TAGS)) if version else (None, None)
     return None, None
 
@@ -121,9 +120,10 @@ def of_pypi(base, name, body, withheld, count):
     for entry in files:
         version, rank = version_of(entry["filename"])
         is_offered = not entry.get("yanked") or entry["filename"] in withheld
-        if version and release(version) and rank is not None and is_offered and runs_here(entry):
+        if version and rank is not None and is_offered and runs_here(entry):
             of_version[version].setdefault(rank, entry)
-    for version in newest(of_version, count, release):
+    releases = [it for it in of_version if not Version(it).is_prerelease]
+    for version in newest(releases or of_version, count, Version):
         by_rank = of_version[version]
         chosen = {min(by_rank)} | ({len(TAGS)} & set(by_rank))
         for entry in (by_rank[rank] for rank in sorted(chosen)):
