@@ -30,9 +30,15 @@ fn tar(path: &str) -> Result<Seen, Failure> {
     for entry in tar::Archive::new(gzip).entries()? {
         let entry = entry?;
         // What unpacking makes files of.
-        let is_file = !entry.header().entry_type().is_dir()
-            && !entry.header().entry_type().is_symlink()
-            && !entry.header().entry_type().is_hard_link();
+        let kind = entry.header().entry_type();
+        let is_file = !(kind.is_dir()
+            || kind.is_symlink()
+            || kind.is_hard_link()
+            || kind.is_pax_global_extensions()
+            || kind.is_pax_local_extensions()
+            || kind.is_gnu_longname()
+            || kind.is_gnu_longlink()
+            || entry.header().as_ustar().is_none() && entry.path_bytes().ends_with(b"/"));
         if is_file {
             let name = entry.path()?.to_string_lossy().into_owned();
             seen.insert(name, digest(entry)?);
