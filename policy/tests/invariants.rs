@@ -52,6 +52,8 @@ fn break_fact(facts: &mut VersionFacts, kind: FactKind) {
         FactKind::ContentChange => facts.content_change = Fact::Unavailable(cause()),
         FactKind::Scanners => facts.scanners = Fact::Unavailable(cause()),
         FactKind::Indicators => facts.indicators = Fact::Unavailable(cause()),
+        FactKind::Bundled => facts.bundled = Fact::Unavailable(cause()),
+        FactKind::Signature => facts.signature = Fact::Unavailable(cause()),
         FactKind::Status => {
             let mut package = (*facts.package).clone();
             package.status = Fact::Unavailable(cause());

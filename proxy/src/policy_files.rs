@@ -387,6 +387,7 @@ mod tests {
             is_exclusive: false,
             credential: None,
             may_be_private: false,
+            signature_keys: None,
         }
     }
 

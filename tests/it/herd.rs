@@ -132,7 +132,7 @@ fn wait_for_connections(cordon: &Cordon, count: usize) {
 }
 
 /// A packument of about that many bytes, in versions such as large projects have.
-fn packument(name: &str, main: &str, bytes: usize) -> String {
+pub(crate) fn packument(name: &str, main: &str, bytes: usize) -> String {
     let mut numbers = Numbers::new(25);
     let (mut versions, mut times) = (serde_json::Map::new(), serde_json::Map::new());
     let mut size = 0;
@@ -176,7 +176,7 @@ fn packument(name: &str, main: &str, bytes: usize) -> String {
 }
 
 /// Memory a Cordon may have here (F-26).
-const LIMIT_MIB: u64 = 256;
+pub(crate) const LIMIT_MIB: u64 = 256;
 
 /// F-26: 16 clients at once on a cold packument of 20 MB, of a Cordon that is refused more
 /// than 256 MiB; compressed and not, on both sides.
@@ -195,7 +195,7 @@ fn f_26_a_herd_on_a_packument_of_20_megabytes_stays_within_256_mebibytes() {
                 registry.fault("/npm/huge", Fault::Gzip { layers: 1 });
             }
             registry.log().clear();
-            let (peak, took) = packument_herd(&registry, bytes, codings);
+            let (peak, took) = packument_herd(&registry, bytes, codings, 16);
             println!(
                 "{bytes} bytes, 16 clients, {codings:?}, upstream compressed: {is_compressed}: \
                  {took:.1} s, {peak} MiB at most"
@@ -207,17 +207,18 @@ fn f_26_a_herd_on_a_packument_of_20_megabytes_stays_within_256_mebibytes() {
 }
 
 /// A new Cordon's peak memory in MiB, and the seconds the herd took.
-fn packument_herd(
+pub(crate) fn packument_herd(
     registry: &FakeRegistry,
     bytes: usize,
     codings: &'static [&'static str],
+    clients: usize,
 ) -> (u64, f32) {
     let cordon = Cordon::start(registry);
     let pid = cordon.pid().expect("it runs");
     memory::limit_mib(pid, LIMIT_MIB);
     let began = Instant::now();
     let url = format!("{}huge", cordon.url(Protocol::Npm));
-    let received = herd(16, &url, codings);
+    let received = herd(clients, &url, codings);
     for (number, one) in received.iter().enumerate() {
         let kind = number % codings.len();
         assert_eq!(*one, received[kind], "{codings:?}");

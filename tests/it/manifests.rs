@@ -1,4 +1,9 @@
 //! Registries that show another package than the one they serve (reliability.md group M, INV-16).
+//! `tests/manifests.md` tells which test shows what of the group.
+
+mod documents;
+mod signatures;
+mod table;
 
 use cordon_tests::archive;
 use cordon_tests::client::{http, listing};

@@ -2,10 +2,12 @@
 
 mod advisory;
 mod archive;
+mod bundled;
 mod change;
 mod names;
 mod removal;
 mod scanner;
+mod signature;
 
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use smol_str::SmolStr;
 
 pub use advisory::{AdvisoryKind, AdvisoryMatch, Named};
 pub use archive::ArchiveFacts;
+pub use bundled::Bundled;
 pub use change::{
     AddedDependency, Burst, Change, DependencyKind, ExoticDependency, ExoticSource, LicenseChange,
     Sibling, Standing, Trust, TrustLost,
@@ -23,6 +26,7 @@ pub use removal::{Removal, RemovalScope};
 pub use scanner::{
     ScanFinding, ScanOutcome, ScanReport, ScanSeverity, ScanVerdict, Scanned, ScannerVerdicts,
 };
+pub use signature::{SignatureFacts, SignatureVerdict};
 
 use crate::inspect::content::{ContentChange, ContentFacts};
 use crate::inspect::indicators::IndicatorFacts;
@@ -111,11 +115,15 @@ pub enum FactKind {
     Scanners,
     /// [`VersionFacts::indicators`].
     Indicators,
+    /// [`VersionFacts::bundled`].
+    Bundled,
+    /// [`VersionFacts::signature`].
+    Signature,
 }
 
 impl FactKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::PublishedAt,
         Self::Declared,
         Self::Bytes,
@@ -140,6 +148,8 @@ impl FactKind {
         Self::ContentChange,
         Self::Scanners,
         Self::Indicators,
+        Self::Bundled,
+        Self::Signature,
     ];
 
     /// The kebab-case name used in records and in the evidence of findings.
@@ -169,6 +179,8 @@ impl FactKind {
             Self::ContentChange => "content-change",
             Self::Scanners => "scanners",
             Self::Indicators => "indicators",
+            Self::Bundled => "bundled",
+            Self::Signature => "signature",
         }
     }
 }
@@ -274,6 +286,13 @@ pub struct VersionFacts {
     /// Which indicators are in the archive's files; `NotYet` until they were searched.
     #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
     pub indicators: Fact<Arc<IndicatorFacts>>,
+    /// Other packages its archive brings along (npm); `Absent` when there are none.
+    #[serde(default = "not_yet", skip_serializing_if = "is_not_yet")]
+    pub bundled: Fact<Arc<[Bundled]>>,
+    /// What the registry's signature of it proves (npm); `Absent` where there is nothing to prove:
+    /// no signature, or no keys to check one by. `NotYet` until its file is asked for.
+    #[serde(default = "absent", skip_serializing_if = "is_absent")]
+    pub signature: Fact<SignatureFacts>,
     /// Whether it is yanked, and the reason given (possibly empty).
     pub is_yanked: Fact<Option<SmolStr>>,
     /// The deprecation message, `Absent` when it is not deprecated.
@@ -324,6 +343,15 @@ const fn is_not_yet<T>(fact: &Fact<T>) -> bool {
     matches!(fact, Fact::NotYet)
 }
 
+/// Records of versions that looked at no signatures tell of none.
+const fn absent<T>() -> Fact<T> {
+    Fact::Absent
+}
+
+const fn is_absent<T>(fact: &Fact<T>) -> bool {
+    matches!(fact, Fact::Absent)
+}
+
 fn is_anybody(audience: &Audience) -> bool {
     *audience == Audience::default()
 }
@@ -349,6 +377,8 @@ impl VersionFacts {
             content_change: Fact::NotYet,
             scanners: Fact::NotYet,
             indicators: Fact::NotYet,
+            bundled: Fact::NotYet,
+            signature: Fact::Absent,
             is_yanked: Fact::NotYet,
             deprecated: Fact::NotYet,
             license: Fact::NotYet,

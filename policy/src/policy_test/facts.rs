@@ -159,6 +159,8 @@ impl Told {
             content_change: self.known(FactKind::ContentChange, None),
             scanners: self.known(FactKind::Scanners, None),
             indicators: self.known(FactKind::Indicators, None),
+            bundled: self.known(FactKind::Bundled, None),
+            signature: self.known(FactKind::Signature, None),
             is_yanked: self.known(FactKind::Yanked, Some(self.yanked.clone().flatten())),
             deprecated: self.known(FactKind::Deprecated, self.deprecated.clone()),
             license: self.known(FactKind::License, self.license.clone()),

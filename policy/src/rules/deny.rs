@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::list_table::{read_list, write_list};
+use super::parts::{brought_along, subject};
 use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
@@ -16,12 +17,24 @@ use crate::specimen::{Specimen, Stage, TRIED, example, version_in};
 use crate::verdict::Effect;
 
 const DENIED: FindingCode = FindingCode::from_static("denied");
+const BUNDLED: FindingCode = FindingCode::from_static("denied-bundled");
+const UNKNOWN: FindingCode = FindingCode::from_static("denied-bundled-unknown");
 
 /// How the rule is called, documented and read.
 pub const KIND: RuleKind = RuleKind {
     id: RuleId::from_static("deny"),
     page: include_str!("deny.md"),
-    codes: &[("denied", "an entry of the list names the version")],
+    codes: &[
+        ("denied", "an entry of the list names the version"),
+        (
+            "denied-bundled",
+            "an entry of the list names a package the archive brings along",
+        ),
+        (
+            "denied-bundled-unknown",
+            "it could not be learned which packages the archive brings along",
+        ),
+    ],
     default_effect: Effect::Block,
     is_fixed: false,
     read,
@@ -42,6 +55,22 @@ impl Deny {
     /// What is withheld.
     pub fn list(&self) -> &PackageList {
         &self.list
+    }
+
+    fn check_own(&self, facts: &VersionFacts, out: &mut Findings<'_>) {
+        let Some(entry) = self.list.find_with_variants(facts.subject()) else {
+            return;
+        };
+        let subject = reason::subject(facts.subject());
+        let reason = match &entry.reason {
+            Some(why) => format!("{subject} is denied by policy: {}", reason::ascii(why, 200)),
+            None => format!(
+                "{subject} is denied by policy ({})",
+                reason::ascii(&entry.evidence(), 80)
+            ),
+        };
+        let (place, effect) = (self.list.place(entry), out.settings().effect);
+        out.report_at(place, effect, DENIED, reason, &entry.evidence(), None);
     }
 }
 
@@ -70,19 +99,23 @@ impl Rule for Deny {
     }
 
     fn check(&self, facts: &VersionFacts, _now: Timestamp, out: &mut Findings<'_>) {
-        let Some(entry) = self.list.find_with_variants(facts.subject()) else {
-            return;
-        };
-        let subject = reason::subject(facts.subject());
-        let reason = match &entry.reason {
-            Some(why) => format!("{subject} is denied by policy: {}", reason::ascii(why, 200)),
-            None => format!(
-                "{subject} is denied by policy ({})",
-                reason::ascii(&entry.evidence(), 80)
-            ),
-        };
-        let (place, effect) = (self.list.place(entry), out.settings().effect);
-        out.report_at(place, effect, DENIED, reason, &entry.evidence(), None);
+        self.check_own(facts, out);
+        for bundled in brought_along(facts, UNKNOWN, out) {
+            let Some(entry) = self.list.find_with_variants(&bundled.subject) else {
+                continue;
+            };
+            let reason = format!(
+                "{} brings along {}, which is denied by policy, in {}",
+                subject(facts.subject()),
+                subject(&bundled.subject),
+                reason::ascii(&bundled.place, 80)
+            );
+            let evidence = format!("{} in {}", entry.evidence(), bundled.place);
+            // For a person to look at: it is a part of something that may be wanted.
+            let effect = out.settings().effect.min(Effect::Quarantine);
+            let place = self.list.place(entry);
+            out.report_at(place, effect, BUNDLED, reason, &evidence, None);
+        }
     }
 
     fn specimen(&self, stage: &Stage<'_>) -> Specimen {

@@ -7,7 +7,9 @@ use super::{Rule, RuleKind};
 use crate::config::canonical::PolicyText;
 use crate::config::reader::TableReader;
 use crate::evaluate::Findings;
-use crate::facts::{ByteFacts, Fact, FactKind, FactSet, VersionFacts};
+use crate::facts::{
+    ByteFacts, Fact, FactKind, FactSet, SignatureFacts, SignatureVerdict, VersionFacts,
+};
 use crate::finding::{FindingCode, RuleId};
 use crate::model::{ArtifactKind, Digest, DigestAlgorithm, Timestamp};
 use crate::reason;
@@ -18,6 +20,10 @@ const MISMATCH: FindingCode = FindingCode::from_static("integrity-mismatch");
 const SIZE_MISMATCH: FindingCode = FindingCode::from_static("size-mismatch");
 const REPLACED: FindingCode = FindingCode::from_static("artifact-replaced");
 const UNDECLARED: FindingCode = FindingCode::from_static("integrity-undeclared");
+const WEAK: FindingCode = FindingCode::from_static("integrity-weak");
+const SIGNATURE_INVALID: FindingCode = FindingCode::from_static("signature-invalid");
+const SIGNATURE_UNKNOWN: FindingCode = FindingCode::from_static("signature-unknown-key");
+const SIGNATURE_MISSING: FindingCode = FindingCode::from_static("signature-missing");
 const UNAVAILABLE: FindingCode = FindingCode::from_static("integrity-unavailable");
 
 /// How the rule is called, documented and read.
@@ -42,6 +48,22 @@ pub const KIND: RuleKind = RuleKind {
             "the registry declares no digest for the file, or only an MD5",
         ),
         (
+            "integrity-weak",
+            "the registry declares nothing better than a SHA-1 for the file",
+        ),
+        (
+            "signature-invalid",
+            "the registry's signature is not of this name, version and digest, or its key had expired",
+        ),
+        (
+            "signature-unknown-key",
+            "the version is signed with a key that is not known, or no keys could be had",
+        ),
+        (
+            "signature-missing",
+            "earlier versions are signed by the registry, this one is not",
+        ),
+        (
             "integrity-unavailable",
             "the declared digests or the bytes could not be learned",
         ),
@@ -56,12 +78,21 @@ pub const KIND: RuleKind = RuleKind {
 pub struct Integrity {
     /// What a file without any declared digest, or with no other than MD5, asks for.
     pub undeclared: Effect,
+    /// What a file asks for that has nothing better than a SHA-1.
+    pub weak: Effect,
+    /// What a signature asks for that cannot be checked for want of its key.
+    pub signature_unknown: Effect,
+    /// What a signature asks for that is missing where earlier versions have one.
+    pub signature_missing: Effect,
 }
 
 impl Default for Integrity {
     fn default() -> Self {
         Self {
             undeclared: Effect::Block,
+            weak: Effect::Allow,
+            signature_unknown: Effect::Allow,
+            signature_missing: Effect::Allow,
         }
     }
 }
@@ -81,10 +112,15 @@ fn read_one(inherited: &Integrity, table: &mut TableReader<'_, '_>) -> Integrity
         Effect::Block,
     ]
     .map(|effect| (effect.name(), effect));
+    let mut read = |key: &str, inherited: Effect| {
+        let chosen = table.choice(key, &choices);
+        chosen.map_or(inherited, |chosen| chosen.value)
+    };
     Integrity {
-        undeclared: table
-            .choice("undeclared", &choices)
-            .map_or(inherited.undeclared, |chosen| chosen.value),
+        undeclared: read("undeclared", inherited.undeclared),
+        weak: read("weak", inherited.weak),
+        signature_unknown: read("signature_unknown", inherited.signature_unknown),
+        signature_missing: read("signature_missing", inherited.signature_missing),
     }
 }
 
@@ -95,6 +131,7 @@ impl Rule for Integrity {
 
     fn check(&self, facts: &VersionFacts, _now: Timestamp, out: &mut Findings<'_>) {
         self.check_declared(facts, out);
+        self.check_signature(facts, out);
         match &facts.bytes {
             Fact::Known(bytes) => check_bytes(facts, bytes, out),
             Fact::NotYet => out.await_fact(FactKind::Bytes),
@@ -114,6 +151,9 @@ impl Rule for Integrity {
 
     fn write_parameters(&self, out: &mut PolicyText) {
         out.text("undeclared", self.undeclared.name());
+        out.text("weak", self.weak.name());
+        out.text("signature_unknown", self.signature_unknown.name());
+        out.text("signature_missing", self.signature_missing.name());
     }
 }
 
@@ -147,6 +187,73 @@ impl Integrity {
             let evidence = facts.artifact.file.as_str();
             out.report_as(self.undeclared, UNDECLARED, reason, evidence, None);
         }
+        let is_strong =
+            |digest: &Digest| proves(digest) && digest.algorithm() != DigestAlgorithm::Sha1;
+        let digests = facts.declared.known();
+        if has_digest && !digests.is_some_and(|all| all.iter().any(is_strong)) {
+            let reason = format!(
+                "{} is declared by a SHA-1 alone; what came first under the name is held to",
+                reason::subject(facts.subject())
+            );
+            say(self.weak, WEAK, reason, facts.artifact.file.as_str(), out);
+        }
+    }
+
+    /// The registry's own signature, over name, version and declared digest. What the bytes are is
+    /// checked against that digest; this proves that the registry's key stands for it.
+    fn check_signature(&self, facts: &VersionFacts, out: &mut Findings<'_>) {
+        let found = match &facts.signature {
+            Fact::Absent => return,
+            Fact::NotYet => return out.await_fact(FactKind::Signature),
+            Fact::Known(found) if found.verdict == SignatureVerdict::Valid => return,
+            Fact::Known(found) => Ok(found),
+            Fact::Unavailable(cause) => Err(cause),
+        };
+        let subject = reason::subject(facts.subject());
+        let SignatureFacts { verdict, about } = match found {
+            Ok(found) => found,
+            Err(cause) => {
+                let reason = format!(
+                    "{subject} is signed by its registry, whose keys could not be had ({})",
+                    reason::ascii(cause, 60)
+                );
+                let evidence = FactKind::Signature.name();
+                let effect = self.signature_unknown;
+                return say(effect, SIGNATURE_UNKNOWN, reason, evidence, out);
+            }
+        };
+        let shown = reason::ascii(about, 60);
+        let (effect, code, reason) = match verdict {
+            SignatureVerdict::Valid => return,
+            SignatureVerdict::Missing => {
+                let reason = format!("{subject} is not signed by its registry; {shown} is");
+                (self.signature_missing, SIGNATURE_MISSING, reason)
+            }
+            SignatureVerdict::UnknownKey => {
+                let reason = format!("{subject} is signed with a key nobody knows, {shown}");
+                (self.signature_unknown, SIGNATURE_UNKNOWN, reason)
+            }
+            SignatureVerdict::ExpiredKey => {
+                let reason =
+                    format!("{subject} is signed with a key that had expired by then, {shown}");
+                (Effect::Block, SIGNATURE_INVALID, reason)
+            }
+            SignatureVerdict::Invalid => {
+                let reason = format!(
+                    "{subject}: the signature of its registry is not of this version and digest"
+                );
+                (Effect::Block, SIGNATURE_INVALID, reason)
+            }
+        };
+        say(effect, code, reason, about, out);
+    }
+}
+
+/// Reports, or where the policy lets it pass, notes.
+fn say(effect: Effect, code: FindingCode, reason: String, evidence: &str, out: &mut Findings<'_>) {
+    match effect {
+        Effect::Allow => out.note(code, reason, evidence, Effect::Hide),
+        effect => out.report_as(effect, code, reason, evidence, None),
     }
 }
 
@@ -262,5 +369,99 @@ mod tests {
             };
             assert_eq!(ruleset.evaluate(&facts, now).effect(), expected, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn what_a_signature_proves_decides_as_the_policy_says() {
+        let now = Timestamp::parse("2026-11-21T10:00:00Z").unwrap();
+        let name = crate::ecosystem::Npm.package("foo").unwrap();
+        let package = Arc::new(PackageFacts::unknown(name.clone(), "test".into()));
+        let bytes = ByteFacts {
+            sha256: Digest::of(b"bytes"),
+            size_bytes: 5,
+            mismatches: Vec::new(),
+            declared_size_bytes: None,
+        };
+        let artifact = ArtifactId {
+            subject: PackageVersion {
+                name,
+                version: Version::verbatim("1.0.0"),
+            },
+            file: FileName::new("foo-1.0.0.tgz").unwrap(),
+            kind: ArtifactKind::Archive,
+        };
+        let judged = |policy: &str, signature: Fact<SignatureFacts>| {
+            let facts = VersionFacts {
+                declared: Fact::Known([Digest::of(b"bytes")].into_iter().collect()),
+                bytes: Fact::Known(bytes.clone()),
+                signature,
+                ..VersionFacts::unknown(artifact.clone(), Arc::clone(&package))
+            };
+            let source = crate::config::PolicySource {
+                name: "policy".to_owned(),
+                text: policy.to_owned(),
+            };
+            let evaluation = load(&[source]).unwrap().ruleset.evaluate(&facts, now);
+            let codes = evaluation.findings().iter();
+            let codes: Vec<String> = codes.map(|it| it.code.as_str().to_owned()).collect();
+            (evaluation.effect(), codes, evaluation.awaits())
+        };
+        let plain = "[rules.integrity]\n";
+        let strict = "[rules.integrity]\nsignature_unknown = 'block'\nsignature_missing = 'hide'\n";
+        let of = |verdict| {
+            let about = "SHA256:key".into();
+            Fact::Known(SignatureFacts { verdict, about })
+        };
+        let invalid = "signature-invalid";
+        let unknown = "signature-unknown-key";
+        for (signature, code, plainly, strictly) in [
+            (Fact::Absent, None, Effect::Allow, Effect::Allow),
+            (
+                of(SignatureVerdict::Valid),
+                None,
+                Effect::Allow,
+                Effect::Allow,
+            ),
+            (
+                of(SignatureVerdict::Invalid),
+                Some(invalid),
+                Effect::Block,
+                Effect::Block,
+            ),
+            (
+                of(SignatureVerdict::ExpiredKey),
+                Some(invalid),
+                Effect::Block,
+                Effect::Block,
+            ),
+            (
+                of(SignatureVerdict::UnknownKey),
+                Some(unknown),
+                Effect::Allow,
+                Effect::Block,
+            ),
+            (
+                Fact::Unavailable("down".into()),
+                Some(unknown),
+                Effect::Allow,
+                Effect::Block,
+            ),
+            (
+                of(SignatureVerdict::Missing),
+                Some("signature-missing"),
+                Effect::Allow,
+                Effect::Hide,
+            ),
+        ] {
+            for (policy, expected) in [(plain, plainly), (strict, strictly)] {
+                let (effect, codes, awaits) = judged(policy, signature.clone());
+                assert_eq!(effect, expected, "{signature:?}");
+                assert_eq!(codes, Vec::from_iter(code), "{signature:?}");
+                assert!(awaits.is_empty(), "{signature:?}");
+            }
+        }
+        // What was not looked at so far is waited for.
+        let (_, _, awaits) = judged(plain, Fact::NotYet);
+        assert_eq!(awaits, FactSet::of(FactKind::Signature));
     }
 }

@@ -9,8 +9,9 @@ use super::minimum_age::{EARLIEST_PLAUSIBLE, changed_since_first_sight};
 use crate::config::canonical::PolicyText;
 use crate::config::limits::MAX_DURATION;
 use crate::config::reader::TableReader;
+use crate::ecosystem::NPM;
 use crate::evaluate::Findings;
-use crate::facts::{Change, Fact, FactKind, VersionFacts};
+use crate::facts::{Bundled, Change, Fact, FactKind, VersionFacts};
 use crate::finding::FindingCode;
 use crate::model::{PackageVersion, Timestamp};
 use crate::reason;
@@ -199,4 +200,32 @@ pub(super) fn list<'n>(names: impl ExactSizeIterator<Item = &'n str>, each: usiz
 pub(super) fn evidence<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<String> = names.map(|name| reason::ascii(name, 80)).collect();
     reason::ascii(&names.join("+"), 240)
+}
+
+/// The packages an archive brings along. Asking for them has no archive read by itself: that is the
+/// business of the rules about archives. Where one was read, they must be known.
+pub(super) fn brought_along<'f>(
+    facts: &'f VersionFacts,
+    unknown: FindingCode,
+    out: &mut Findings<'_>,
+) -> &'f [Bundled] {
+    match &facts.bundled {
+        Fact::Known(all) => all,
+        Fact::Absent => &[],
+        Fact::NotYet => {
+            if matches!(facts.archive, Fact::Known(_)) && *facts.subject().name.ecosystem() == NPM {
+                out.await_fact(FactKind::Bundled);
+            }
+            &[]
+        }
+        Fact::Unavailable(cause) => {
+            let reason = format!(
+                "it could not be learned which packages {} brings along ({})",
+                subject(facts.subject()),
+                reason::ascii(cause, 60)
+            );
+            out.report_unavailable(unknown, FactKind::Bundled, reason);
+            &[]
+        }
+    }
 }

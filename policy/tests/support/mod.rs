@@ -110,5 +110,6 @@ pub fn fetched(purl: &str) -> VersionFacts {
     facts.content_change = Fact::Absent;
     facts.scanners = Fact::Absent;
     facts.indicators = Fact::Absent;
+    facts.bundled = Fact::Absent;
     facts
 }

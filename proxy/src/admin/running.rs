@@ -97,6 +97,13 @@ impl AdminState for Reloader {
                 keys.join(", ")
             ));
         }
+        let drifted = self.engine().drifted_files();
+        if drifted > 0 {
+            notices.push(format!(
+                "registries have other bytes for {drifted} files than those first seen; \
+                 `cordon log notices` tells which and who has them"
+            ));
+        }
         for upstream in self.engine().upstreams().all() {
             if upstream.is_resting() {
                 let (ecosystem, id) = (&upstream.config().ecosystem, upstream.id());

@@ -503,6 +503,7 @@ fn fetched(id: &str, ecosystem: &Ecosystem, url: Url, is_private: bool) -> FeedS
         is_exclusive: false,
         credential: None,
         may_be_private,
+        signature_keys: None,
     }))
 }
 

@@ -27,11 +27,14 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::url::Url;
 use cordon_policy::model::Ecosystem;
 use smol_str::SmolStr;
+
+use crate::registry::signature::SigningKey;
 
 pub use askers::Identity;
 pub use feeds::{FeedConfig, FeedContent, FeedSource, FeedsConfig, Share};
@@ -146,6 +149,8 @@ pub struct UpstreamConfig {
     /// Whether names may resolve to private, loopback or link-local addresses. True when a
     /// configured host is such an address itself.
     pub may_be_private: bool,
+    /// The only keys its signatures are checked by; none: those it lists itself.
+    pub signature_keys: Option<Arc<[SigningKey]>>,
 }
 
 impl UpstreamConfig {

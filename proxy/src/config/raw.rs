@@ -76,6 +76,7 @@ pub(super) struct RawUpstream {
     pub(super) credential_scheme: Option<CredentialScheme>,
     pub(super) is_insecure: bool,
     pub(super) is_private: bool,
+    pub(super) signature_keys: Option<Spanned<String>>,
 }
 
 /// Reads everything below the root.
@@ -197,6 +198,7 @@ fn upstream(mut table: TableReader<'_, '_>) -> RawUpstream {
             .map(|scheme| scheme.value),
         is_insecure: is(&mut table, "insecure"),
         is_private: is(&mut table, "private"),
+        signature_keys: table.string("signature_keys"),
     };
     table.finish();
     upstream

@@ -1,6 +1,7 @@
 //! Upstreams: addresses, names, credentials.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ::url::Url;
 use cordon_policy::config::names::read_name;
@@ -18,6 +19,7 @@ use super::secret::{self, Strength};
 use super::surroundings::Surroundings;
 use super::url;
 use super::{Secret, UpstreamConfig};
+use crate::registry::signature::SigningKey;
 
 /// Most patterns in one `only`.
 const MAX_PATTERNS: usize = 2_000;
@@ -70,6 +72,7 @@ fn public(registry: &PublicRegistry) -> UpstreamConfig {
         is_exclusive: false,
         credential: None,
         may_be_private: false,
+        signature_keys: None,
     }
 }
 
@@ -124,7 +127,12 @@ fn one(
         Some(patterns) => name_patterns(raw, patterns, scheme, context.file).map(Some),
     };
     let credential = credential(raw, registry, url.as_ref(), context);
+    let signature_keys = match &raw.signature_keys {
+        None => Some(None),
+        Some(path) => signature_keys(path, context).map(Some),
+    };
     let (id, url, files, only) = (id?, url?, files?, only?);
+    let signature_keys = signature_keys?;
     let may_be_private = raw.is_private || std::iter::once(&url).chain(&files).any(url::is_private);
     Some(UpstreamConfig {
         id,
@@ -135,6 +143,7 @@ fn one(
         is_exclusive: raw.is_exclusive,
         credential,
         may_be_private,
+        signature_keys,
     })
 }
 
@@ -284,6 +293,38 @@ fn name_patterns(
             None
         }
     }
+}
+
+/// The keys a registry signs with, from a file in the form registries list them in.
+fn signature_keys(
+    path: &cordon_policy::config::reader::Spanned<String>,
+    context: Context<'_>,
+) -> Option<Arc<[SigningKey]>> {
+    let read = context
+        .surroundings
+        .secret_file(&context.base.join(&path.value))
+        .and_then(|file| SigningKey::read_list(file.text.as_bytes()));
+    let (why, help) = match read {
+        Ok(keys) if !keys.is_empty() => return Some(keys.into()),
+        Ok(_) => (
+            "it has no key that can be used".to_owned(),
+            "keys are `ecdsa-sha2-nistp256`, in the form of the registry's `-/npm/v1/keys`",
+        ),
+        Err(why) => (
+            why,
+            "save the registry's `-/npm/v1/keys` there, had from where you trust",
+        ),
+    };
+    context.file.error(
+        "signature-keys-unreadable",
+        &path.bytes,
+        format!(
+            "`signature_keys` = `{}` cannot be used: {why}",
+            shown(&path.value)
+        ),
+        help,
+    );
+    None
 }
 
 fn credential(

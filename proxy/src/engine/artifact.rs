@@ -8,10 +8,11 @@ use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, DigestAlgorithm, Ti
 use cordon_policy::verdict::Effect;
 use cordon_storage::blob::BlobReader;
 use cordon_storage::cache::ArtifactRecord;
-use cordon_storage::evidence::{Entry as LogEntry, Notice, Pin};
+use cordon_storage::evidence::{Entry as LogEntry, Pin};
 use cordon_storage::{StorageError, StorageErrorKind};
 
 use super::Engine;
+use super::drift::{Drift, is_meant_to_stay};
 use super::failure::Failure;
 use super::fetch::Spooled;
 use super::freshness::Freshness;
@@ -68,6 +69,23 @@ pub(super) struct Wanted {
     pub(super) snapshot: Arc<Snapshot>,
     /// Upstream lists it no longer: what is not kept of it cannot be had, and is not asked for.
     is_unlisted: bool,
+}
+
+impl Wanted {
+    /// What is known of it without its bytes.
+    pub(super) fn facts(&self) -> &VersionFacts {
+        &self.facts
+    }
+
+    /// What its bytes must be.
+    pub(super) fn source(&self) -> &ArtifactSource {
+        &self.source
+    }
+
+    /// What it is judged by.
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
 }
 
 impl Engine {
@@ -178,13 +196,17 @@ impl Engine {
         let id = wanted.facts.artifact.clone();
         let upstream = wanted.package.upstream.id();
         if let Some((reader, mut facts)) = self.stored(&id, &wanted.source, upstream).await? {
-            self.hold_to_pin(&id, &mut facts).await?;
+            self.hold_to_pin(&wanted, &mut facts).await?;
             match self.decide(&wanted, facts, Held::Stored(reader)).await {
                 Err(Failure::Store(error)) if error.kind == StorageErrorKind::Corrupt => {
                     self.forget(&id).await?;
                 }
                 outcome => return outcome,
             }
+        }
+        if let Some(spooled) = self.metadata_of_wheel(&wanted).await? {
+            let facts = spooled.facts.clone();
+            return self.decide(&wanted, facts, Held::Spooled(spooled)).await;
         }
         if wanted.is_unlisted {
             return Err(Failure::NotFound(format!(
@@ -202,31 +224,29 @@ impl Engine {
 
     /// The registry may not re-publish: bytes that were proved under the digests declared then and
     /// pinned stay the artifact, whatever the index declares now (INV-6). That it changed its
-    /// story is recorded; the new bytes are never fetched.
-    async fn hold_to_pin(&self, id: &ArtifactId, facts: &mut ByteFacts) -> Result<(), Failure> {
+    /// story is told; the new bytes are never fetched.
+    async fn hold_to_pin(&self, wanted: &Wanted, facts: &mut ByteFacts) -> Result<(), Failure> {
+        let id = &wanted.facts.artifact;
         let is_contradicted = !facts.mismatches.is_empty() || facts.declared_size_bytes.is_some();
         if !is_contradicted || self.stores.evidence.pin(id).await?.as_ref() != Some(&facts.sha256) {
             return Ok(());
         }
-        tracing::error!(artifact = %id, "the registry declares other digests than before");
-        let declared: Vec<String> = facts
-            .mismatches
-            .iter()
-            .map(|mismatch| mismatch.declared.to_string())
-            .collect();
-        let notice = Notice {
-            at: self.clock.now(),
-            code: "declared-digest-changed".into(),
-            text: format!(
-                "{id}: the registry now declares {}; the bytes pinned earlier, {}, stay in use",
-                declared.join(", "),
-                facts.sha256
-            ),
-        };
-        self.stores
-            .evidence
-            .append(vec![LogEntry::Notice(notice)])
+        let mismatches = facts.mismatches.iter();
+        let mut now: Vec<Digest> = mismatches.map(|it| it.declared.clone()).collect();
+        // The same story in the same words as that of the document.
+        if now.iter().any(is_sha256) {
+            now.retain(is_sha256);
+        }
+        if !now.is_empty() {
+            self.tell_of_drift(vec![Drift {
+                artifact: id.clone(),
+                pinned: facts.sha256.clone(),
+                now,
+                is_sent: false,
+                history: wanted.facts.history.clone(),
+            }])
             .await?;
+        }
         facts.mismatches.clear();
         facts.declared_size_bytes = None;
         Ok(())
@@ -248,6 +268,7 @@ impl Engine {
         facts.bytes = Fact::Known(bytes.clone());
         facts.history.pinned = pinned.clone();
         forget_others(&mut facts, &bytes, wanted.snapshot.indicators.id());
+        facts.signature = self.signature(wanted).await?;
         let ruleset = &wanted.snapshot.ruleset;
         let mut evaluation = ruleset.evaluate(&facts, now);
         let learn = to_learn(ruleset, &evaluation, &facts, now);
@@ -302,6 +323,20 @@ impl Engine {
             }
         };
         drop(turn);
+        if let Some(pinned) = pinned.as_ref().filter(|pinned| **pinned != bytes.sha256)
+            && is_meant_to_stay(id)
+        {
+            let declared = decision.facts.declared.known();
+            let declared = declared.and_then(|digests| digests.get(DigestAlgorithm::Sha256));
+            self.tell_of_drift(vec![Drift {
+                artifact: id.clone(),
+                pinned: pinned.clone(),
+                now: vec![bytes.sha256.clone()],
+                is_sent: declared != Some(&bytes.sha256),
+                history: decision.facts.history.clone(),
+            }])
+            .await?;
+        }
         let package = &wanted.package;
         if is_kept {
             package.note_pinned(id, &bytes.sha256);
@@ -400,6 +435,10 @@ impl Engine {
 pub(super) enum Held {
     Stored(BlobReader),
     Spooled(Spooled),
+}
+
+fn is_sha256(digest: &Digest) -> bool {
+    digest.algorithm() == DigestAlgorithm::Sha256
 }
 
 /// Whether trying again at once would only ask upstream once more. Damaged bytes are set aside, and

@@ -21,6 +21,7 @@ use smol_str::SmolStr;
 
 use super::Engine;
 use super::failure::Failure;
+use super::inspect::advise_bundled;
 use super::package::Package;
 use super::snapshot::Snapshot;
 use crate::feeds::{AdvisoryData, AdvisoryFacts};
@@ -80,6 +81,7 @@ impl Context {
             .facts(&subject.name, &subject.version, was_allowed, self.at);
         (facts.advisories, facts.fixes) = (advisories, fixes);
         facts.audience = self.audience.clone();
+        advise_bundled(facts, &self.advisories, self.at);
     }
 
     fn with_standings(&self, change: &Change) -> Change {

@@ -41,6 +41,19 @@ impl Engine {
         outcome
     }
 
+    /// The same of bytes that are here already.
+    pub(super) async fn spool_bytes(
+        &self,
+        upstream: &Upstream,
+        source: &ArtifactSource,
+        bytes: bytes::Bytes,
+    ) -> Result<Spooled, Failure> {
+        let limit = self.config.limits.artifact_bytes;
+        let mut spool = Spool::new(self.stores.blobs.stage(limit).await?, source);
+        spool.take(bytes).await?;
+        spool.finish(upstream)
+    }
+
     async fn spool_body(
         &self,
         upstream: &Arc<Upstream>,

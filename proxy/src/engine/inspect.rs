@@ -4,15 +4,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use cordon_policy::ecosystem::NPM;
 use cordon_policy::evaluate::Ruleset;
 use cordon_policy::facts::{
-    ArchiveFacts, ByteFacts, Fact, FactKind, FactSet, ScanVerdict, ScannerVerdicts, VersionFacts,
+    AdvisoryKind, ArchiveFacts, Bundled, ByteFacts, Fact, FactKind, FactSet, ScanVerdict,
+    ScannerVerdicts, VersionFacts,
 };
 use cordon_policy::inspect::content::ContentChange;
 use cordon_policy::inspect::indicators::{IndicatorFacts, IndicatorSet};
 use cordon_policy::inspect::manifest::{Disagreement, agree};
 use cordon_policy::inspect::{Depth, INSPECTOR, Sheet};
-use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, Timestamp};
+use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, PackageVersion, Timestamp};
 use cordon_policy::reason;
 use cordon_policy::verdict::{Effect, Evaluation};
 use cordon_storage::cache::SheetRecord;
@@ -22,6 +24,7 @@ use super::Engine;
 use super::artifact::{Held, Wanted};
 use super::failure::Failure;
 use super::inspections::inspected_facts;
+use crate::feeds::AdvisoryData;
 use crate::inspection::{Job, Source};
 
 /// Longest text about what failed that is kept.
@@ -52,6 +55,7 @@ pub(super) fn to_learn(
             FactKind::Indicators,
             matches!(facts.indicators, Fact::NotYet),
         ),
+        (FactKind::Bundled, matches!(facts.bundled, Fact::NotYet)),
     ];
     let missing = missing
         .into_iter()
@@ -76,6 +80,7 @@ pub(super) fn forget_others(facts: &mut VersionFacts, bytes: &ByteFacts, indicat
             (facts.archive, facts.agreement) = (Fact::Absent, Fact::Absent);
             (facts.content, facts.content_change) = (Fact::Absent, Fact::Absent);
             (facts.scanners, facts.indicators) = (Fact::Absent, Fact::Absent);
+            facts.bundled = Fact::Absent;
         }
         return;
     }
@@ -83,6 +88,7 @@ pub(super) fn forget_others(facts: &mut VersionFacts, bytes: &ByteFacts, indicat
         (facts.archive, facts.agreement) = (Fact::NotYet, Fact::NotYet);
         (facts.content, facts.content_change) = (Fact::NotYet, Fact::NotYet);
         (facts.scanners, facts.indicators) = (Fact::NotYet, Fact::NotYet);
+        facts.bundled = Fact::NotYet;
     }
     let found = facts.indicators.known();
     if found.is_some_and(|found| found.set != *indicators) {
@@ -138,6 +144,8 @@ impl Engine {
             }
         };
         facts.archive = Fact::Known(Arc::new(ArchiveFacts::from(&sheet)));
+        facts.bundled = bundled(&facts.artifact, &sheet);
+        advise_bundled(facts, &wanted.snapshot().advisories, self.clock.now());
         if learn.contains(FactKind::Agreement) {
             facts.agreement = agreement(wanted, &sheet);
         }
@@ -275,6 +283,40 @@ pub(super) fn indicator_facts(
     Fact::Known(Arc::new(found))
 }
 
+/// Which other packages an archive brings along.
+fn bundled(artifact: &ArtifactId, sheet: &Sheet) -> Fact<Arc<[Bundled]>> {
+    let ecosystem = artifact.subject.name.ecosystem();
+    if *ecosystem != NPM {
+        return Fact::Absent;
+    }
+    let Some(manifest) = &sheet.manifest else {
+        return unavailable("it has no manifest that can be read");
+    };
+    let all = Bundled::of(&manifest.nested, ecosystem);
+    match all.is_empty() {
+        true => Fact::Absent,
+        false => Fact::Known(all.into()),
+    }
+}
+
+/// Brings what advisories say of packages that are brought along up to these.
+pub(super) fn advise_bundled(facts: &mut VersionFacts, data: &AdvisoryData, now: Timestamp) {
+    let Fact::Known(all) = &facts.bundled else {
+        return;
+    };
+    let advised = all.iter().map(|it| {
+        let PackageVersion { name, version } = &it.subject;
+        let known = data.facts(name, version, false, now).advisories;
+        let matches = known.known().map_or(&[][..], |all| all);
+        let malware = matches.iter().filter(|it| it.kind == AdvisoryKind::Malware);
+        Bundled {
+            malware: malware.cloned().collect(),
+            ..it.clone()
+        }
+    });
+    facts.bundled = Fact::Known(advised.collect());
+}
+
 /// Where the registry's document and the archive contradict each other. Of a file that no document
 /// lists any more nothing is declared; what it was found to be when it was listed is on record.
 fn agreement(wanted: &Wanted, sheet: &Sheet) -> Fact<Arc<[Disagreement]>> {
@@ -306,6 +348,9 @@ async fn source(held: &mut Held) -> Result<Source, Failure> {
 fn set_unavailable(facts: &mut VersionFacts, learn: FactSet, why: &str) {
     // Whatever else was to be learned needs the archive.
     facts.archive = unavailable(why);
+    if *facts.subject().name.ecosystem() == NPM {
+        facts.bundled = unavailable(why);
+    }
     if learn.contains(FactKind::Agreement) {
         facts.agreement = unavailable(why);
     }

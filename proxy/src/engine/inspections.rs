@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use cordon_policy::decision::Decision;
-use cordon_policy::facts::{ArchiveFacts, Fact, FactKind, FactSet, ScannerVerdicts, VersionFacts};
+use cordon_policy::facts::{
+    ArchiveFacts, Bundled, Fact, FactKind, FactSet, ScannerVerdicts, VersionFacts,
+};
 use cordon_policy::inspect::content::{ContentChange, ContentFacts};
 use cordon_policy::inspect::indicators::IndicatorFacts;
 use cordon_policy::inspect::manifest::Disagreement;
@@ -18,13 +20,14 @@ use cordon_storage::evidence::Remembered;
 use super::Engine;
 
 /// The facts that come from looking into an archive.
-pub(super) const INSPECTED: [FactKind; 6] = [
+pub(super) const INSPECTED: [FactKind; 7] = [
     FactKind::Archive,
     FactKind::Agreement,
     FactKind::Content,
     FactKind::ContentChange,
     FactKind::Scanners,
     FactKind::Indicators,
+    FactKind::Bundled,
 ];
 
 /// [`INSPECTED`] as a set.
@@ -45,6 +48,7 @@ pub(super) struct Inspected {
     content_change: Fact<Arc<ContentChange>>,
     scanners: Fact<Arc<ScannerVerdicts>>,
     indicators: Fact<Arc<IndicatorFacts>>,
+    bundled: Fact<Arc<[Bundled]>>,
 }
 
 impl Inspected {
@@ -59,6 +63,7 @@ impl Inspected {
             content_change: learned(&facts.content_change),
             scanners: learned(&facts.scanners),
             indicators: learned(&facts.indicators),
+            bundled: learned(&facts.bundled),
         })
     }
 
@@ -82,6 +87,7 @@ impl Inspected {
         facts.content_change = self.content_change.clone();
         facts.scanners = self.scanners.clone();
         facts.indicators = self.indicators.clone();
+        facts.bundled = self.bundled.clone();
     }
 }
 

@@ -18,7 +18,9 @@ mod catalog;
 mod clock;
 mod content_baseline;
 mod context;
+mod core_metadata;
 mod documents;
+mod drift;
 mod explain;
 mod failure;
 mod fetch;
@@ -46,6 +48,7 @@ mod removals;
 mod searches;
 mod service;
 mod sightings;
+mod signatures;
 mod snapshot;
 mod space;
 mod stored;
@@ -94,6 +97,7 @@ use crate::telemetry::Metrics;
 use crate::upstream::Upstreams;
 use artifact::{Hot, Outcome};
 use background::Background;
+use drift::Drifts;
 use inflight::Flights;
 use inspections::Inspections;
 use metadata::{Ready, ReadyKey};
@@ -102,6 +106,7 @@ use observe::Meters;
 use package::{Package, PackageKey};
 use passes::Passes;
 use record::Servings;
+use signatures::Keys;
 use space::Space;
 use turns::Turns;
 
@@ -199,6 +204,8 @@ pub struct Engine {
     servings_turn: tokio::sync::Mutex<()>,
     passes: Passes,
     turns: Turns,
+    drifts: Drifts,
+    keys: Keys,
     asking: asking::Asking,
 }
 
@@ -276,6 +283,8 @@ impl Engine {
             servings_turn: tokio::sync::Mutex::default(),
             passes: Passes::default(),
             turns: Turns::default(),
+            drifts: Drifts::new(),
+            keys: Keys::new(),
             asking: asking::Asking::new(),
             config,
             public_url,

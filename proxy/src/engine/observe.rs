@@ -120,6 +120,11 @@ impl Meters {
         self.metrics.removed(ecosystem, scope, files);
     }
 
+    /// A registry has other bytes for a file than those first seen.
+    pub(super) fn digest_changed(&self, ecosystem: &str) {
+        self.metrics.digest_changed(ecosystem);
+    }
+
     /// Stored bytes were found damaged.
     pub(super) fn blob_damaged(&self) {
         self.metrics.blob_damaged();

@@ -188,7 +188,8 @@ impl Package {
             .map_or(Fact::Absent, |facts| facts.published_at.clone())
     }
 
-    fn history(&self, facts: &VersionFacts) -> History {
+    /// What Cordon remembers of a candidate.
+    pub(super) fn history(&self, facts: &VersionFacts) -> History {
         let id = &facts.artifact;
         let key = (id.subject.version.clone(), id.file.clone());
         let seen = self.sightings.seen(&key);
@@ -447,6 +448,7 @@ impl Engine {
             unlisted,
         });
         self.note_sightings(&package.name, &package.sightings).await;
+        self.look_for_drift(&package).await;
         Ok((package, documents.all))
     }
 

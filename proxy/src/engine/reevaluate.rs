@@ -20,6 +20,7 @@ use cordon_storage::evidence::{
 use smol_str::SmolStr;
 
 use super::Engine;
+use super::inspect::advise_bundled;
 use super::snapshot::Snapshot;
 use super::suspected::Suspected;
 use crate::feeds::AdvisoryData;
@@ -306,6 +307,7 @@ pub fn facts_now(
     let subject = facts.subject();
     let known = data.facts(&subject.name, &subject.version, was_allowed, now);
     (facts.advisories, facts.fixes) = (known.advisories, known.fixes);
+    advise_bundled(&mut facts, data, now);
     facts
 }
 

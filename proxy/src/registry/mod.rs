@@ -15,6 +15,7 @@ pub mod denial;
 pub mod json;
 pub mod npm;
 pub mod pypi;
+pub mod signature;
 
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ use cordon_policy::verdict::Effect;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use smol_str::SmolStr;
 use url::Url;
+
+use self::signature::Signed;
 
 /// Every adapter.
 pub fn all() -> [&'static dyn Registry; 3] {
@@ -69,6 +72,11 @@ pub trait Registry: Send + Sync + 'static {
     /// # Errors
     /// As for [`read`](Self::read).
     fn read_catalog(&self, document: &UpstreamDocument) -> Result<Box<dyn Catalog>, MetadataError>;
+
+    /// Where an upstream lists the keys it signs with; `None` where registries sign nothing.
+    fn keys(&self) -> Option<DocumentRequest> {
+        None
+    }
 
     /// The refusal in the form this request's client prints (protocols.md §5).
     fn deny(&self, denial: &Denial<'_>, request: &RequestHead<'_>) -> DenialBody;
@@ -141,6 +149,13 @@ pub trait Document: Send + Sync {
     /// `index`, for comparing the two ([`agree`](cordon_policy::inspect::manifest::agree())). Made
     /// when asked for, since it takes parsing; `None` where the document tells nothing of the kind.
     fn declared(&self, index: usize) -> Option<Manifest> {
+        let _ = index;
+        None
+    }
+
+    /// What the registry signed of the candidate at `index`, or should have. Made when asked for;
+    /// `None` where there is nothing of the kind.
+    fn signed(&self, index: usize) -> Option<Signed> {
         let _ = index;
         None
     }

@@ -120,6 +120,7 @@ fn upstream(port: u16, lookup: Arc<dyn Lookup>) -> Upstream {
         is_exclusive: false,
         credential: None,
         may_be_private: false,
+        signature_keys: None,
     };
     let resolver = GuardedResolver {
         exempt: Arc::new([]),

@@ -37,6 +37,8 @@ pub enum Fault {
     ChunkedWithoutEnd,
     /// Chunked and complete: no length is known beforehand.
     Chunked,
+    /// Chunked, and after the body white space without end, until the connection is closed.
+    Endless,
     /// One bit of the middle byte flipped.
     WrongBytes,
     /// `Content-Encoding: gzip`, and really compressed that many times.

@@ -11,6 +11,7 @@ mod pypi;
 mod release;
 mod request_log;
 mod server;
+pub mod signature;
 mod state;
 
 use std::net::{Ipv4Addr, SocketAddr};

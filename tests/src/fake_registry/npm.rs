@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::release::{Protocol, Release};
 use super::server::{Answer, Request};
+use super::signature;
 use super::state::{Package, State, Stored, base_name, sha256_hex};
 use super::{Origins, http_date};
 
@@ -112,7 +113,7 @@ fn manifest(package: &Package, stored: &Stored, origins: &Origins) -> Value {
             "shasum": file.declared.sha1,
             "fileCount": 2,
             "unpackedSize": file.declared.size,
-            "signatures": [{"keyid": "SHA256:test", "sig": "dGVzdA=="}],
+            "signatures": [signature::of(&package.name, version, &file.declared.sha512_sri)],
         });
         if stored.release.has_provenance {
             dist["attestations"] = json!({
@@ -146,14 +147,8 @@ fn auxiliary(state: &State, rest: &str, request: &Request) -> Option<Answer> {
         return Some(Answer::ok("application/json", "{}"));
     }
     if rest == "npm/v1/keys" {
-        let keys = json!({"keys": [{
-            "expires": null,
-            "keyid": "SHA256:test",
-            "keytype": "ecdsa-sha2-nistp256",
-            "scheme": "ecdsa-sha2-nistp256",
-            "key": "dGVzdA==",
-        }]});
-        return Some(Answer::ok("application/json", keys.to_string()));
+        let keys = signature::keys().to_string();
+        return Some(Answer::ok("application/json", keys));
     }
     if let Some(spec) = rest.strip_prefix("npm/v1/attestations/") {
         let (name, version) = spec.rsplit_once('@')?;

@@ -172,6 +172,7 @@ enum Framing {
     Length,
     WrongLength(i64),
     Chunked { has_end: bool },
+    Endless,
 }
 
 /// What is sent, faults applied.
@@ -230,6 +231,7 @@ impl Reply {
             Fault::WrongLength(by) => self.framing = Framing::WrongLength(*by),
             Fault::ChunkedWithoutEnd => self.framing = Framing::Chunked { has_end: false },
             Fault::Chunked => self.framing = Framing::Chunked { has_end: true },
+            Fault::Endless => self.framing = Framing::Endless,
             Fault::WrongBytes => {
                 let mut bytes = self.body.to_vec();
                 let middle = bytes.len() / 2;
@@ -329,6 +331,12 @@ impl Reply {
             let _ = releases.changed().await;
         }
         self.write_paced(stream, after).await?;
+        if let Framing::Endless = self.framing {
+            // Ends when the other side has had enough and closes the connection.
+            loop {
+                self.write_piece(stream, &[b' '; 64 * 1024]).await?;
+            }
+        }
         if let Framing::Chunked { has_end: true } = self.framing {
             stream.write_all(b"0\r\n\r\n").await?;
         }
@@ -354,7 +362,9 @@ impl Reply {
                 let claimed = length.saturating_add(by).max(0);
                 head.push_str(&format!("Content-Length: {claimed}\r\n"));
             }
-            Framing::Chunked { .. } => head.push_str("Transfer-Encoding: chunked\r\n"),
+            Framing::Chunked { .. } | Framing::Endless => {
+                head.push_str("Transfer-Encoding: chunked\r\n");
+            }
         }
         head.push_str("\r\n");
         head
@@ -375,8 +385,8 @@ impl Reply {
 
     async fn write_piece(&self, stream: &mut TcpStream, piece: &[u8]) -> io::Result<()> {
         match self.framing {
-            Framing::Chunked { .. } if piece.is_empty() => Ok(()),
-            Framing::Chunked { .. } => {
+            Framing::Chunked { .. } | Framing::Endless if piece.is_empty() => Ok(()),
+            Framing::Chunked { .. } | Framing::Endless => {
                 let size = format!("{:x}\r\n", piece.len());
                 stream.write_all(size.as_bytes()).await?;
                 stream.write_all(piece).await?;

@@ -2,6 +2,7 @@
 
 mod catalogs;
 mod documents;
+mod drift;
 mod failing_stores;
 mod outages;
 mod reevaluations;

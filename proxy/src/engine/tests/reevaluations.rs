@@ -195,6 +195,39 @@ async fn d_20_only_what_is_in_use_and_not_surely_malware_counts_as_newly_refused
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m_26_malware_brought_along_refuses_whoever_brings_it_also_when_it_is_found_out_later() {
+    const READS: &str = "[rules.integrity]\n[rules.malware]\n[rules.manifest]\n";
+    let evil = [("evil", "6.6.6")];
+    let carrier = |name: &str, version: &str| {
+        let inner = format!("{{\"name\":\"evil\",\"version\":\"{version}\"}}");
+        cordon_tests::fake_registry::Release::npm(name, "1.0.0")
+            .source("node_modules/evil/package.json", &inner)
+    };
+    let scene = Scene::judged_by(READS, &evil);
+    scene.registry.publish(carrier("carrier", "6.6.6"));
+    scene.registry.publish(carrier("innocent", "6.6.7"));
+    let refused = scene.get("npm/carrier/-/carrier-1.0.0.tgz").await;
+    let text = refused.text();
+    assert_eq!(refused.status, 403, "{text}");
+    assert!(
+        text.contains("evil 6.6.6") && text.contains("package/node_modules/evil"),
+        "{text}"
+    );
+    let page = scene.document(Protocol::Npm, "carrier").await;
+    assert_eq!(page.status, 403, "it is listed no more: {}", page.text());
+    let served = scene.get("npm/innocent/-/innocent-1.0.0.tgz").await;
+    assert_eq!(served.status, 200, "{}", served.text());
+
+    let scene = Scene::judged_by(READS, &[]);
+    scene.registry.publish(carrier("carrier", "6.6.6"));
+    scene.receive("carrier", "1.0.0").await;
+    scene.engine.replace_advisories(data(&evil));
+    let refused = scene.get("npm/carrier/-/carrier-1.0.0.tgz").await;
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert_eq!(scene.reevaluate("carrier").await.exposed, 1);
+}
+
 /// Runs passes until everything on record was judged by what is in force.
 async fn pass(engine: &Arc<Engine>, notes: &Generations) {
     let is_over = Arc::new(AtomicBool::new(false));

@@ -64,7 +64,7 @@ impl Scene {
 }
 
 /// A scene in which `1.1.0` was served, and the address it is at.
-async fn served(protocol: Protocol, policy: &'static str) -> (Scene, String) {
+pub(super) async fn served(protocol: Protocol, policy: &'static str) -> (Scene, String) {
     served_in(Scene::with(policy, ""), protocol).await
 }
 

@@ -120,6 +120,15 @@ fn of_bytes(facts: &VersionFacts) -> Vec<KnownFact> {
             "Size, says the registry",
             say(&facts.size_bytes, "not given", bytes),
         ),
+        (
+            "Signature of the registry",
+            match &facts.signature {
+                Fact::Absent => None,
+                signature => say(signature, "none", |found| {
+                    format!("{} ({})", found.verdict.words(), visible(&found.about))
+                }),
+            },
+        ),
         ("The bytes", say(&facts.bytes, "none", arrived)),
         (
             "Bytes seen before",

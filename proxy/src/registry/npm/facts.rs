@@ -37,6 +37,11 @@ pub(super) fn of(
         content_change: Fact::NotYet,
         indicators: Fact::NotYet,
         scanners: Fact::NotYet,
+        bundled: Fact::NotYet,
+        signature: match manifest.dist.is_signed {
+            true => Fact::NotYet,
+            false => Fact::Absent,
+        },
         is_yanked: Fact::Absent,
         deprecated: deprecated(&manifest.deprecated, document),
         license: text(&manifest.license, document),

@@ -84,6 +84,8 @@ pub(super) struct Dist<'a> {
     /// Size of what the tarball holds, in bytes, if it is a number.
     pub(super) unpacked_size: Option<u64>,
     pub(super) has_attestations: bool,
+    /// Whether the registry signed it.
+    pub(super) is_signed: bool,
     /// Where the attestations' address stands, quotes included.
     pub(super) attestations_at: Option<Span>,
 }
@@ -228,12 +230,13 @@ fn read_field<'a>(
 }
 
 fn read_dist<'a>(scanner: &mut Scanner<'a>) -> Result<Dist<'a>, Fault> {
-    const KNOWN: [&str; 5] = [
+    const KNOWN: [&str; 6] = [
         "tarball",
         "integrity",
         "shasum",
         "attestations",
         "unpackedSize",
+        "signatures",
     ];
     let mut dist = Dist::default();
     if scanner.peek_value() != Some(b'{') {
@@ -254,6 +257,12 @@ fn read_dist<'a>(scanner: &mut Scanner<'a>) -> Result<Dist<'a>, Fault> {
             }
             "integrity" => dist.integrity = Given::read(scanner)?,
             "shasum" => dist.shasum = Given::read(scanner)?,
+            "signatures" => {
+                let is_list = scanner.peek_value() == Some(b'[');
+                let value = scanner.skip()?;
+                // Two brackets are an empty list.
+                dist.is_signed = is_list && value.end - value.start > 2;
+            }
             "unpackedSize" => dist.unpacked_size = scanner.whole_number()?,
             "attestations" => {
                 dist.has_attestations = scanner.peek_value() == Some(b'{');

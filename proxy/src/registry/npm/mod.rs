@@ -85,6 +85,10 @@ impl Registry for Npm {
         Ok(Box::new(Search::read(document)?))
     }
 
+    fn keys(&self) -> Option<DocumentRequest> {
+        Some(route::keys())
+    }
+
     fn deny(&self, denial: &Denial<'_>, request: &RequestHead<'_>) -> DenialBody {
         deny::deny(denial, request)
     }

@@ -10,10 +10,12 @@ use bytes::Bytes;
 use cordon_policy::facts::{Change, VersionFacts};
 use cordon_policy::inspect::manifest::{self, Manifest};
 use cordon_policy::model::{ArtifactKind, PackageName, Timestamp, Version};
+use serde::Deserialize;
 use smol_str::SmolStr;
 
 use super::address::Bases;
 use crate::registry::json::Span;
+use crate::registry::signature::{Signature, Signed};
 use crate::registry::{
     ArtifactSource, Document, Links, Listing, MetadataError, Pin, Rendered, View,
 };
@@ -49,6 +51,8 @@ pub(super) struct Entry {
     pub(super) short: Range<u32>,
     pub(super) has_install_script: bool,
     pub(super) tarball_at: Span,
+    /// Whether the registry signed it.
+    pub(super) is_signed: bool,
     /// Why it is never listed and its tarball never fetched, whatever policy says.
     pub(super) defect: Option<Defect>,
 }
@@ -138,7 +142,45 @@ pub(super) enum EditKind {
     Base { has_scheme: bool, has_slash: bool },
 }
 
+/// What of a manifest is signed, and by what.
+#[derive(Deserialize)]
+struct SignedManifest {
+    dist: SignedDist,
+}
+
+#[derive(Deserialize)]
+struct SignedDist {
+    #[serde(default)]
+    integrity: Option<String>,
+    #[serde(default)]
+    signatures: Vec<Signature>,
+}
+
+impl SignedDist {
+    fn unreadable() -> Self {
+        Self {
+            integrity: None,
+            signatures: vec![Signature {
+                key_id: "unreadable".to_owned(),
+                signature: String::new(),
+            }],
+        }
+    }
+}
+
 impl Packument {
+    /// A version that was published before this one and is signed; the latest of them.
+    fn signed_before(&self, candidate: &VersionFacts) -> Option<Version> {
+        let published_at = candidate.published_at.known()?;
+        let signed = self.candidates.iter().zip(&self.entries);
+        signed
+            .filter(|(_, entry)| entry.is_signed)
+            .filter_map(|(facts, _)| Some((facts.published_at.known()?, facts)))
+            .filter(|(at, _)| *at < published_at)
+            .max_by_key(|(at, _)| **at)
+            .map(|(_, facts)| facts.subject().version.clone())
+    }
+
     fn subject(&self, index: usize) -> String {
         self.candidates.get(index).map_or_else(
             || self.package.purl(),
@@ -228,6 +270,33 @@ impl Document for Packument {
     fn declared(&self, index: usize) -> Option<Manifest> {
         let version = self.entries.get(index)?.value.of(&self.bytes);
         manifest::npm::declared(version)
+    }
+
+    fn signed(&self, index: usize) -> Option<Signed> {
+        let (entry, candidate) = (self.entries.get(index)?, self.candidates.get(index)?);
+        if !entry.is_signed {
+            return Some(Signed {
+                message: String::new(),
+                signatures: Vec::new(),
+                earlier: Some(self.signed_before(candidate)?),
+            });
+        }
+        let dist = match serde_json::from_slice(entry.value.of(&self.bytes)) {
+            Ok(SignedManifest { dist }) => dist,
+            // What cannot be read is a signature nobody made.
+            Err(_) => SignedDist::unreadable(),
+        };
+        let subject = candidate.subject();
+        Some(Signed {
+            message: format!(
+                "{}@{}:{}",
+                subject.name.as_published(),
+                subject.version,
+                dist.integrity.unwrap_or_default()
+            ),
+            signatures: dist.signatures,
+            earlier: None,
+        })
     }
 
     fn remarks(&self) -> &[String] {

@@ -69,19 +69,24 @@ fn registry_route(segments: &[&str], query: Option<&str>) -> Result<Route, Route
             view: View::plain(forms::DIST_TAGS),
         }),
         ["npm", "v1", "keys"] => Ok(Route::Forward {
-            request: DocumentRequest {
-                kind: "keys",
-                name: SmolStr::new_static("keys"),
-                path: "-/npm/v1/keys".to_owned(),
-                accept: negotiate::FULL,
-                is_optional: false,
-                is_kept: true,
-            },
+            request: keys(),
             package: None,
             version: None,
         }),
         ["npm", "v1", "attestations", spec @ ..] => attestations(spec),
         _ => Err(not_found("no such route")),
+    }
+}
+
+/// The keys the registry signs with.
+pub(super) fn keys() -> DocumentRequest {
+    DocumentRequest {
+        kind: "keys",
+        name: SmolStr::new_static("keys"),
+        path: "-/npm/v1/keys".to_owned(),
+        accept: negotiate::FULL,
+        is_optional: false,
+        is_kept: true,
     }
 }
 

@@ -238,6 +238,7 @@ impl<'a> Walk<'a> {
                 short: index_range(first, self.short.len()),
                 has_install_script: manifest.has_install_script(),
                 tarball_at: manifest.dist.tarball_at,
+                is_signed: manifest.dist.is_signed,
                 defect,
             });
         }

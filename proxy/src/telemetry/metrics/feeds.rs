@@ -49,6 +49,7 @@ pub(super) struct Feeds {
     refusals: Family<RefusalLabels, Counter>,
     exposures: Family<EcosystemLabel, Counter>,
     removals: Family<RemovalLabels, Counter>,
+    digest_changes: Family<EcosystemLabel, Counter>,
 }
 
 impl Feeds {
@@ -98,6 +99,11 @@ impl Feeds {
             "Files in use that upstream removed, alone or with their whole project",
             self.removals.clone(),
         );
+        registry.register(
+            "digest_changes",
+            "Files whose registry has other bytes for them than those first seen",
+            self.digest_changes.clone(),
+        );
     }
 }
 
@@ -145,5 +151,13 @@ impl Metrics {
             scope: scope.name(),
         };
         self.feeds.removals.get_or_create(&labels).inc_by(files);
+    }
+
+    /// A registry has other bytes for a file than those first seen.
+    pub fn digest_changed(&self, ecosystem: &str) {
+        let label = EcosystemLabel {
+            ecosystem: ecosystem.to_owned(),
+        };
+        self.feeds.digest_changes.get_or_create(&label).inc();
     }
 }
