@@ -132,7 +132,7 @@ fn wait_for_connections(cordon: &Cordon, count: usize) {
 }
 
 /// A packument of about that many bytes, in versions such as large projects have.
-pub(crate) fn packument(name: &str, main: &str, bytes: usize) -> String {
+fn packument(name: &str, main: &str, bytes: usize) -> String {
     let mut numbers = Numbers::new(25);
     let (mut versions, mut times) = (serde_json::Map::new(), serde_json::Map::new());
     let mut size = 0;

@@ -300,9 +300,14 @@ fn signature_keys(
     path: &cordon_policy::config::reader::Spanned<String>,
     context: Context<'_>,
 ) -> Option<Arc<[SigningKey]>> {
+    let found = context.base.join(&path.value);
+    let code = match context.surroundings.is_file(&found) {
+        true => "signature-keys-unreadable",
+        false => "file-missing",
+    };
     let read = context
         .surroundings
-        .secret_file(&context.base.join(&path.value))
+        .secret_file(&found)
         .and_then(|file| SigningKey::read_list(file.text.as_bytes()));
     let (why, help) = match read {
         Ok(keys) if !keys.is_empty() => return Some(keys.into()),
@@ -316,7 +321,7 @@ fn signature_keys(
         ),
     };
     context.file.error(
-        "signature-keys-unreadable",
+        code,
         &path.bytes,
         format!(
             "`signature_keys` = `{}` cannot be used: {why}",

@@ -345,6 +345,7 @@ impl Engine {
         let inspections = &package.inspections;
         inspections.note(&bytes.sha256, &decision.facts, permit.is_none());
         let Some(permit) = permit else {
+            self.forget_derived(wanted);
             return Ok(Outcome::Refused(decision));
         };
         package.note_allowed(id, permit.sha256(), decision.at);
@@ -366,6 +367,27 @@ impl Engine {
             source: Arc::clone(&wanted.source),
             last_use: Arc::new(LastUse::never()),
         }))
+    }
+
+    /// What derives from an archive is refused with it, from memory as well (M-38).
+    fn forget_derived(&self, wanted: &Wanted) {
+        let (package, id) = (&wanted.package, &wanted.facts.artifact);
+        let place = package.place_of(wanted.index);
+        let has_derived = [ArtifactKind::CoreMetadata, ArtifactKind::Provenance]
+            .into_iter()
+            .any(|kind| {
+                let derived = place.and_then(|it| package.document.locate_derived(it, kind));
+                derived.is_some()
+            });
+        if id.kind != ArtifactKind::Archive || !has_derived {
+            return;
+        }
+        for (key, _) in &self.hot {
+            let request = &key.0;
+            if request.package == package.name && request.file.as_ref() == Some(&id.file) {
+                self.hot.invalidate(&*key);
+            }
+        }
     }
 
     /// Keeps the bytes and their record. Answers them when they are open already: those cannot go

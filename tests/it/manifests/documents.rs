@@ -122,12 +122,48 @@ fn m_09_the_file_of_another_package_is_not_served_under_an_allowed_name() {
     assert_eq!(registry.log().gets(&file), 0);
 }
 
+/// A packument of about that many bytes in versions such as large projects have: each requires nearly
+/// what the one before did.
+fn packument(name: &str, main: &str, bytes: usize) -> String {
+    let (mut versions, mut times) = (serde_json::Map::new(), serde_json::Map::new());
+    let mut dependencies: serde_json::Map<String, Value> = (0..200)
+        .map(|number| (format!("dependency-{number}"), "^1.0.0".into()))
+        .collect();
+    let (mut size, mut number) = (0, 0);
+    while size < bytes {
+        let version = format!("1.{}.{}", number / 100, number % 100);
+        let changed = format!("dependency-{}", number % 200);
+        dependencies.insert(changed, format!("^1.{number}.0").into());
+        let manifest = json!({
+            "name": name,
+            "version": version,
+            "description": format!("Version {version} of a large package"),
+            "dependencies": dependencies,
+            "dist": {
+                "tarball": format!("{main}npm/{name}/-/{name}-{version}.tgz"),
+                "shasum": HEXLOWER.encode(&Sha256::digest(&version)[..20]),
+            },
+        });
+        size += manifest.to_string().len();
+        versions.insert(version.clone(), manifest);
+        times.insert(version, "2020-01-01T00:00:00.000Z".into());
+        number += 1;
+    }
+    json!({
+        "name": name,
+        "dist-tags": { "latest": "1.0.0" },
+        "versions": versions,
+        "time": times,
+    })
+    .to_string()
+}
+
 #[test]
 fn m_22_eight_clients_on_a_packument_of_50_megabytes_are_served_within_256_mebibytes() {
     let _alone = crate::alone();
     let registry = FakeRegistry::start();
     let main = registry.upstream(Protocol::Npm).replace("npm/", "");
-    let document = crate::herd::packument("huge", &main, 50_000_000);
+    let document = packument("huge", &main, 50_000_000);
     let bytes = document.len();
     registry.put("/npm/huge", "application/json", document);
     let (peak, took) = crate::herd::packument_herd(&registry, bytes, &["gzip"], 8);
@@ -171,7 +207,7 @@ fn m_28_markup_in_what_a_package_says_of_itself_stays_text() {
         .field("deprecated", hostile)
         .field("repository", "javascript:alert(3)");
     registry.publish(release);
-    let policy = "[rules.integrity]\n[rules.license]\nallow = [\"MIT\"]\n";
+    let policy = "[rules.integrity]\n[rules.license]\necosystem = \"npm\"\nallow = [\"MIT\"]\n";
     let cordon = Cordon::with_policy(&registry, policy);
     let url = file_url((&registry, &cordon), Protocol::Npm, NAME, BAD);
     let refused = http::get(&url).expect(403);
@@ -431,7 +467,8 @@ fn m_58_a_dependency_from_another_registry_is_on_record_and_for_the_policy() {
     let registry = FakeRegistry::start();
     registry.publish(Release::cargo(NAME, GOOD));
     registry.publish(bad);
-    let policy = "[rules.integrity]\n[rules.exotic-dependency]\neffect = \"quarantine\"\n";
+    let policy = "[rules.integrity]\n[rules.exotic-dependency]\necosystem = \"cargo\"\n\
+                  any = true\n";
     let cordon = Cordon::with_policy(&registry, policy);
     let url = file_url((&registry, &cordon), Protocol::Cargo, NAME, BAD);
     let _ = http::get(&url).expect(403);
@@ -456,7 +493,8 @@ fn m_25_dependencies_out_of_reach_are_on_record_and_for_the_policy() {
         let registry = FakeRegistry::start();
         registry.publish(Release::npm(NAME, GOOD));
         registry.publish(Release::npm(NAME, BAD).depends_on("away", written));
-        let policy = "[rules.integrity]\n[rules.exotic-dependency]\nany = true\n";
+        let policy =
+            "[rules.integrity]\n[rules.exotic-dependency]\necosystem = \"npm\"\nany = true\n";
         let cordon = Cordon::with_policy(&registry, policy);
         let url = file_url((&registry, &cordon), Protocol::Npm, NAME, BAD);
         let reply = http::get(&url);

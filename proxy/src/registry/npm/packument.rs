@@ -148,7 +148,7 @@ struct SignedManifest {
     dist: SignedDist,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct SignedDist {
     #[serde(default)]
     integrity: Option<String>,
@@ -159,7 +159,7 @@ struct SignedDist {
 impl SignedDist {
     fn unreadable() -> Self {
         Self {
-            integrity: None,
+            integrity: Some("unreadable".to_owned()),
             signatures: vec![Signature {
                 key_id: "unreadable".to_owned(),
                 signature: String::new(),
@@ -274,25 +274,29 @@ impl Document for Packument {
 
     fn signed(&self, index: usize) -> Option<Signed> {
         let (entry, candidate) = (self.entries.get(index)?, self.candidates.get(index)?);
-        if !entry.is_signed {
+        let dist = match entry.is_signed {
+            false => SignedDist::default(),
+            true => match serde_json::from_slice(entry.value.of(&self.bytes)) {
+                Ok(SignedManifest { dist }) => dist,
+                // What cannot be read is a signature nobody made.
+                Err(_) => SignedDist::unreadable(),
+            },
+        };
+        let integrity = dist.integrity.unwrap_or_default();
+        // Without the digest that was signed there is nothing a signature could be of.
+        if dist.signatures.is_empty() || integrity.is_empty() {
             return Some(Signed {
                 message: String::new(),
                 signatures: Vec::new(),
                 earlier: Some(self.signed_before(candidate)?),
             });
         }
-        let dist = match serde_json::from_slice(entry.value.of(&self.bytes)) {
-            Ok(SignedManifest { dist }) => dist,
-            // What cannot be read is a signature nobody made.
-            Err(_) => SignedDist::unreadable(),
-        };
         let subject = candidate.subject();
         Some(Signed {
             message: format!(
-                "{}@{}:{}",
+                "{}@{}:{integrity}",
                 subject.name.as_published(),
-                subject.version,
-                dist.integrity.unwrap_or_default()
+                subject.version
             ),
             signatures: dist.signatures,
             earlier: None,
