@@ -277,9 +277,16 @@ pub(super) fn compress(body: &Bytes) -> Option<Bytes> {
     }
     let level = libdeflater::CompressionLvl::new(GZIP_LEVEL).ok()?;
     let mut compressor = libdeflater::Compressor::new(level);
-    let mut packed = vec![0; compressor.gzip_compress_bound(body.len())];
-    let size = compressor.gzip_compress(body, &mut packed).ok()?;
-    (size < body.len()).then(|| Bytes::copy_from_slice(&packed[..size]))
+    // Large documents shrink to a tenth; room for one that does not is only taken when it is needed.
+    const LARGE: usize = 1 << 20;
+    let small = (body.len() > LARGE).then_some(body.len() / 4);
+    for room in small.into_iter().chain([body.len()]) {
+        let mut packed = vec![0; room];
+        if let Ok(size) = compressor.gzip_compress(body, &mut packed) {
+            return Some(Bytes::copy_from_slice(&packed[..size]));
+        }
+    }
+    None
 }
 
 fn notice(package: &Package, judgement: &Judgement) -> Option<String> {

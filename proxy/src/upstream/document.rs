@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use http::header::{
     AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
@@ -116,7 +115,7 @@ impl Upstream {
         let validators = validators_of(headers);
         let limit_bytes = self.limits.document_bytes;
         let large_from_bytes = self.limits.large_document_bytes;
-        let mut body = BytesMut::new();
+        let mut body = Vec::new();
         loop {
             let next = async { response.chunk().await.map_err(|e| self.network(&e)) };
             let Some(chunk) = patience.spend(next).await? else {
@@ -129,13 +128,14 @@ impl Upstream {
                     bytes: limit_bytes,
                 });
             }
+            make_room(&mut body, chunk.len());
             body.extend_from_slice(&chunk);
             if body.len() as u64 > large_from_bytes {
                 place.large.take().await;
             }
         }
         let received = Received {
-            bytes: body.freeze(),
+            bytes: body.into(),
             is_gzip,
             content_type,
             url,
@@ -147,6 +147,20 @@ impl Upstream {
         };
         Ok((received, validators))
     }
+}
+
+/// Room for so many more bytes. What is large grows by an eighth: a vector would double, and half of
+/// that would lie idle for as long as the document is held (M-22).
+fn make_room(body: &mut Vec<u8>, bytes: usize) {
+    const LARGE: usize = 1 << 20;
+    if body.capacity() - body.len() >= bytes {
+        return;
+    }
+    let step = match body.len() < LARGE {
+        true => body.len(),
+        false => body.len() / 8,
+    };
+    body.reserve_exact(bytes.max(step));
 }
 
 /// The time upstream has for a document as a whole. Only upstream spends it.
