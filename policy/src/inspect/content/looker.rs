@@ -172,7 +172,11 @@ impl Looker {
             return;
         };
         self.source_left = left;
-        let by_grammar = is_whole && text.len() <= TREE_BYTES && text.len() <= self.trees_left;
+        // Tests count only if something at install runs them, and can be most of a package.
+        let by_grammar = is_whole
+            && !place.is_in_tests
+            && text.len() <= TREE_BYTES
+            && text.len() <= self.trees_left;
         let tree = match by_grammar {
             true => {
                 self.trees_left -= text.len();
