@@ -176,18 +176,16 @@ fn identities() -> Vec<Case> {
 }
 
 fn crates() -> Vec<Case> {
-    let of_code = |id, what, code, files: &[(&str, &str)]| {
+    let of = |id, what, files: &[(&str, &str)]| {
         let add = |tar: Tar, (path, text): &(&str, &str)| tar.file(path, text.as_bytes());
         let tar = files.iter().fold(Tar::new(), add);
-        Case::fault(id, what, code, CRATE, tar.gz()).whole()
+        Case::fault(id, what, F::Manifest, CRATE, tar.gz()).whole()
     };
-    let of = |id, what, files| of_code(id, what, F::Manifest, files);
     let lib = ("a-1.0.0/src/lib.rs", "//! a\n");
     vec![
-        of_code(
+        of(
             "A-70",
             "Cargo.toml and cargo.toml",
-            F::Collision,
             &[
                 ("a-1.0.0/Cargo.toml", CARGO_TOML),
                 ("a-1.0.0/cargo.toml", CARGO_TOML),

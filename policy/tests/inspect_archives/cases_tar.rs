@@ -261,6 +261,38 @@ fn differential() -> Vec<Case> {
                 .long(b'L', b"a-1.0.0/l/")
                 .block(Block::new(b"a-1.0.0/l", 0, 0)),
         ),
+        of(
+            "A-55",
+            "a long name under a magic some readers do not know",
+            F::Tar,
+            crate_()
+                .block(Block::new(b"././@LongLink", 12, b'L').with(257, b"ustar000"))
+                .body(b"a-1.0.0/long")
+                .file("a-1.0.0/x", b"x"),
+        ),
+        of(
+            "A-55",
+            "PAX records under a magic some readers do not know",
+            F::Tar,
+            crate_()
+                .block(Block::new(b"PaxHeader", 20, b'x').with(257, &[0; 8]))
+                .body(&record("path", b"a-1.0.0/yyy"))
+                .file("a-1.0.0/x", b"x"),
+        ),
+        of(
+            "A-52",
+            "a long name with more than one NUL",
+            F::Name,
+            crate_()
+                .long(b'L', b"a-1.0.0/long\0")
+                .file("a-1.0.0/x", b"x"),
+        ),
+        of(
+            "A-65",
+            "a folder by its slash alone under the magic of POSIX",
+            F::Name,
+            crate_().block(Block::new(b"a-1.0.0/l/", 0, 0)),
+        ),
         of("A-79", "a tar of nothing but its end", F::Tar, Tar::new()),
     ]
 }

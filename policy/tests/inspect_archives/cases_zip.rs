@@ -368,6 +368,18 @@ fn headers() -> Vec<Case> {
             plus(entry().both(|it| it.method = 99)),
         ),
         wheel(
+            "A-32",
+            "the directory wants a later version than readers have",
+            F::Method,
+            lying(|it| it.central.version = 63),
+        ),
+        wheel(
+            "A-32",
+            "a local header wants a later version than readers have",
+            F::Method,
+            lying(|it| it.local.version = 0x0300 | 47),
+        ),
+        wheel(
             "A-36",
             "4 GiB are said, 10 bytes are there",
             F::ZipMismatch,

@@ -5,6 +5,7 @@ use flate2::{Compress, Compression, Crc, FlushCompress};
 /// What a header says about an entry.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Header {
+    pub(crate) version: u16,
     pub(crate) name: Vec<u8>,
     pub(crate) flags: u16,
     pub(crate) method: u16,
@@ -74,6 +75,7 @@ impl Entry {
 
     fn packed(name: &str, content: &[u8], method: u16, data: Vec<u8>) -> Self {
         let header = Header {
+            version: 20,
             name: name.into(),
             flags: if name.is_ascii() { 0 } else { 1 << 11 },
             method,
@@ -129,7 +131,7 @@ pub(crate) fn extra(id: u16, field: &[u8]) -> Vec<u8> {
 
 impl Header {
     fn write(&self, out: &mut Vec<u8>) {
-        for number in [20, self.flags, self.method, 0, 0x21] {
+        for number in [self.version, self.flags, self.method, 0, 0x21] {
             out.extend(u16::to_le_bytes(number));
         }
         for number in [self.crc, self.packed, self.size] {

@@ -181,8 +181,9 @@ impl Tar<'_, '_> {
         }
         match header.kind {
             b'5' => self.folder(&name, header.size, header.mode),
-            // Before there was a type for them, folders were files with a slash at the end.
-            0 if is_slashed => self.folder(&name, header.size, header.mode),
+            // Before there was a type for them, folders were files with a slash at the end. Under the
+            // magic of POSIX, which has a type for them, the tar crate makes a file of it.
+            0 if is_slashed && !header.is_posix => self.folder(&name, header.size, header.mode),
             0 | b'0' => self.file(&name, header.size, header.mode),
             b'1' | b'2' => self.link(header.kind, &name, &link, header.size),
             kind => {
@@ -287,11 +288,11 @@ fn records(body: &[u8], place: &str) -> Result<Records, Stop> {
     Records::parse(body).map_err(|(code, detail)| Stop::at(code, place, &detail))
 }
 
-/// A long name: up to its NUL, which must be the last byte.
+/// A long name: up to its NUL, which must be the last byte. Of more the tar crate takes off one.
 fn long(body: &[u8]) -> Result<Vec<u8>, Stop> {
     let end = body.iter().position(|byte| *byte == 0);
     let (text, rest) = body.split_at(end.unwrap_or(body.len()));
-    match rest.iter().all(|byte| *byte == 0) {
+    match rest.len() <= 1 {
         true => Ok(text.to_vec()),
         false => Err(Stop::whole(
             FaultCode::Name,

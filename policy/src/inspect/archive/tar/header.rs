@@ -14,6 +14,8 @@ pub(super) struct Header {
     pub(super) mode: u32,
     /// The type flag.
     pub(super) kind: u8,
+    /// Whether its magic is that of POSIX.
+    pub(super) is_posix: bool,
 }
 
 /// What a magic says about the rest.
@@ -40,6 +42,11 @@ impl Header {
             }
             _ => return Err("the magic is unknown".to_owned()),
         };
+        if flavor == Flavor::Old && matches!(kind, b'x' | b'g' | b'L' | b'K') {
+            // The tar crate takes it for a file.
+            let detail = "a long name or PAX header has a magic that some readers do not know";
+            return Err(detail.to_owned());
+        }
         for (start, count, what) in [
             (108, 8, "user id"),
             (116, 8, "group id"),
@@ -64,6 +71,7 @@ impl Header {
             size: size(field(block, 124, 12))?,
             mode: u32::try_from(mode).unwrap_or_default(),
             kind,
+            is_posix: flavor == Flavor::Posix,
         })
     }
 }

@@ -20,6 +20,8 @@ const DIRECTORY_BYTES: u64 = 64 << 20;
 /// One entry as the directory tells it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry<'a> {
+    /// The version of the format it says it needs, in tenths.
+    pub(super) version_needed: u8,
     pub(super) name: &'a [u8],
     pub(super) flags: u16,
     pub(super) method: u16,
@@ -119,6 +121,7 @@ fn entry(bytes: &[u8]) -> Result<(Entry<'_>, &[u8]), Stop> {
     }
     let entry = Entry {
         name,
+        version_needed: local::version_needed(bytes, 6),
         flags,
         method: u16_at(bytes, 10),
         crc: u32_at(bytes, 16),

@@ -170,6 +170,10 @@ impl Zip<'_, '_, '_> {
             let detail = format!("it is compressed by method {}", entry.method);
             self.walk.fault(FaultCode::Method, &place, &detail);
         }
+        if entry.version_needed > local::LATEST_VERSION {
+            let detail = local::too_late(entry.version_needed);
+            self.walk.fault(FaultCode::Method, &place, &detail);
+        }
         if entry.flags & local::DEFERRED != 0 && entry.method == STORED {
             let detail = "a data descriptor after data that do not tell their end";
             self.walk.fault(FaultCode::ZipDd, &place, detail);

@@ -17,12 +17,17 @@ pub(super) const DEFERRED: u16 = 1 << 3;
 /// Names are UTF-8.
 pub(super) const UTF8: u16 = 1 << 11;
 
+/// The latest version of the format that is wanted of no reader that lacks it, in tenths. Deflated
+/// entries need 2.0, those with ZIP64 4.5.
+pub(super) const LATEST_VERSION: u8 = 46;
+
 /// What is wrong, in words.
 pub(super) type Problem = (FaultCode, String);
 
 /// A local header, as it stands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Header {
+    version_needed: u8,
     pub(super) flags: u16,
     pub(crate) method: u16,
     crc: u32,
@@ -35,6 +40,7 @@ pub(crate) struct Header {
 impl Header {
     pub(crate) fn parse(bytes: &[u8; FIXED_BYTES]) -> Option<Self> {
         bytes.starts_with(&SIGNATURE).then(|| Self {
+            version_needed: version_needed(bytes, 4),
             flags: u16_at(bytes, 6),
             method: u16_at(bytes, 8),
             crc: u32_at(bytes, 14),
@@ -71,6 +77,9 @@ impl Header {
             let detail = "directory and local header differ in how the name is encoded";
             return Err((FaultCode::Name, detail.to_owned()));
         }
+        if self.version_needed > LATEST_VERSION {
+            return Err((FaultCode::Method, too_late(self.version_needed)));
+        }
         differ("flags", self.flags.into(), entry.flags.into())?;
         differ("method", self.method.into(), entry.method.into())?;
         let plain = |(code, detail): (FaultCode, &str)| (code, detail.to_owned());
@@ -96,6 +105,18 @@ impl Header {
         }
         Ok(())
     }
+}
+
+/// The version of the format an entry says it needs, in tenths. Its other byte is a system's.
+pub(super) fn version_needed(bytes: &[u8], at: usize) -> u8 {
+    let [version, _] = u16_at(bytes, at).to_le_bytes();
+    version
+}
+
+/// What is wrong with an entry that wants more than readers have.
+pub(super) fn too_late(version: u8) -> String {
+    let (whole, tenths) = (version / 10, version % 10);
+    format!("it says it needs version {whole}.{tenths} of the format, which some readers refuse")
 }
 
 fn differ(what: &str, local: u64, central: u64) -> Result<(), Problem> {
