@@ -166,6 +166,8 @@ fn keys_in_a_file_count_and_those_the_registry_lists_do_not() {
     let refused = Builder::without_upstreams()
         .upstreams([upstream])
         .try_start();
-    let said = refused.err().expect("no keys are no configuration");
+    let Err(said) = refused else {
+        panic!("no keys are no configuration");
+    };
     assert!(said.contains("signature-keys-unreadable"), "{said}");
 }

@@ -58,7 +58,7 @@ fn has_test(path: &str, function: &str) -> bool {
     let attribute = above.find(|line| !line.starts_with("//") && !line.starts_with("#[ignore"));
     let is_marker = |line: &&str| line.starts_with("#[test]") || line.starts_with("#[tokio::test");
     // Properties stand in a macro of their own.
-    attribute.is_some_and(|line| is_marker(&line))
+    attribute.is_some_and(is_marker)
 }
 
 #[test]
