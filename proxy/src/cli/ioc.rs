@@ -315,8 +315,11 @@ impl Scanning<'_> {
         };
         match self.workers.inspect(job).await {
             Ok(sheet) => {
-                let found = sheet.indicators.map(|it| it.hits).unwrap_or_default();
-                found.into_iter().for_each(|hit| facts.push(hit));
+                let found = sheet.indicators.map(|it| *it).unwrap_or_default();
+                found.hits.into_iter().for_each(|hit| facts.push(hit));
+                if let (Some(why), true) = (found.failed, facts.hits.is_empty()) {
+                    return Outcome::Failed(why.into());
+                }
                 // What could not be read to its end was not searched to its end.
                 match sheet.faults.first().first() {
                     Some(fault) if facts.hits.is_empty() => {

@@ -276,6 +276,10 @@ pub(super) fn indicator_facts(
     let Some(found) = sheet.indicators.as_ref().filter(|it| it.set == *set.id()) else {
         return unavailable("what is in its files was not told");
     };
+    // What was not searched is not known to be free of them.
+    if let Some(why) = &found.failed {
+        return unavailable(why);
+    }
     let mut found = IndicatorFacts::clone(found);
     if let Ok(sha256) = sha256.as_bytes().try_into() {
         set.search_archive(sha256, &mut found);

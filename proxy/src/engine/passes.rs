@@ -96,7 +96,11 @@ impl Passes {
             },
             // What of the pass under way is done was judged by what is no longer in force.
             Some(under_way) => Pass {
-                cause,
+                // That stored archives are to be searched again must not get lost.
+                cause: match under_way.cause {
+                    Cause::IndicatorChange => Cause::IndicatorChange,
+                    _ => cause,
+                },
                 scope: under_way.scope.and(scope),
                 after: None,
                 target,
@@ -155,11 +159,7 @@ impl Engine {
             (Some(pending), _) if pending.target == target => Some(pending),
             (None, Some(done)) if *done == target => None,
             (_, done) => {
-                let has_same_rules = done.as_ref().is_some_and(|(rules, _)| *rules == target.0);
-                let cause = match has_same_rules {
-                    true => Cause::AdvisoryRefresh,
-                    false => Cause::PolicyReload,
-                };
+                let cause = cause_of(done.as_ref(), &target);
                 Some(Pass {
                     cause,
                     scope: Scope::Everything,
@@ -224,6 +224,20 @@ impl Engine {
         if let Err(error) = notes.put_note(NOTE, &text) {
             self.metrics.store_failed(&error);
         }
+    }
+}
+
+/// Why what is recorded is judged again after a start.
+fn cause_of(done: Option<&(String, String)>, target: &(String, String)) -> Cause {
+    let indicators = |data: &str| data.rsplit_once('+').map(|(_, it)| it.to_owned());
+    match done {
+        Some((rules, data)) if *rules == target.0 => {
+            match indicators(data) == indicators(&target.1) {
+                true => Cause::AdvisoryRefresh,
+                false => Cause::IndicatorChange,
+            }
+        }
+        _ => Cause::PolicyReload,
     }
 }
 

@@ -65,7 +65,9 @@ impl Engine {
     ) -> Result<Reevaluated, StorageError> {
         let evidence = &self.stores.evidence;
         // Before the turn: whoever asks for the package need not wait for this.
-        self.search_again(package).await?;
+        if matches!(cause, Cause::IndicatorChange | Cause::PolicyReload) {
+            self.search_again(package).await?;
+        }
         // Nobody else concludes anything about it meanwhile.
         let _turn = self.turns.of(package).await;
         let standing = evidence.standing(package).await?;

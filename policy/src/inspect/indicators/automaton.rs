@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 /// Places of one text that are kept in one file. Where there are more, its places are not known.
 pub(super) const PLACES: usize = 64;
+
+/// Texts up to which the fastest form is used, which takes a few megabytes for these.
+const FAST_TEXTS: usize = 1_000;
 
 /// How a text is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,9 +96,14 @@ impl Half<'_> {
         if self.texts.is_empty() {
             return Ok(None);
         }
-        let matcher = AhoCorasick::builder()
+        let mut builder = AhoCorasick::builder();
+        builder
             .match_kind(MatchKind::Standard)
-            .ascii_case_insensitive(ignores_case)
+            .ascii_case_insensitive(ignores_case);
+        if self.texts.len() <= FAST_TEXTS {
+            builder.kind(Some(AhoCorasickKind::DFA));
+        }
+        let matcher = builder
             .build(&self.texts)
             .map_err(|error| error.to_string())?;
         Ok(Some(Searching {

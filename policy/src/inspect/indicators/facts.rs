@@ -62,6 +62,9 @@ pub struct IndicatorFacts {
     pub hit_count: u64,
     /// Files of which only the beginning was searched.
     pub cut_files: u64,
+    /// Why a file could not be searched; then what is not among the hits is not known to be absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<SmolStr>,
 }
 
 impl IndicatorFacts {

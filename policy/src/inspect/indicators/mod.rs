@@ -23,6 +23,13 @@ mod source;
 mod starter_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(not(feature = "yara"))]
+#[path = "without_yara.rs"]
+mod yara;
+#[cfg(feature = "yara")]
+mod yara;
+#[cfg(all(test, feature = "yara"))]
+mod yara_tests;
 
 pub use facts::{Grade, IndicatorFacts, IndicatorHit};
 pub use search::SearchedFile;

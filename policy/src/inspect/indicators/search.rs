@@ -100,12 +100,8 @@ impl IndicatorSet {
     }
 
     fn hit(&self, rule: &Rule, file: &SearchedFile<'_>, at: usize) -> IndicatorHit {
-        let before = file.bytes.get(..at).unwrap_or_default();
-        let newlines = memchr::memchr_iter(b'\n', before).count();
-        let line = u32::try_from(newlines)
-            .unwrap_or(u32::MAX)
-            .saturating_add(1);
-        self.told(rule, file.path, line, excerpt(file.bytes, at))
+        let (line, excerpt) = place(file.bytes, at);
+        self.told(rule, file.path, line, excerpt)
     }
 
     fn listed(&self, listed: &Listed, path: &str, line: u32, excerpt: SmolStr) -> IndicatorHit {
@@ -133,8 +129,16 @@ fn below(host: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(host), |it| it.split_once('.').map(|(_, rest)| rest))
 }
 
+/// The line of a place and what stands there.
+pub(super) fn place(bytes: &[u8], at: usize) -> (u32, SmolStr) {
+    let before = bytes.get(..at).unwrap_or_default();
+    let newlines = memchr::memchr_iter(b'\n', before).count();
+    let line = u32::try_from(newlines).unwrap_or(u32::MAX);
+    (line.saturating_add(1), excerpt(bytes, at))
+}
+
 /// What stands at a place: its line, of a long one what is near.
-pub(super) fn excerpt(bytes: &[u8], at: usize) -> SmolStr {
+fn excerpt(bytes: &[u8], at: usize) -> SmolStr {
     let before = bytes
         .get(at.saturating_sub(LINE_BYTES)..at)
         .unwrap_or_default();

@@ -4,8 +4,10 @@ use super::facts::IndicatorFacts;
 use super::limits::SEARCHED_BYTES;
 use super::search::SearchedFile;
 use super::set::IndicatorSet;
+use super::yara::Scanner;
 use crate::inspect::archive::{Looked, Member, Sink};
 use crate::inspect::content::ContentFacts;
+use crate::inspect::fault::printable;
 use crate::model::{ArtifactId, Ecosystem};
 
 /// Searches an archive while it is read.
@@ -16,6 +18,7 @@ pub(in crate::inspect) struct Searcher<'s> {
     /// Whether everything is in one folder.
     has_root: bool,
     facts: IndicatorFacts,
+    yara: Option<Scanner<'s>>,
 }
 
 impl<'s> Searcher<'s> {
@@ -26,6 +29,7 @@ impl<'s> Searcher<'s> {
             ecosystem: artifact.subject.name.ecosystem().clone(),
             has_root: !artifact.file.as_str().ends_with(".whl"),
             facts: IndicatorFacts::of(set.id()),
+            yara: set.yara_scanner(),
         }
     }
 
@@ -38,18 +42,27 @@ impl<'s> Searcher<'s> {
     }
 }
 
+impl Searcher<'_> {
+    /// A file's path inside the archive's one folder.
+    fn path<'p>(&self, member: &Member<'p>) -> &'p str {
+        match (self.has_root, member.path.split_once('/')) {
+            (true, Some((_, inside))) => inside,
+            _ => member.path,
+        }
+    }
+}
+
 impl Sink for Searcher<'_> {
     fn wants(&mut self, member: &Member<'_>) -> u64 {
-        member.size_bytes.min(SEARCHED_BYTES)
+        match self.set.is_about(&self.ecosystem, self.path(member)) {
+            true => member.size_bytes.min(SEARCHED_BYTES),
+            false => 0,
+        }
     }
 
     fn file(&mut self, looked: Looked<'_>) {
-        let path = looked.member.path;
-        let path = match (self.has_root, path.split_once('/')) {
-            (true, Some((_, inside))) => inside,
-            _ => path,
-        };
-        if !looked.is_whole() {
+        let path = self.path(looked.member);
+        if looked.member.size_bytes > SEARCHED_BYTES && !looked.bytes.is_empty() {
             self.facts.cut_files += 1;
         }
         let file = SearchedFile {
@@ -59,5 +72,22 @@ impl Sink for Searcher<'_> {
             bytes: looked.bytes,
         };
         self.set.search(&file, &mut self.facts);
+        let Some(yara) = &mut self.yara else {
+            return;
+        };
+        match yara.search(file.bytes) {
+            Ok(met) => {
+                let hits = met
+                    .iter()
+                    .filter_map(|it| self.set.yara_hit(it, path, file.bytes));
+                hits.for_each(|hit| self.facts.push(hit));
+            }
+            Err(why) => {
+                let why = format!("{path}: {why}");
+                self.facts
+                    .failed
+                    .get_or_insert_with(|| printable(&why, 200).into());
+            }
+        }
     }
 }

@@ -4,19 +4,25 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use data_encoding::HEXLOWER;
+use globset::GlobSet;
 use sha2::{Digest as _, Sha256};
 use smol_str::SmolStr;
 
 use super::automaton::{Automaton, TextNumber, Texts, Way};
-use super::facts::Grade;
+use super::facts::{Grade, IndicatorHit};
+use super::glob;
 use super::limits::{ENTRIES, LIST_BYTES, PATTERNS, RULES, SOURCE_BYTES};
 use super::list;
 use super::pack;
 use super::rule::{Kind, Rule};
+use super::search::place;
 use super::source::{IndicatorFile, IndicatorSource, STARTER, STARTER_NAME, TEST_MARKER};
+use super::yara::{Met, Scanner, Yara};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::source::SourceFile;
 use crate::finding::ConfigSpan;
+use crate::inspect::fault::printable;
+use crate::model::Ecosystem;
 
 pub(super) type RuleNumber = u32;
 
@@ -51,6 +57,14 @@ pub struct IndicatorSet {
     pub(super) unanchored: Vec<RuleNumber>,
     pub(super) hashes: HashMap<[u8; 32], Listed>,
     pub(super) domains: HashMap<SmolStr, Listed>,
+    yara: Option<YaraRules>,
+}
+
+/// YARA rules, and where their files are among the packs.
+#[derive(Debug)]
+struct YaraRules {
+    rules: Yara,
+    packs: Vec<usize>,
 }
 
 impl IndicatorSet {
@@ -135,14 +149,55 @@ impl IndicatorSet {
         !self.domains.is_empty()
     }
 
+    /// Something to run its YARA rules with, if it has some.
+    pub(super) fn yara_scanner(&self) -> Option<Scanner<'_>> {
+        self.yara.as_ref().map(|it| it.rules.scanner())
+    }
+
+    /// What is told of a YARA rule that a file meets.
+    pub(super) fn yara_hit(&self, met: &Met, path: &str, bytes: &[u8]) -> Option<IndicatorHit> {
+        let packs = &self.yara.as_ref()?.packs;
+        let pack = self.packs.get(*packs.get(met.file)?)?;
+        let (line, excerpt) = met
+            .at
+            .map_or((0, SmolStr::default()), |at| place(bytes, at));
+        Some(IndicatorHit {
+            pack: pack.id.clone(),
+            version: pack.version.clone(),
+            rule: met.rule.clone(),
+            title: met.title.clone(),
+            grade: met.grade,
+            file: printable(path, 200).into(),
+            line,
+            excerpt,
+        })
+    }
+
+    /// Whether anything is looked for in such a file besides its digest.
+    pub(super) fn is_about(&self, ecosystem: &Ecosystem, path: &str) -> bool {
+        // With many rules it takes as long to find out as to search.
+        self.yara.is_some()
+            || self.rules.len() > MATCHED_RULES
+            || self.rules.iter().any(|rule| rule.is_about(ecosystem, path))
+    }
+
     pub(super) fn wanted_by(&self, text: TextNumber) -> impl Iterator<Item = RuleNumber> {
         let wants = self.wants.get(text as usize).map(Vec::as_slice);
         wants.unwrap_or_default().iter().copied()
     }
 }
 
+/// Rules up to which it is looked whether any is about a file.
+const MATCHED_RULES: usize = 256;
+
 /// The pack of the test marker.
 const TEST_PACK: &str = "cordon";
+
+/// What stands for the version of a file that has none.
+fn version_of(text: &str) -> SmolStr {
+    let digest = HEXLOWER.encode(&Sha256::digest(text));
+    digest.get(..12).unwrap_or_default().into()
+}
 
 /// A set half made.
 #[derive(Default)]
@@ -156,6 +211,7 @@ struct Building {
     entries: usize,
     hashes: HashMap<[u8; 32], Listed>,
     domains: HashMap<SmolStr, Listed>,
+    yara: Option<YaraRules>,
 }
 
 impl Building {
@@ -174,7 +230,7 @@ impl Building {
         });
     }
 
-    /// The rule every set has.
+    /// The rule every set has. It is about few files, so that others need not be searched for it.
     fn marker(&mut self) {
         let text = self.texts.add(TEST_MARKER, Way::Exact);
         let rule = self.list(
@@ -183,6 +239,10 @@ impl Building {
             "test-marker",
             "the harmless text that tests the search",
         );
+        let files = glob::files(["NOTES", "*.txt", "*.md"]);
+        if let (Ok(files), Some(rule)) = (files, self.rules.last_mut()) {
+            rule.files = Some(files);
+        }
         self.listed.push((text, rule));
     }
 
@@ -240,9 +300,12 @@ impl Building {
     fn list_of_file(&mut self, kind: &'static str, file: &IndicatorFile) -> RuleNumber {
         let name = file.name.replace('\\', "/");
         let name = name.rsplit('/').next().unwrap_or_default();
-        let digest = HEXLOWER.encode(&Sha256::digest(&file.text));
-        let version = digest.get(..12).unwrap_or_default().to_owned();
-        self.list(kind, &version, name, &format!("listed in {name}"))
+        self.list(
+            kind,
+            &version_of(&file.text),
+            name,
+            &format!("listed in {name}"),
+        )
     }
 
     /// Reads the entries of a list.
@@ -274,6 +337,10 @@ impl Building {
 
     fn hashes(&mut self, file: &IndicatorFile) {
         let rule = self.list_of_file("hashes", file);
+        // A digest is known of every file without searching it.
+        if let Some(rule) = self.rules.last_mut() {
+            rule.files = Some(GlobSet::empty());
+        }
         for digest in self.read_list(file, list::hashes) {
             self.hashes.insert(digest, Listed { rule });
         }
@@ -297,14 +364,30 @@ impl Building {
     }
 
     fn yara(&mut self, files: &[IndicatorFile]) {
-        for file in files {
-            self.refuse(
-                &file.name,
-                "indicator-yara",
-                "this program was built without YARA".to_owned(),
-                "use the distributed program or image, or build with `--features yara`",
-            );
+        if files.is_empty() {
+            return;
         }
+        let sources: Vec<SourceFile<'_>> = files
+            .iter()
+            .map(|file| SourceFile::new(&file.name, &file.text))
+            .collect();
+        let rules = Yara::compile(files, &sources);
+        for source in sources {
+            self.problems.extend(source.into_diagnostics());
+        }
+        let Some(rules) = rules else {
+            return;
+        };
+        let mut packs = Vec::with_capacity(files.len());
+        for (number, file) in files.iter().enumerate() {
+            packs.push(self.packs.len());
+            self.packs.push(PackSummary {
+                id: "yara".into(),
+                version: version_of(&file.text),
+                count: rules.count(number),
+            });
+        }
+        self.yara = Some(YaraRules { rules, packs });
     }
 
     fn finish(mut self, source: IndicatorSource) -> Result<IndicatorSet, Vec<Diagnostic>> {
@@ -357,6 +440,7 @@ impl Building {
             unanchored,
             hashes: self.hashes,
             domains: self.domains,
+            yara: self.yara,
         })
     }
 }

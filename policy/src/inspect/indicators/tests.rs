@@ -180,7 +180,7 @@ fn listed_digests_hosts_and_texts_are_found() {
 #[test]
 fn the_test_marker_is_in_every_set_and_an_empty_set_finds_nothing_else() {
     let set = IndicatorSet::build(IndicatorSource::none()).unwrap();
-    let facts = search(&set, "x", TEST_MARKER.as_bytes());
+    let facts = search(&set, "NOTES", TEST_MARKER.as_bytes());
     assert_eq!(facts.hits[0].name(), "cordon/test-marker");
     assert!(search(&set, "x", b"anything").hits.is_empty());
     assert_eq!(set.summary(), "none");

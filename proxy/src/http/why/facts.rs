@@ -1,6 +1,9 @@
 //! What was known, in words.
 
+use std::sync::Arc;
+
 use cordon_policy::facts::{ByteFacts, Fact, RemovalScope, VersionFacts};
+use cordon_policy::inspect::indicators::IndicatorFacts;
 use cordon_policy::model::{Digests, Timestamp};
 use serde::Serialize;
 
@@ -134,7 +137,22 @@ fn of_bytes(facts: &VersionFacts) -> Vec<KnownFact> {
             "Bytes seen before",
             facts.history.pinned.as_ref().map(ToString::to_string),
         ),
+        (
+            "Indicators",
+            say(&facts.indicators, "not searched for", indicators),
+        ),
     ])
+}
+
+fn indicators(found: &Arc<IndicatorFacts>) -> String {
+    let told = found.hits.iter().map(|hit| match hit.line {
+        0 => format!("{} {}", hit.name(), hit.file),
+        line => format!("{} {}:{line}", hit.name(), hit.file),
+    });
+    match found.hits.is_empty() {
+        true => "none found".to_owned(),
+        false => visible(&told.collect::<Vec<_>>().join(", ")),
+    }
 }
 
 fn lines_of(lines: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Vec<KnownFact> {
