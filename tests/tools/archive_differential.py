@@ -54,7 +54,7 @@ const read = path => new Promise(done => {
 (async () => {
   const lines = require('readline').createInterface({ input: process.stdin });
   for await (const line of lines) {
-    const late = new Promise(done => setTimeout(done, 5000, { files: [], bad: 'no end' }).unref());
+    const late = new Promise(done => setTimeout(done, 60000, { files: [], bad: 'no end' }).unref());
     console.log(JSON.stringify(await Promise.race([read(line), late])));
   }
 })();
