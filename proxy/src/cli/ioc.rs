@@ -77,7 +77,7 @@ impl Scan {
             };
             let done = scanning.all().await?;
             if !self.json {
-                output::print(&done)?;
+                output::print(done)?;
             }
             match done.found + done.failed {
                 0 => Ok(ExitCode::SUCCESS),

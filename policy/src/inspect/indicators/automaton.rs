@@ -1,6 +1,6 @@
 //! All texts of a set, found in one pass.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
@@ -39,7 +39,7 @@ pub(super) type Found = BTreeMap<TextNumber, Places>;
 /// Collects texts; each is looked for once, however many rules want it.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
-    numbers: HashMap<(String, Way), TextNumber>,
+    numbers: BTreeMap<(String, Way), TextNumber>,
     all: Vec<(String, Way)>,
 }
 

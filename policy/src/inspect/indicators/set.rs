@@ -1,6 +1,6 @@
 //! A set: everything that is looked for, ready.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use data_encoding::HEXLOWER;
@@ -55,8 +55,8 @@ pub struct IndicatorSet {
     wants: Vec<Vec<RuleNumber>>,
     /// Rules a file can meet without any of their texts.
     pub(super) unanchored: Vec<RuleNumber>,
-    pub(super) hashes: HashMap<[u8; 32], Listed>,
-    pub(super) domains: HashMap<SmolStr, Listed>,
+    pub(super) hashes: BTreeMap<[u8; 32], Listed>,
+    pub(super) domains: BTreeMap<SmolStr, Listed>,
     yara: Option<YaraRules>,
 }
 
@@ -209,8 +209,8 @@ struct Building {
     /// Entries of lists, as the texts they are and the rule that stands for the list.
     listed: Vec<(TextNumber, RuleNumber)>,
     entries: usize,
-    hashes: HashMap<[u8; 32], Listed>,
-    domains: HashMap<SmolStr, Listed>,
+    hashes: BTreeMap<[u8; 32], Listed>,
+    domains: BTreeMap<SmolStr, Listed>,
     yara: Option<YaraRules>,
 }
 
