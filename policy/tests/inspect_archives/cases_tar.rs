@@ -280,6 +280,15 @@ fn differential() -> Vec<Case> {
                 .file("a-1.0.0/x", b"x"),
         ),
         of(
+            "A-55",
+            "a long name with a link's target",
+            F::Tar,
+            crate_()
+                .block(Block::new(b"././@LongLink", 12, b'L').with(157, b"x"))
+                .body(b"a-1.0.0/long")
+                .file("a-1.0.0/x", b"x"),
+        ),
+        of(
             "A-52",
             "a long name with more than one NUL",
             F::Name,

@@ -115,6 +115,11 @@ impl Tar<'_, '_> {
             let detail = format!("a long name or PAX header has {} bytes", header.size);
             return Err(Stop::at(FaultCode::Name, &place, &detail));
         }
+        if !header.link.is_empty() {
+            let detail =
+                "a long name or PAX header has a link's target, and node-tar passes over it";
+            return Err(tar(&place, detail));
+        }
         let body = self.body(header.size)?;
         let is_double = match header.kind {
             b'x' => pending.pax.replace(records(&body, &place)?).is_some(),
