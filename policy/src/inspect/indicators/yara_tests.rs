@@ -35,13 +35,13 @@ fn set(text: &str) -> Result<IndicatorSet, Vec<Diagnostic>> {
 }
 
 fn artifact() -> ArtifactId {
-    let scheme = scheme_for(&NPM).unwrap();
+    let scheme = scheme_for(&NPM).expect("an ecosystem");
     ArtifactId {
         subject: PackageVersion {
-            name: scheme.package("left-pad").unwrap(),
-            version: scheme.version("1.0.0").unwrap(),
+            name: scheme.package("left-pad").expect("a name"),
+            version: scheme.version("1.0.0").expect("a version"),
         },
-        file: FileName::new("left-pad-1.0.0.tgz").unwrap(),
+        file: FileName::new("left-pad-1.0.0.tgz").expect("a file name"),
         kind: ArtifactKind::Archive,
     }
 }
