@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cordon_tests::archive::{self, Entry};
@@ -20,6 +21,8 @@ const POLICY: &str = "[rules.integrity]\n[rules.archive]\n[rules.content]\n";
 const SETTINGS: &str = "[inspection]\nworkers = 2\ntimeout = \"1s\"\n";
 const VERSION: &str = "1.0.0";
 const CLIENTS: u64 = 6;
+/// How long an archive may rest that took several workers with it: the pauses double from 5 s.
+const PAUSES: Duration = Duration::from_secs(180);
 
 /// The archive of a package: some source to look at, and in every second one a file twice.
 fn archive_of(name: &str, is_bad: bool) -> Bytes {
@@ -126,8 +129,10 @@ fn a_84_workers_killed_stopped_and_starved_at_random_let_nothing_through() {
     assert_eq!(health.status, 200, "{}", health.text());
     for (name, is_bad) in &packages {
         match is_bad {
-            false => wait::until(&format!("{name} is served"), || ask(name).status == 200),
-            true => wait::until(&format!("{name} is held for what it is"), || {
+            false => wait::within(PAUSES, &format!("{name} is served"), || {
+                ask(name).status == 200
+            }),
+            true => wait::within(PAUSES, &format!("{name} is held for what it is"), || {
                 assert_eq!(ask(name).status, 403, "{name}");
                 let all = decisions(&cordon, Protocol::Npm, name, VERSION);
                 let found = all.last().map(findings).unwrap_or_default();
