@@ -191,7 +191,7 @@ fn a_84_an_archive_that_takes_too_much_or_too_long_is_held() {
     registry.publish(greedy);
     registry.publish(long_reading(22));
     registry.publish(Release::pypi("other", "1.0.0"));
-    let section = "[inspection]\nworkers = 1\nmemory = \"64 MiB\"\ntimeout = \"1s\"\n";
+    let section = "[inspection]\nworkers = 1\nmemory = \"96 MiB\"\ntimeout = \"1s\"\n";
     let builder = Builder::new(&registry).policy(POLICY).section(section);
     let cordon = builder.start();
     let pid = cordon.pid().expect("it runs");

@@ -178,6 +178,11 @@ fn a_scan_finds_texts_digests_hosts_and_rules_and_names_who_received_them() {
         scene.publish(protocol, "1.0.0", source_path(protocol), source);
         assert_eq!(scene.get(protocol, "1.0.0").status, 200);
     }
+    // Who received what is written down behind the answers.
+    wait::until("three receivers", || {
+        let (_, text) = scene.scan(&["campaign-18-marker"]);
+        text.matches("127.0.0.1").count() == 3
+    });
     let (code, text) = scene.scan(&["campaign-18-marker"]);
     assert_eq!(code, 1, "{text}");
     for purl in [
