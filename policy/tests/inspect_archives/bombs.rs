@@ -145,6 +145,21 @@ fn one_layer_of_archives_may_hold_what_deflate_can() {
     assert!(is_too_much(Entry::new("a/data.npy", &vec![0; 100 << 20])));
 }
 
+/// What an installer unpacks is no less because it begins like an archive.
+#[test]
+fn a_75_a_file_that_is_an_archive_itself_counts_as_a_file() {
+    let inner = Zip::of(vec![Entry::stored("zeros", &vec![0; 100 << 20])]).bytes();
+    let files = vec![
+        Entry::new("a/__init__.py", b""),
+        Entry::new("a/data.zip", &inner),
+    ];
+    let zip = Zip::of(files).bytes();
+    refused(F::Ratio, WHEEL, Parts::new(vec![(zip, 1)]));
+    let tar = Tar::new().file("package/package.json", b"{}");
+    let tar = tar.file("package/data.zip", &inner).gz();
+    refused(F::Ratio, NPM, Parts::new(vec![(tar, 1)]));
+}
+
 #[test]
 fn a_35_ten_million_empty_entries_are_refused_by_their_number() {
     let entry = Entry::stored("e", b"");

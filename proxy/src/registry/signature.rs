@@ -12,6 +12,9 @@ use serde::Deserialize;
 /// Most keys read of one list. Registries have two or three.
 const MAX_KEYS: usize = 64;
 
+/// Signatures of one version that are looked at. Registries make one, or two while keys change.
+const MAX_SIGNATURES: usize = 16;
+
 /// Most characters of a key's id that are told.
 const ID_CHARS: usize = 100;
 
@@ -134,7 +137,8 @@ impl Signed {
             let earlier = self.earlier.as_ref()?;
             return Some(told(SignatureVerdict::Missing, earlier.as_str()));
         }
-        let verdicts = self.signatures.iter().map(|signature| {
+        let signatures = self.signatures.iter().take(MAX_SIGNATURES);
+        let verdicts = signatures.map(|signature| {
             let verdict = self.verdict(signature, keys, published_at);
             told(verdict, &signature.key_id)
         });

@@ -218,15 +218,22 @@ impl io::Read for Readable<'_> {
     }
 }
 
-/// What one inspection may cost, over all layers and nested archives.
+/// What one inspection may cost, over all layers and nested archives. Each layer counts what it
+/// unpacks itself: who reads an archive inside the archive is given a [`nested`](Self::nested) one,
+/// and what it reads from goes on counting as what it is.
 #[derive(Debug)]
 pub(super) struct Budget<'a> {
     limits: &'a Limits,
     archive_bytes: u64,
+    is_nested: bool,
+    spent: Rc<Spent>,
+}
+
+#[derive(Debug, Default)]
+struct Spent {
     unpacked: Cell<u64>,
     /// Of these, what came of archives inside the archive.
     nested: Cell<u64>,
-    is_nested: Cell<bool>,
     entries: Cell<u64>,
 }
 
@@ -236,10 +243,8 @@ impl<'a> Budget<'a> {
         Self {
             limits,
             archive_bytes,
-            unpacked: Cell::new(0),
-            nested: Cell::new(0),
-            is_nested: Cell::new(false),
-            entries: Cell::new(0),
+            is_nested: false,
+            spent: Rc::default(),
         }
     }
 
@@ -247,20 +252,29 @@ impl<'a> Budget<'a> {
         self.limits
     }
 
-    /// Whether what is unpacked from now on belongs to an archive inside the archive.
-    pub(super) fn set_nested(&self, is_nested: bool) {
-        self.is_nested.set(is_nested);
+    /// The same, for what is in archives inside the archive.
+    pub(super) fn nested(&self) -> Self {
+        Self {
+            limits: self.limits,
+            archive_bytes: self.archive_bytes,
+            is_nested: true,
+            spent: Rc::clone(&self.spent),
+        }
     }
 
     /// So many bytes were unpacked.
     pub(super) fn unpacked(&self, count: usize) -> Result<(), Stop> {
-        let count = count as u64;
-        let total = self.unpacked.get().saturating_add(count);
-        self.unpacked.set(total);
-        if self.is_nested.get() {
-            self.nested.set(self.nested.get().saturating_add(count));
+        let add = |to: &Cell<u64>| {
+            let total = to.get().saturating_add(count as u64);
+            to.set(total);
+            total
+        };
+        let total = add(&self.spent.unpacked);
+        if self.is_nested {
+            add(&self.spent.nested);
         }
-        self.ratio(total.saturating_sub(self.nested.get()), self.limits.ratio)?;
+        let installed = total.saturating_sub(self.spent.nested.get());
+        self.ratio(installed, self.limits.ratio)?;
         self.ratio(total, self.limits.nested_ratio)?;
         if total > self.limits.unpacked_bytes {
             let detail = format!(
@@ -288,8 +302,8 @@ impl<'a> Budget<'a> {
 
     /// Another entry.
     pub(super) fn entry(&self) -> Result<(), Stop> {
-        let total = self.entries.get().saturating_add(1);
-        self.entries.set(total);
+        let total = self.spent.entries.get().saturating_add(1);
+        self.spent.entries.set(total);
         if total > self.limits.entries {
             return Err(too_many_entries(self.limits));
         }

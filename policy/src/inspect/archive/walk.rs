@@ -157,10 +157,7 @@ impl<'a> Walk<'a> {
         let wanted = self.sink.wants(member).max(runs.bytes_needed());
         let mut showing = Showing::new(body, &mut self.kept, wanted)?;
         let head = showing.head().to_vec();
-        self.budget.set_nested(true);
-        let looked = nested::look(&mut showing, &head, 1, self.budget);
-        self.budget.set_nested(false);
-        looked?;
+        nested::look(&mut showing, &head, 1, &self.budget.nested())?;
         showing.stopped()?;
         let (read, sha256) = showing.finish()?;
         self.unpacked_bytes = self.unpacked_bytes.saturating_add(read);
