@@ -6,7 +6,7 @@ use clap::Args;
 use cordon_policy::ecosystem::schemes;
 use cordon_policy::model::parse_purl;
 use cordon_storage::Chain;
-use cordon_storage::evidence::{ExposureFilter, LoggedExposure};
+use cordon_storage::evidence::{ExposureFilter, LoggedExposure, Receiver};
 
 use super::output::{self, Lines, printable};
 use super::{Common, fail, unusable};
@@ -77,6 +77,20 @@ impl Exposures {
     }
 }
 
+/// A line for each receiver.
+pub(super) fn add_receivers(lines: &mut Lines, receivers: &[Receiver]) {
+    for receiver in receivers {
+        lines.add(format_args!(
+            "    {}  {}  {} times, {} to {}",
+            printable(&receiver.client.address),
+            printable(&receiver.client.agent),
+            receiver.count,
+            receiver.first_at,
+            receiver.last_at
+        ));
+    }
+}
+
 /// An exposure, a line and one for each receiver.
 pub(super) fn text(logged: &LoggedExposure) -> String {
     let exposure = &logged.exposure;
@@ -95,16 +109,7 @@ pub(super) fn text(logged: &LoggedExposure) -> String {
         exposure.clients,
         exposure.decision
     ));
-    for receiver in &exposure.received_by {
-        lines.add(format_args!(
-            "    {}  {}  {} times, {} to {}",
-            printable(&receiver.client.address),
-            printable(&receiver.client.agent),
-            receiver.count,
-            receiver.first_at,
-            receiver.last_at
-        ));
-    }
+    add_receivers(&mut lines, &exposure.received_by);
     let more = exposure
         .clients
         .saturating_sub(exposure.received_by.len() as u64);

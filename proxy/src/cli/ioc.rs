@@ -19,6 +19,7 @@ use cordon_storage::blob::FilesystemBlobs;
 use cordon_storage::evidence::{Evidence, Receivers};
 use cordon_storage::{Chain, StorageError};
 
+use super::exposures::add_receivers;
 use super::output::{self, Lines, printable};
 use super::{Common, fail, unusable};
 use crate::config::Config;
@@ -388,16 +389,7 @@ fn text(
             received.total, received.clients
         )),
     }
-    for receiver in &received.list {
-        lines.add(format_args!(
-            "    {}  {}  {} times, {} to {}",
-            printable(&receiver.client.address),
-            printable(&receiver.client.agent),
-            receiver.count,
-            receiver.first_at,
-            receiver.last_at
-        ));
-    }
+    add_receivers(&mut lines, &received.list);
     lines
 }
 

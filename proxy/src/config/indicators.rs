@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use cordon_policy::config::reader::{Spanned, TableReader};
-use cordon_policy::config::text::shown;
 
 use super::upstream::Context;
 
@@ -109,17 +108,5 @@ fn files(given: &[Spanned<String>], context: Context<'_>) -> Vec<PathBuf> {
             "put several together",
         );
     }
-    let found = given.iter().map(|given| {
-        let path = context.base.join(&given.value);
-        if !context.surroundings.is_file(&path) {
-            context.file.error(
-                "file-missing",
-                &given.bytes,
-                format!("`{}` is not there", shown(&path.display().to_string())),
-                "relative paths start at the configuration file's folder",
-            );
-        }
-        path
-    });
-    found.collect()
+    given.iter().map(|it| context.named_file(it)).collect()
 }

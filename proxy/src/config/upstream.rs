@@ -1,10 +1,11 @@
 //! Upstreams: addresses, names, credentials.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::url::Url;
 use cordon_policy::config::names::read_name;
+use cordon_policy::config::reader::Spanned;
 use cordon_policy::config::source::SourceFile;
 use cordon_policy::config::text::shown;
 use cordon_policy::ecosystem::scheme_for;
@@ -34,6 +35,22 @@ pub(super) struct Context<'a> {
     /// Folder relative paths start at.
     pub(super) base: &'a Path,
     pub(super) surroundings: &'a dyn Surroundings,
+}
+
+impl Context<'_> {
+    /// The file a key names; that it is not there is reported.
+    pub(super) fn named_file(&self, given: &Spanned<String>) -> PathBuf {
+        let path = self.base.join(&given.value);
+        if !self.surroundings.is_file(&path) {
+            self.file.error(
+                "file-missing",
+                &given.bytes,
+                format!("`{}` is not there", shown(&path.display().to_string())),
+                "relative paths start at the configuration file's folder",
+            );
+        }
+        path
+    }
 }
 
 /// All upstreams: those given, and the public registry of each ecosystem nothing is said about.

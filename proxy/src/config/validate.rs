@@ -281,20 +281,10 @@ fn log(raw: &Raw, overrides: &Overrides, command_line: &SourceFile<'_>) -> super
 }
 
 fn popular(raw: &Raw, context: Context<'_>) -> Vec<(Ecosystem, PathBuf)> {
-    let mut lists = Vec::with_capacity(raw.popular.len());
-    for (ecosystem, given) in &raw.popular {
-        let path = context.base.join(&given.value);
-        if !context.surroundings.is_file(&path) {
-            context.file.error(
-                "file-missing",
-                &given.bytes,
-                format!("`{}` is not there", shown(&path.display().to_string())),
-                "relative paths start at the configuration file's folder",
-            );
-        }
-        lists.push((ecosystem.clone(), path));
-    }
+    let lists = raw.popular.iter();
     lists
+        .map(|(ecosystem, given)| (ecosystem.clone(), context.named_file(given)))
+        .collect()
 }
 
 fn policy_files(
