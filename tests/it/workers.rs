@@ -1,8 +1,10 @@
 //! Inspection workers that are killed, stopped and starved while clients ask (A-84, INV-16): what is
 //! not proved is not sent, what is bad is never sent, and when it is over everything is as it should.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,6 +42,11 @@ fn archive_of(name: &str, is_bad: bool) -> Bytes {
     archive::tar_gz(&entries)
 }
 
+fn publish(registry: &FakeRegistry, (name, is_bad): &(String, bool)) {
+    let bytes = archive_of(name, *is_bad);
+    registry.publish(Release::npm(name, VERSION).archive(bytes));
+}
+
 /// The workers a Cordon has at this moment.
 fn workers(cordon: &Cordon) -> Vec<Pid> {
     let pid = cordon.pid().expect("it runs");
@@ -54,26 +61,66 @@ fn workers(cordon: &Cordon) -> Vec<Pid> {
         .collect()
 }
 
-/// Does something bad to one of the workers. It may have been replaced since: then to nobody.
-fn disturb(cordon: &Cordon, random: &mut Numbers) -> bool {
-    let workers = workers(cordon);
-    let Some(victim) = workers.get(random.below(workers.len().max(1) as u64) as usize) else {
-        return false;
-    };
-    let done = match random.below(4) {
-        // Hangs until its time is over.
-        0 => kill_process(*victim, Signal::STOP),
-        // Gets no more memory.
-        1 => {
-            let none = Rlimit {
-                current: Some(1 << 20),
-                maximum: Some(1 << 20),
-            };
-            prlimit(Some(*victim), Resource::As, none).map(|_| ())
-        }
-        _ => kill_process(*victim, Signal::KILL),
-    };
-    done.is_ok()
+/// Looks after which a worker is taken to have started. Where several in a row cannot even start,
+/// Cordon tries again only after a while, and nothing would happen until then.
+const STARTING: u32 = 5;
+
+/// What was done to workers so far.
+#[derive(Default)]
+struct Disturbed {
+    count: u64,
+    /// How often each was seen.
+    looks: HashMap<Pid, u32>,
+    /// Those that may go on all the same: the next time they are ended.
+    once: HashSet<Pid>,
+    /// Those whose end is sure.
+    left_alone: HashSet<Pid>,
+}
+
+impl Disturbed {
+    /// Does something bad to one of the workers, if there is one.
+    fn one_of(&mut self, mut workers: Vec<Pid>, random: &mut Numbers) {
+        workers.retain(|it| {
+            let looks = self.looks.entry(*it).or_default();
+            *looks += 1;
+            *looks > STARTING && !self.left_alone.contains(it)
+        });
+        let index = random.below(workers.len().max(1) as u64) as usize;
+        let Some(&victim) = workers.get(index) else {
+            return;
+        };
+        let is_first = self.once.insert(victim);
+        let done = match random.below(4) {
+            // Hangs with its next archive until its time is over.
+            0 if is_first => {
+                self.left_alone.insert(victim);
+                kill_process(victim, Signal::STOP)
+            }
+            // Gets no more memory.
+            1 if is_first => {
+                let none = Rlimit {
+                    current: Some(1 << 20),
+                    maximum: Some(1 << 20),
+                };
+                prlimit(Some(victim), Resource::As, none).map(|_| ())
+            }
+            _ => {
+                self.left_alone.insert(victim);
+                kill_process(victim, Signal::KILL)
+            }
+        };
+        // It may have been replaced meanwhile: then it was done to nobody.
+        self.count += u64::from(done.is_ok());
+    }
+}
+
+/// Ends the clients however the test ends.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
@@ -84,9 +131,8 @@ fn a_84_workers_killed_stopped_and_starved_at_random_let_nothing_through() {
     let packages: Vec<(String, bool)> = (0..count)
         .map(|it| (format!("pack-{it}"), it % 2 == 1))
         .collect();
-    for (name, is_bad) in &packages {
-        let bytes = archive_of(name, *is_bad);
-        registry.publish(Release::npm(name, VERSION).archive(bytes));
+    for package in &packages {
+        publish(&registry, package);
     }
     let cordon = Builder::new(&registry)
         .policy(POLICY)
@@ -100,34 +146,58 @@ fn a_84_workers_killed_stopped_and_starved_at_random_let_nothing_through() {
             VERSION,
         ))
     };
-    // The first that is asked for starts the workers.
-    let _ = ask("pack-0").expect(200);
-    let (disturbances, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (refused, more) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {
-            let (packages, cordon, ask) = (&packages, &cordon, &ask);
-            let (registry, disturbances, refused) = (&registry, &disturbances, &refused);
+            let (registry, packages, ask) = (&registry, &packages, &ask);
+            let (refused, more, is_over) = (&refused, &more, &is_over);
             scope.spawn(move || {
                 let mut random = Numbers::new(84 + client);
-                for _ in 0..packages.len() {
-                    let (name, is_bad) = &packages[random.below(packages.len() as u64) as usize];
-                    if disturb(cordon, &mut random) {
-                        disturbances.fetch_add(1, Ordering::Relaxed);
+                for turn in 0_u64.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        break;
                     }
-                    let reply = ask(name);
-                    let is_served = is_served(registry, name, &reply);
-                    assert!(!(is_served && *is_bad), "{name} is bad and was served");
+                    // Every second one is new, so that there is always work for the workers.
+                    let (name, is_bad) = if turn % 2 == 0 {
+                        packages[random.below(count) as usize].clone()
+                    } else {
+                        let package = (format!("more-{client}-{turn}"), turn % 4 == 1);
+                        publish(registry, &package);
+                        more.lock().expect("no client failed").push(package.clone());
+                        package
+                    };
+                    let reply = ask(&name);
+                    let is_served = is_served(registry, &name, &reply);
+                    assert!(!(is_served && is_bad), "{name} is bad and was served");
                     refused.fetch_add(u64::from(!is_served && !is_bad), Ordering::Relaxed);
                 }
             });
         }
+        let _over = Ends(&is_over);
+        let mut random = Numbers::new(84);
+        let mut disturbed = Disturbed::default();
+        wait::within(
+            PAUSES,
+            "enough workers are disturbed, some at their work",
+            || {
+                disturbed.one_of(workers(&cordon), &mut random);
+                disturbed.count >= count / 4 && refused.load(Ordering::Relaxed) > 0
+            },
+        );
     });
-    let (disturbances, refused) = (disturbances.into_inner(), refused.into_inner());
-    println!("{disturbances} disturbances, {refused} good files held for a while");
-    assert!(disturbances > count / 2, "only {disturbances} disturbances");
+    let (more, refused) = (
+        more.into_inner().expect("no client failed"),
+        refused.into_inner(),
+    );
+    println!(
+        "at least {} disturbances, {} packages, {refused} answers that good files are held",
+        count / 4,
+        packages.len() + more.len()
+    );
     let health = http::get(&format!("{}healthz", cordon.admin()));
     assert_eq!(health.status, 200, "{}", health.text());
-    for (name, is_bad) in &packages {
+    for (name, is_bad) in packages.iter().chain(&more) {
         match is_bad {
             false => wait::within(PAUSES, &format!("{name} is served"), || {
                 ask(name).status == 200
