@@ -19,11 +19,13 @@ pub mod limits;
 pub mod manifest;
 mod run;
 pub mod sheet;
+mod take_out;
 
 pub use fault::{Fault, FaultCode, Faults};
 pub use limits::Limits;
 pub use run::{Depth, Input, inspect, inspect_for};
 pub use sheet::{Mark, MarkKind, Sheet};
+pub use take_out::{CORE_METADATA_BYTES, core_metadata};
 
 /// The version of what inspection finds. A sheet made by another is made again.
 pub const INSPECTOR: u32 = 2;

@@ -5,28 +5,24 @@
 //! once it is inspected, is held to the same digest, and refused together with what is beside it where
 //! they differ (M-38). From then on nothing is fetched any more.
 
-use std::io::Seek as _;
+use std::time::Instant;
 
-use cordon_policy::inspect::Limits;
-use cordon_policy::inspect::archive::{self, Looked, Member, Sink};
-use cordon_policy::model::{ArtifactId, ArtifactKind, Digest};
-use cordon_storage::blob::BlobReader;
+use cordon_policy::inspect::Depth;
+use cordon_policy::model::{ArtifactId, ArtifactKind};
+use cordon_policy::reason;
 
 use super::Engine;
 use super::artifact::Wanted;
 use super::failure::Failure;
 use super::fetch::Spooled;
-
-/// Largest wheel that is read once more for its metadata; of larger ones upstream's copy is used,
-/// which has the same digest.
-const WHEEL_BYTES: u64 = 64 << 20;
-
-/// Largest metadata taken; real ones have a few hundred kilobytes at most.
-const METADATA_BYTES: u64 = 4 << 20;
+use super::inspect::WHY_CHARS;
+use crate::inspection::{MetadataJob, Source};
 
 impl Engine {
-    /// The metadata inside a wheel that is kept and was inspected; `None` where there is none such,
-    /// or it cannot be taken out.
+    /// The metadata inside a wheel that is kept and was inspected, as an inspector takes it out;
+    /// `None` where there is none such, or it cannot be taken out: then upstream's copy is used,
+    /// which is held to the digest that is declared. It is kept like any other file, and so taken
+    /// out once.
     pub(super) async fn metadata_of_wheel(
         &self,
         wanted: &Wanted,
@@ -46,55 +42,40 @@ impl Engine {
         let manifest = inspected
             .filter(|record| record.sha256 == pinned)
             .and_then(|record| record.sheet.manifest);
-        let Some(digest) = manifest.and_then(|manifest| manifest.core_metadata_sha256) else {
+        let Some(sha256) = manifest.and_then(|manifest| manifest.core_metadata_sha256) else {
             return Ok(None);
         };
+        // Taking it out reads the wheel as looking into it does: what broke then would break again.
+        let pauses = &self.inspect_pauses;
+        if pauses
+            .why(&pinned, Depth::Structure, Instant::now())
+            .is_some()
+        {
+            return Ok(None);
+        }
+        let _held = self.space.hold(&pinned).await;
         let Some(reader) = self.open(&pinned).await? else {
             return Ok(None);
         };
-        if reader.size_bytes() > WHEEL_BYTES {
-            return Ok(None);
-        }
-        let taken = tokio::task::spawn_blocking(move || take(&wheel, reader, &digest))
-            .await
-            .map_err(|_| Failure::Interrupted)?;
+        let job = MetadataJob {
+            artifact: wheel,
+            sha256,
+            source: Source::Blob(reader),
+        };
+        let taken = match self.inspector.core_metadata(job).await {
+            Ok(taken) => taken,
+            Err(failure) => {
+                tracing::warn!(artifact = %id, %failure, "a wheel's metadata could not be taken out");
+                let why = reason::ascii(&failure.to_string(), WHY_CHARS).into();
+                let told = (&failure, &why);
+                pauses.failed(&pinned, Depth::Structure, told, Instant::now());
+                None
+            }
+        };
         let Some(bytes) = taken else {
             return Ok(None);
         };
-        let spooled = self.spool_bytes(&wanted.package.upstream, wanted.source(), bytes.into());
+        let spooled = self.spool_bytes(&wanted.package.upstream, wanted.source(), bytes);
         Ok(Some(spooled.await?))
-    }
-}
-
-/// The file of that digest, if the wheel has it.
-fn take(wheel: &ArtifactId, reader: BlobReader, digest: &Digest) -> Option<Vec<u8>> {
-    let mut take = Take {
-        sha256: digest.as_bytes(),
-        found: None,
-    };
-    let mut input = reader.file().ok()?;
-    input.rewind().ok()?;
-    archive::read(wheel, &mut input, &Limits::default(), &mut take).ok()?;
-    take.found
-}
-
-struct Take<'a> {
-    sha256: &'a [u8],
-    found: Option<Vec<u8>>,
-}
-
-impl Sink for Take<'_> {
-    fn wants(&mut self, member: &Member<'_>) -> u64 {
-        let is_metadata = member.path.ends_with(".dist-info/METADATA");
-        match is_metadata && self.found.is_none() {
-            true => METADATA_BYTES,
-            false => 0,
-        }
-    }
-
-    fn file(&mut self, looked: Looked<'_>) {
-        if looked.is_whole() && looked.sha256[..] == *self.sha256 && self.found.is_none() {
-            self.found = Some(looked.bytes.to_vec());
-        }
     }
 }

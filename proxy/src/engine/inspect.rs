@@ -28,7 +28,7 @@ use crate::feeds::AdvisoryData;
 use crate::inspection::{Job, Source};
 
 /// Longest text about what failed that is kept.
-const WHY_CHARS: usize = 200;
+pub(super) const WHY_CHARS: usize = 200;
 
 /// What is to be learned before a candidate can be judged with its bytes.
 pub(super) fn to_learn(

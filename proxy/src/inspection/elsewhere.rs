@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::inspect::{Limits, Sheet};
 
-use super::{InspectFailure, Inspector, Job};
+use super::{InspectFailure, Inspector, Job, MetadataJob};
 use crate::config::InspectionConfig;
 use crate::telemetry::Metrics;
 
@@ -46,6 +47,10 @@ impl Workers {
 #[async_trait]
 impl Inspector for Workers {
     async fn inspect(&self, _: Job) -> Result<Sheet, InspectFailure> {
+        Err(unavailable())
+    }
+
+    async fn core_metadata(&self, _: MetadataJob) -> Result<Option<Bytes>, InspectFailure> {
         Err(unavailable())
     }
 }

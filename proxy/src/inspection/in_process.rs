@@ -1,10 +1,11 @@
 //! Inspection in this very process.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use cordon_policy::inspect::{self, Limits, Sheet};
 
 use super::source::input;
-use super::{InspectFailure, Inspector, Job};
+use super::{InspectFailure, Inspector, Job, MetadataJob};
 
 /// Looks into archives on a blocking thread of this process: for tests, and for commands that look
 /// at a file somebody chose. Nothing bounds its time or memory, so it serves nobody.
@@ -24,10 +25,27 @@ impl Inspector for InProcess {
             inspect::inspect_for(&job.artifact, job.depth, &mut file, &limits, set)
                 .map_err(|error| input(&error))
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(outcome) => outcome,
-            Err(error) => Err(InspectFailure::Crashed(error.to_string().into())),
-        }
+        blocking(work).await
+    }
+
+    async fn core_metadata(&self, job: MetadataJob) -> Result<Option<Bytes>, InspectFailure> {
+        let limits = self.limits.clone();
+        let work = move || {
+            let (mut file, _) = job.source.into_file()?;
+            inspect::core_metadata(&job.artifact, &job.sha256, &mut file, &limits)
+                .map(|found| found.map(Bytes::from))
+                .map_err(|error| input(&error))
+        };
+        blocking(work).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, InspectFailure> + Send + 'static,
+) -> Result<T, InspectFailure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(InspectFailure::Crashed(error.to_string().into())),
     }
 }
 
@@ -35,7 +53,6 @@ impl Inspector for InProcess {
 mod tests {
     use std::sync::Arc;
 
-    use bytes::Bytes;
     use cordon_policy::inspect::Depth;
     use cordon_storage::blob::{BlobStore as _, MemoryBlobs};
 

@@ -16,16 +16,21 @@ use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
 use cordon_policy::inspect::indicators::{self, IndicatorSource};
-use cordon_policy::inspect::{Depth, Limits, Sheet};
-use cordon_policy::model::ArtifactId;
+use cordon_policy::inspect::{CORE_METADATA_BYTES, Depth, Limits, Sheet};
+use cordon_policy::model::{ArtifactId, Digest};
+use data_encoding::BASE64;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Longest request. Names, versions and file names are a few hundred bytes each.
 pub(super) const REQUEST_BYTES: usize = 64 * 1024;
 
-/// Longest answer: many times the largest sheet.
+/// Longest answer with a sheet: many times the largest.
 pub(super) const ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Longest answer with the core metadata of a wheel: the longest there is in base64, and what is
+/// around it.
+pub(super) const METADATA_ANSWER_BYTES: usize = CORE_METADATA_BYTES as usize / 3 * 4 + 4 * 1024;
 
 /// Longest setup: the files of a set of indicators, in JSON.
 pub(super) const SETUP_BYTES: usize = 2 * indicators::limits::SOURCE_BYTES;
@@ -61,10 +66,32 @@ pub(super) struct Request {
     /// Random, so that an answer to it can be given by nobody who did not read it.
     pub(super) number: u64,
     pub(super) artifact: ArtifactId,
-    pub(super) depth: Depth,
     pub(super) limits: Limits,
-    /// Whether it is searched for indicators.
-    pub(super) is_searched: bool,
+    pub(super) task: Task,
+}
+
+/// What is wanted of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Task {
+    /// A sheet.
+    Inspect {
+        depth: Depth,
+        /// Whether it is searched for indicators.
+        is_searched: bool,
+    },
+    /// The core metadata inside it that has this digest.
+    CoreMetadata { sha256: Digest },
+}
+
+impl Task {
+    /// Longest answer.
+    pub(super) fn answer_bytes(&self) -> usize {
+        match self {
+            Self::Inspect { .. } => ANSWER_BYTES,
+            Self::CoreMetadata { .. } => METADATA_ANSWER_BYTES,
+        }
+    }
 }
 
 /// What came of it.
@@ -80,8 +107,17 @@ pub(super) struct Answer {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Outcome {
     Sheet(Box<Sheet>),
+    /// The file, if there is such a one, in base64.
+    CoreMetadata(Option<String>),
     /// The file could not be read; why.
     Input(String),
+}
+
+impl Outcome {
+    /// The file that was taken out.
+    pub(super) fn of_core_metadata(found: Option<&[u8]>) -> Self {
+        Self::CoreMetadata(found.map(|bytes| BASE64.encode(bytes)))
+    }
 }
 
 /// A message as it is sent.
@@ -166,9 +202,11 @@ mod tests {
         let request = Request {
             number: u64::MAX,
             artifact: artifact("left-pad"),
-            depth: Depth::Content,
             limits: Limits::default(),
-            is_searched: true,
+            task: Task::Inspect {
+                depth: Depth::Content,
+                is_searched: true,
+            },
         };
         let mut sent = Vec::new();
         send(&mut sent, &request, REQUEST_BYTES).unwrap();
@@ -176,6 +214,18 @@ mod tests {
         assert_eq!(back.number, request.number);
         assert_eq!(back.artifact, request.artifact);
         assert_eq!(back.limits, request.limits);
+        assert_eq!(back.task, request.task);
+    }
+
+    #[test]
+    fn the_longest_metadata_fits_into_its_answer() {
+        let found = vec![0; CORE_METADATA_BYTES as usize];
+        let answer = Answer {
+            number: u64::MAX,
+            outcome: Outcome::of_core_metadata(Some(&found)),
+        };
+        let framed = frame(&answer, METADATA_ANSWER_BYTES).unwrap();
+        assert!(framed.len() > ANSWER_BYTES);
     }
 
     #[test]

@@ -13,25 +13,63 @@ use std::os::unix::net::UnixStream;
 
 use cordon_policy::config::text::shown;
 use cordon_policy::inspect::indicators::IndicatorSet;
-use cordon_policy::inspect::{Depth, Input, Limits, Sheet};
-use cordon_policy::model::ArtifactId;
+use cordon_policy::inspect::{self, Depth, Input, Limits, Sheet};
+use cordon_policy::model::{ArtifactId, Digest};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::protocol::{
-    ANSWER_BYTES, Answer, HELLO_BYTES, Hello, LENGTH_BYTES, NoMessage, Outcome, REQUEST_BYTES,
-    Request, SETUP_BYTES, Setup, frame, receive, receive_body, send,
+    Answer, HELLO_BYTES, Hello, LENGTH_BYTES, NoMessage, Outcome, REQUEST_BYTES, Request,
+    SETUP_BYTES, Setup, Task, frame, receive, receive_body, send,
 };
 use super::sandbox::{self, Confinement};
 
-/// What looks into an archive: [`cordon_policy::inspect::inspect_for`].
-pub(crate) type Inspect =
+/// What looks into an archive: [`inspect::inspect_for`].
+type Inspect =
     fn(&ArtifactId, Depth, &mut dyn Input, &Limits, Option<&IndicatorSet>) -> io::Result<Sheet>;
+
+/// What takes the core metadata out of a wheel: [`inspect::core_metadata`].
+type TakeOut = fn(&ArtifactId, &Digest, &mut dyn Input, &Limits) -> io::Result<Option<Vec<u8>>>;
+
+/// What reads archives.
+pub(crate) struct Reading {
+    pub(crate) inspect: Inspect,
+    pub(crate) core_metadata: TakeOut,
+}
+
+impl Reading {
+    /// That of the policy.
+    pub(crate) const POLICY: Self = Self {
+        inspect: inspect::inspect_for,
+        core_metadata: inspect::core_metadata,
+    };
+
+    /// Does what is asked for.
+    fn answer(
+        &self,
+        request: &Request,
+        file: &mut File,
+        set: Option<&IndicatorSet>,
+    ) -> io::Result<Outcome> {
+        let (artifact, limits) = (&request.artifact, &request.limits);
+        match &request.task {
+            Task::Inspect { depth, is_searched } => {
+                let set = set.filter(|_| *is_searched);
+                let sheet = (self.inspect)(artifact, *depth, file, limits, set)?;
+                Ok(Outcome::Sheet(Box::new(sheet)))
+            }
+            Task::CoreMetadata { sha256 } => {
+                let found = (self.core_metadata)(artifact, sha256, file, limits)?;
+                Ok(Outcome::of_core_metadata(found.as_deref()))
+            }
+        }
+    }
+}
 
 /// Works until Cordon goes.
 ///
 /// # Errors
 /// When Cordon says something that cannot be understood.
-pub(crate) fn run(confinement: &Confinement, inspect: Inspect) -> io::Result<()> {
+pub(crate) fn run(confinement: &Confinement, reading: &Reading) -> io::Result<()> {
     close_inherited();
     let socket: OwnedFd = rustix::stdio::stdin().try_clone_to_owned()?;
     let mut socket = UnixStream::from(socket);
@@ -56,22 +94,15 @@ pub(crate) fn run(confinement: &Confinement, inspect: Inspect) -> io::Result<()>
         return Err(io::Error::other(why));
     }
     while let Some((request, mut file)) = next(&socket)? {
-        let Request {
-            number,
-            artifact,
-            depth,
-            limits,
-            is_searched,
-        } = request;
-        let set = set.as_ref().filter(|_| is_searched);
-        let outcome = match inspect(&artifact, depth, &mut file, &limits, set) {
-            Ok(sheet) => Outcome::Sheet(Box::new(sheet)),
-            Err(error) => Outcome::Input(error.to_string()),
-        };
+        let outcome = reading.answer(&request, &mut file, set.as_ref());
+        let outcome = outcome.unwrap_or_else(|error| Outcome::Input(error.to_string()));
         // Before the answer: whoever has it may put another file in its place.
         drop(file);
-        let answer = Answer { number, outcome };
-        socket.write_all(&frame(&answer, ANSWER_BYTES)?)?;
+        let answer = Answer {
+            number: request.number,
+            outcome,
+        };
+        socket.write_all(&frame(&answer, request.task.answer_bytes())?)?;
     }
     Ok(())
 }

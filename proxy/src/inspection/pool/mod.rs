@@ -19,15 +19,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::inspect::{Limits, Sheet};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use self::process::{NotStarted, Process};
-use self::queue::{Queue, Refused, WAITING, Waiting};
+use self::queue::{Queue, Refused, Tell, WAITING, Waiting, Work};
 use self::slot::{Cut, Slot};
-use super::{InspectFailure, Inspector, Job};
+use super::{InspectFailure, Inspector, Job, MetadataJob};
 use crate::config::InspectionConfig;
 use crate::telemetry::Metrics;
 
@@ -171,34 +172,14 @@ impl Workers {
         }
     }
 
-    /// The numbers of the processes that run now.
-    #[cfg(test)]
-    fn process_ids(&self) -> Vec<u32> {
-        self.cuts
-            .iter()
-            .filter_map(|cut| cut.process_id())
-            .collect()
-    }
-}
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-#[async_trait]
-impl Inspector for Workers {
-    async fn inspect(&self, job: Job) -> Result<Sheet, InspectFailure> {
+    /// Has a worker do something, and waits for what comes of it.
+    async fn do_work<T>(&self, work: impl FnOnce(Tell<T>) -> Work) -> Result<T, InspectFailure> {
         let unavailable = |why: String| InspectFailure::Unavailable(why.into());
         let (begun, begins) = oneshot::channel();
         let (outcome, ends) = oneshot::channel();
-        let waiting = Waiting {
-            job,
-            begun,
-            outcome,
-        };
-        self.shared.queue.push(waiting).map_err(|refused| {
+        let work = work(outcome);
+        let pushed = self.shared.queue.push(Waiting { work, begun });
+        pushed.map_err(|refused| {
             let failure = unavailable(match refused {
                 Refused::Full => {
                     let half = WAITING / 2;
@@ -221,6 +202,32 @@ impl Inspector for Workers {
                 .await
                 .unwrap_or_else(|_| Err(unavailable("Cordon is stopping".to_owned()))),
         }
+    }
+
+    /// The numbers of the processes that run now.
+    #[cfg(test)]
+    fn process_ids(&self) -> Vec<u32> {
+        self.cuts
+            .iter()
+            .filter_map(|cut| cut.process_id())
+            .collect()
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[async_trait]
+impl Inspector for Workers {
+    async fn inspect(&self, job: Job) -> Result<Sheet, InspectFailure> {
+        self.do_work(|tell| Work::Inspect(job, tell)).await
+    }
+
+    async fn core_metadata(&self, job: MetadataJob) -> Result<Option<Bytes>, InspectFailure> {
+        self.do_work(|tell| Work::CoreMetadata(job, tell)).await
     }
 }
 

@@ -18,8 +18,8 @@ use smol_str::SmolStr;
 
 use super::Program;
 use crate::inspection::protocol::{
-    ANSWER_BYTES, Answer, HELLO_BYTES, Hello, NoMessage, REQUEST_BYTES, Request, SETUP_BYTES,
-    Setup, frame, receive, send,
+    Answer, HELLO_BYTES, Hello, NoMessage, REQUEST_BYTES, Request, SETUP_BYTES, Setup, frame,
+    receive, send,
 };
 
 /// How long a worker may take until it is ready. It takes milliseconds; a machine that swaps, more.
@@ -160,7 +160,7 @@ impl Process {
         let deadline = Instant::now() + limit;
         self.jobs = self.jobs.saturating_add(1);
         self.send(request, file).map_err(|_| NoAnswer::Gone)?;
-        let answer: Answer = self.receive(ANSWER_BYTES, deadline)?;
+        let answer: Answer = self.receive(request.task.answer_bytes(), deadline)?;
         match answer.number == request.number {
             true => Ok(answer),
             false => Err(NoAnswer::Garbage("the answer to another request".into())),

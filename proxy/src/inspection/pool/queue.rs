@@ -4,26 +4,49 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use cordon_policy::inspect::Sheet;
 use cordon_policy::model::PackageName;
 use tokio::sync::oneshot;
 
-use crate::inspection::{InspectFailure, Job};
+use crate::inspection::{InspectFailure, Job, MetadataJob};
 
 /// Archives that wait, at most; of one package half as many. Each holds an open file.
 pub(super) const WAITING: usize = 256;
 
 /// One that waits.
 pub(super) struct Waiting {
-    pub(super) job: Job,
+    pub(super) work: Work,
     /// Told when a worker takes it on.
     pub(super) begun: oneshot::Sender<()>,
-    pub(super) outcome: oneshot::Sender<Result<Sheet, InspectFailure>>,
+}
+
+/// Who is told what came of it.
+pub(super) type Tell<T> = oneshot::Sender<Result<T, InspectFailure>>;
+
+/// What is to be done with an archive.
+pub(super) enum Work {
+    /// It is looked into.
+    Inspect(Job, Tell<Sheet>),
+    /// Its core metadata is taken out.
+    CoreMetadata(MetadataJob, Tell<Option<Bytes>>),
 }
 
 impl Waiting {
     fn package(&self) -> &PackageName {
-        &self.job.artifact.subject.name
+        let artifact = match &self.work {
+            Work::Inspect(job, _) => &job.artifact,
+            Work::CoreMetadata(job, _) => &job.artifact,
+        };
+        &artifact.subject.name
+    }
+
+    /// Whether nobody waits for it any more.
+    fn is_given_up(&self) -> bool {
+        match &self.work {
+            Work::Inspect(_, outcome) => outcome.is_closed(),
+            Work::CoreMetadata(_, outcome) => outcome.is_closed(),
+        }
     }
 }
 
@@ -98,7 +121,7 @@ impl Queue {
         if state.is_closed {
             return Err(Refused::Closed);
         }
-        state.waiting.retain(|it| !it.outcome.is_closed());
+        state.waiting.retain(|it| !it.is_given_up());
         let package = waiting.package();
         let of_package = state.waiting.iter().filter(|it| it.package() == package);
         if of_package.count() >= WAITING / 2 || state.waiting.len() >= WAITING {
@@ -134,7 +157,7 @@ impl Queue {
     fn first(&self, state: &State) -> Option<usize> {
         state.waiting.iter().position(|it| {
             let busy = state.busy.get(it.package()).copied().unwrap_or(0);
-            busy < self.share && !it.outcome.is_closed()
+            busy < self.share && !it.is_given_up()
         })
     }
 
@@ -167,7 +190,6 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use cordon_policy::inspect::Depth;
 
     use super::*;
@@ -188,9 +210,8 @@ mod tests {
             source: Source::Memory(Bytes::new()),
         };
         let waiting = Waiting {
-            job,
+            work: Work::Inspect(job, outcome),
             begun,
-            outcome,
         };
         (waiting, (begins, ends))
     }

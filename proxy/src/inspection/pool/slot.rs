@@ -7,16 +7,20 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use cordon_policy::config::text::shown;
 use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::inspect::{INSPECTOR, Sheet};
+use cordon_policy::model::{ArtifactId, Digest};
+use data_encoding::BASE64;
+use smol_str::SmolStr;
 
 use super::Shared;
 use super::process::{End, NoAnswer, NotStarted, Process};
-use super::queue::{Next, Waiting};
-use crate::inspection::protocol::{Answer, Outcome, Request};
+use super::queue::{Next, Waiting, Work};
+use crate::inspection::protocol::{Outcome, Request, Task};
 use crate::inspection::source::input;
-use crate::inspection::{InspectFailure, Job};
+use crate::inspection::{InspectFailure, Job, MetadataJob, Source};
 use crate::telemetry::metrics::inspection::WorkerEnd;
 
 /// Archives after which a worker is replaced, so that nothing left behind adds up.
@@ -93,35 +97,72 @@ impl Slot {
                 Next::Closed => break self.end_process(WorkerEnd::Retired),
                 Next::Idle => self.end_process(WorkerEnd::Retired),
                 Next::Work(waiting, turn) => {
-                    let Waiting {
-                        job,
-                        begun,
-                        outcome,
-                    } = *waiting;
+                    let Waiting { work, begun } = *waiting;
                     // Who gave up between the two is answered in vain.
                     let _ = begun.send(());
-                    let started = Instant::now();
-                    let (size_bytes, result) = self.look_into(job);
-                    let name = result
-                        .as_ref()
-                        .map_or_else(InspectFailure::name, |_| "done");
-                    let metrics = &shared.metrics;
-                    metrics.inspected(name, started.elapsed(), size_bytes);
-                    drop(turn);
-                    let _ = outcome.send(result);
+                    match work {
+                        Work::Inspect(job, tell) => {
+                            let result = self.timed(|slot| slot.look_into(job));
+                            drop(turn);
+                            let _ = tell.send(result);
+                        }
+                        Work::CoreMetadata(job, tell) => {
+                            let result = self.timed(|slot| slot.take_out(job));
+                            drop(turn);
+                            let _ = tell.send(result);
+                        }
+                    }
                 }
             }
         }
     }
 
-    /// The archive's size, and what came of looking into it.
-    fn look_into(&mut self, job: Job) -> (u64, Result<Sheet, InspectFailure>) {
+    /// Does something with an archive, and counts it.
+    fn timed<T>(&mut self, work: impl FnOnce(&mut Self) -> Done<T>) -> Result<T, InspectFailure> {
+        let started = Instant::now();
+        let (size_bytes, result) = work(self);
+        let name = result
+            .as_ref()
+            .map_or_else(InspectFailure::name, |_| "done");
+        let metrics = &self.shared.metrics;
+        metrics.inspected(name, started.elapsed(), size_bytes);
+        result
+    }
+
+    fn look_into(&mut self, job: Job) -> Done<Sheet> {
         let Job {
             artifact,
             depth,
             indicators,
             source,
         } = job;
+        let is_searched = indicators.is_some();
+        let task = Task::Inspect { depth, is_searched };
+        let wanted = indicators.as_ref().map(|set| set.id());
+        let accept = |outcome| sheet(outcome, wanted);
+        self.give((artifact, task, source), indicators.as_ref(), accept)
+    }
+
+    fn take_out(&mut self, job: MetadataJob) -> Done<Option<Bytes>> {
+        let MetadataJob {
+            artifact,
+            sha256,
+            source,
+        } = job;
+        let task = Task::CoreMetadata {
+            sha256: sha256.clone(),
+        };
+        let accept = |outcome| core_metadata(outcome, &sha256);
+        self.give((artifact, task, source), None, accept)
+    }
+
+    /// Gives an archive to a worker.
+    fn give<T>(
+        &mut self,
+        (artifact, task, source): (ArtifactId, Task, Source),
+        set: Option<&Arc<IndicatorSet>>,
+        accept: impl Fn(Outcome) -> Accepted<T>,
+    ) -> Done<T> {
         let (mut file, size_bytes) = match source.into_file() {
             Ok(opened) => opened,
             Err(failure) => return (0, Err(failure)),
@@ -131,11 +172,10 @@ impl Slot {
         let request = Request {
             number: 0,
             artifact,
-            depth,
             limits: settings.limits.clone(),
-            is_searched: indicators.is_some(),
+            task,
         };
-        let result = self.ask_twice(request, indicators.as_ref(), &mut file, limit);
+        let result = self.ask_twice(request, set, (&mut file, limit), accept);
         if let Err(failure) = &result {
             tracing::debug!(%failure, size_bytes, "no inspection");
         }
@@ -143,13 +183,13 @@ impl Slot {
     }
 
     /// Asks a worker and, if it breaks, a fresh one: what came before may have been the cause.
-    fn ask_twice(
+    fn ask_twice<T>(
         &mut self,
         mut request: Request,
         set: Option<&Arc<IndicatorSet>>,
-        file: &mut File,
-        limit: Duration,
-    ) -> Result<Sheet, InspectFailure> {
+        (file, limit): (&mut File, Duration),
+        accept: impl Fn(Outcome) -> Accepted<T>,
+    ) -> Result<T, InspectFailure> {
         let mut is_last = false;
         loop {
             request.number = random()?;
@@ -157,7 +197,7 @@ impl Slot {
             let process = self.process(set)?;
             let is_fresh = process.jobs == 0;
             let failure = match process.ask(&request, file, limit) {
-                Ok(answer) => match accept(answer, set) {
+                Ok(answer) => match accept(answer.outcome) {
                     Ok(result) => {
                         self.retire_if_worn();
                         return result;
@@ -304,12 +344,14 @@ impl Slot {
 }
 
 /// What an answer says; what is wrong with one that cannot be used.
-fn accept(
-    answer: Answer,
-    set: Option<&Arc<IndicatorSet>>,
-) -> Result<Result<Sheet, InspectFailure>, String> {
-    let wanted = set.map(|set| set.id());
-    match answer.outcome {
+type Accepted<T> = Result<Result<T, InspectFailure>, String>;
+
+/// The archive's size, and what came of it.
+type Done<T> = (u64, Result<T, InspectFailure>);
+
+/// A sheet, which must be about the indicators that were wanted.
+fn sheet(outcome: Outcome, wanted: Option<&SmolStr>) -> Accepted<Sheet> {
+    match outcome {
         Outcome::Sheet(sheet) if sheet.indicators.as_ref().map(|it| &it.set) != wanted => {
             Err("a sheet about other indicators than were asked for".to_owned())
         }
@@ -318,8 +360,30 @@ fn accept(
             Err(format!("a sheet of inspector {found}, not {INSPECTOR}"))
         }
         Outcome::Sheet(sheet) => Ok(Ok(*sheet)),
-        Outcome::Input(why) => Ok(Err(InspectFailure::Input(shown(&why).into()))),
+        Outcome::CoreMetadata(_) => Err("a file instead of a sheet".to_owned()),
+        Outcome::Input(why) => Ok(Err(unreadable(&why))),
     }
+}
+
+/// A file, which must have the digest that was wanted: it is served as it is.
+fn core_metadata(outcome: Outcome, sha256: &Digest) -> Accepted<Option<Bytes>> {
+    match outcome {
+        Outcome::CoreMetadata(None) => Ok(Ok(None)),
+        Outcome::CoreMetadata(Some(text)) => {
+            let bytes = BASE64.decode(text.as_bytes());
+            let bytes = bytes.map_err(|error| format!("a file that is no base64: {error}"))?;
+            match Digest::of(&bytes) == *sha256 {
+                true => Ok(Ok(Some(bytes.into()))),
+                false => Err("another file than was asked for".to_owned()),
+            }
+        }
+        Outcome::Sheet(_) => Err("a sheet instead of a file".to_owned()),
+        Outcome::Input(why) => Ok(Err(unreadable(&why))),
+    }
+}
+
+fn unreadable(why: &str) -> InspectFailure {
+    InspectFailure::Input(shown(why).into())
 }
 
 fn random() -> Result<u64, InspectFailure> {

@@ -11,19 +11,22 @@ use cordon_policy::inspect::indicators::{
     IndicatorFacts, IndicatorFile, IndicatorSet, IndicatorSource,
 };
 use cordon_policy::inspect::{Depth, Faults, INSPECTOR, Input};
-use cordon_policy::model::ArtifactId;
+use cordon_policy::model::{ArtifactId, Digest};
 use futures_util::{StreamExt as _, stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::*;
 use crate::app;
-use crate::inspection::protocol::ANSWER_BYTES;
+use crate::inspection::protocol::{ANSWER_BYTES, METADATA_ANSWER_BYTES};
 use crate::inspection::sandbox::Confinement;
 use crate::inspection::tests::artifact;
 use crate::inspection::{Source, worker};
 
 const MEMORY_BYTES: u64 = 256 << 20;
+
+/// Bytes of the longest file that is taken out.
+const LARGE: usize = cordon_policy::inspect::CORE_METADATA_BYTES as usize;
 
 /// How long something may take that takes no time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,7 +39,11 @@ fn child_worker() {
         is_required: true,
     };
     // Started by a person it has no socket and does nothing.
-    let _ = worker::run(&confinement, misbehave);
+    let reading = worker::Reading {
+        inspect: misbehave,
+        core_metadata: take_out_wrongly,
+    };
+    let _ = worker::run(&confinement, &reading);
 }
 
 /// Does what the archive says.
@@ -107,6 +114,26 @@ fn misbehave(
         other => panic!("{other} is nothing to do"),
     }
     Ok(sheet)
+}
+
+/// Takes out what the archive says.
+fn take_out_wrongly(
+    _: &ArtifactId,
+    _: &Digest,
+    input: &mut dyn Input,
+    _: &Limits,
+) -> io::Result<Option<Vec<u8>>> {
+    let mut text = String::new();
+    input.read_to_string(&mut text)?;
+    match text.as_str() {
+        "nothing" => Ok(None),
+        "panic" => panic!("as planned"),
+        "open" => Ok(Some(std::fs::read("/etc/passwd")?)),
+        "large" => Ok(Some(vec![7; LARGE])),
+        "too large" => Ok(Some(vec![7; METADATA_ANSWER_BYTES])),
+        "unreadable" => Err(io::Error::other("a bad sector")),
+        _ => Ok(Some(text.into_bytes())),
+    }
 }
 
 fn recurse(depth: u64) -> u64 {
@@ -213,6 +240,50 @@ async fn a_84_y_03_a_worker_that_breaks_costs_its_archive_alone() {
         assert!(how.contains(expected), "{what}: {how}");
         expect_well(ask(&workers, "well 2").await, 2);
     }
+}
+
+/// Asks for the file `wanted` of an archive that says `text`.
+async fn take_out(
+    workers: &Workers,
+    text: &'static str,
+    wanted: &[u8],
+) -> Result<Option<Bytes>, InspectFailure> {
+    let job = MetadataJob {
+        artifact: artifact("left-pad"),
+        sha256: Digest::of(wanted),
+        source: Source::Memory(Bytes::from_static(text.as_bytes())),
+    };
+    workers.core_metadata(job).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_taken_out_is_the_one_that_was_asked_for_or_none() {
+    let workers = workers(1, 60);
+    let taken = take_out(&workers, "Name: a", b"Name: a").await;
+    assert_eq!(taken, Ok(Some(Bytes::from_static(b"Name: a"))));
+    assert_eq!(take_out(&workers, "nothing", b"Name: a").await, Ok(None));
+    let large = vec![7; LARGE];
+    let taken = take_out(&workers, "large", &large).await;
+    assert_eq!(taken, Ok(Some(Bytes::from(large))));
+    let other = take_out(&workers, "Name: b", b"Name: a").await;
+    assert!(
+        matches!(other, Err(InspectFailure::Garbage(_))),
+        "{other:?}"
+    );
+    for (what, expected) in [
+        ("panic", "as planned"),
+        ("open", "may not do"),
+        ("too large", "exited with 0"),
+    ] {
+        let failure = take_out(&workers, what, b"").await.expect_err(what);
+        let InspectFailure::Crashed(how) = &failure else {
+            panic!("{what}: {failure:?}");
+        };
+        assert!(how.contains(expected), "{what}: {how}");
+        expect_well(ask(&workers, "well 9").await, 9);
+    }
+    let failure = take_out(&workers, "unreadable", b"").await;
+    assert_eq!(failure, Err(InspectFailure::Input("a bad sector".into())));
 }
 
 #[tokio::test(flavor = "multi_thread")]
