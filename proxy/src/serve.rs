@@ -325,9 +325,8 @@ fn engine(
     public_url: Url,
     metrics: &Arc<Metrics>,
 ) -> Result<Arc<Engine>, ServeError> {
-    let limits = cordon_policy::inspect::Limits::default();
-    let inspector = Workers::new(&config.inspection, limits, Arc::clone(metrics))
-        .map_err(ServeError::System)?;
+    let inspector =
+        Workers::new(&config.inspection, Arc::clone(metrics)).map_err(ServeError::System)?;
     let scanners = Scanners::new(&config.inspection.scanners, Arc::clone(metrics))?;
     Ok(Engine::new(Parts {
         config: Arc::clone(config),

@@ -17,7 +17,7 @@ use cordon::config::InspectionConfig;
 use cordon::inspection::{InProcess, Inspector, Job, Source, Workers};
 use cordon::telemetry::Metrics;
 use cordon_policy::ecosystem::{NPM, scheme_for};
-use cordon_policy::inspect::{Depth, Limits};
+use cordon_policy::inspect::Depth;
 use cordon_policy::model::{ArtifactId, ArtifactKind, FileName, PackageVersion};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -83,7 +83,7 @@ fn workers(memory_mib: u64) -> Workers {
     };
     let cordon = PathBuf::from(env!("CARGO_BIN_EXE_cordon"));
     let metrics = Arc::new(Metrics::new(&["npm"]));
-    Workers::of_program(cordon, &config, Limits::default(), metrics).expect("a thread")
+    Workers::of_program(cordon, &config, metrics).expect("a thread")
 }
 
 /// The only child of this process: nextest gives each test a process of its own, and there is one

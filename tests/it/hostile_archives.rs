@@ -2,6 +2,7 @@
 //! `tests/archives.md` says of them beyond reading them, on the real binary with its real workers.
 
 mod bombs;
+mod limits;
 #[expect(
     dead_code,
     clippy::unwrap_used,

@@ -1,14 +1,18 @@
 //! What reading an archive showed.
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
-use crate::inspect::{Faults, Mark, Sheet};
+use crate::inspect::{Faults, INSPECTOR, Mark, Sheet};
 
 /// What reading an archive showed, without what its files can do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveFacts {
-    /// The version of the inspection that found it, [`INSPECTOR`](crate::inspect::INSPECTOR) then.
+    /// The version of the inspection that found it, [`INSPECTOR`] then.
     pub inspector: u32,
+    /// The id of the limits it was found within ([`Limits::id`](crate::inspect::Limits::id)).
+    #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
+    pub limits: SmolStr,
     /// How many files it holds.
     pub files: u64,
     /// Bytes of all of them, unpacked.
@@ -20,10 +24,25 @@ pub struct ArchiveFacts {
     pub marks: Vec<Mark>,
 }
 
+impl ArchiveFacts {
+    /// Whether the inspection there is now would find the same within limits of that id.
+    pub fn is_current(&self, limits: &str) -> bool {
+        self.inspector == INSPECTOR && self.limits == limits
+    }
+
+    /// Whether it was found within other limits than those of that id, and one of them was passed:
+    /// it may pass none of these.
+    pub fn is_stopped_by_other_limits(&self, limits: &str) -> bool {
+        let faults = self.faults.first();
+        self.limits != limits && faults.iter().any(|fault| fault.code.is_of_limits())
+    }
+}
+
 impl From<&Sheet> for ArchiveFacts {
     fn from(sheet: &Sheet) -> Self {
         Self {
             inspector: sheet.inspector,
+            limits: sheet.limits.clone(),
             files: sheet.files,
             unpacked_bytes: sheet.unpacked_bytes,
             faults: sheet.faults.clone(),

@@ -186,6 +186,11 @@ impl FaultCode {
         ),
     ];
 
+    /// Whether it says that a limit was passed: of an archive read within others it may not be true.
+    pub const fn is_of_limits(self) -> bool {
+        matches!(self, Self::Ratio | Self::Entries | Self::Limit)
+    }
+
     /// The stable name: `zip-cd`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,6 +1,9 @@
 //! How far inspection goes.
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use crate::model::Digest;
 
 /// The bounds of one inspection. Whatever passes one is a fault: what was not looked at is not
 /// known to be good.
@@ -32,6 +35,23 @@ pub struct Limits {
     pub manifest_bytes: u64,
 }
 
+impl Limits {
+    /// Characters of an id.
+    const ID_CHARS: usize = 16;
+
+    /// What a sheet made within these is marked with: what was found within others says neither
+    /// that an archive passes these nor that it does not. Empty for the default ones, which are part
+    /// of [`INSPECTOR`](super::INSPECTOR).
+    pub fn id(&self) -> SmolStr {
+        if *self == Self::default() {
+            return SmolStr::default();
+        }
+        let text = serde_json::to_vec(self).expect("numbers can be written");
+        let hex = Digest::of(&text).hex();
+        hex.get(..Self::ID_CHARS).unwrap_or(&hex).into()
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -47,5 +67,26 @@ impl Default for Limits {
             looked_at_bytes: 4 << 20,
             manifest_bytes: 16 << 20,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_limits_have_another_id_and_the_default_ones_none() {
+        assert_eq!(Limits::default().id(), "");
+        let fewer = Limits {
+            entries: 10,
+            ..Limits::default()
+        };
+        let more = Limits {
+            entries: 11,
+            ..Limits::default()
+        };
+        assert_eq!(fewer.id(), fewer.clone().id());
+        assert_eq!(fewer.id().len(), Limits::ID_CHARS);
+        assert_ne!(fewer.id(), more.id());
     }
 }

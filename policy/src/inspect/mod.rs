@@ -8,8 +8,8 @@
 //! read the sheet as facts. It runs in a process of its own, because parsers of hostile bytes are
 //! where programs break.
 //!
-//! The sheet of an archive depends on its bytes, its file name, [`INSPECTOR`] and the set of
-//! indicators alone, so it is kept by digest and never made twice.
+//! The sheet of an archive depends on its bytes, its file name, [`INSPECTOR`], the limits and the
+//! set of indicators alone, so it is kept by digest and never made twice.
 
 pub mod archive;
 pub mod content;
@@ -27,5 +27,6 @@ pub use run::{Depth, Input, inspect, inspect_for};
 pub use sheet::{Mark, MarkKind, Sheet};
 pub use take_out::{CORE_METADATA_BYTES, core_metadata};
 
-/// The version of what inspection finds. A sheet made by another is made again.
+/// The version of what inspection finds, the default limits included. A sheet made by another is made
+/// again.
 pub const INSPECTOR: u32 = 2;

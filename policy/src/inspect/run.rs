@@ -76,6 +76,7 @@ pub fn inspect_for(
     marks.truncate(Sheet::MARKS);
     Ok(Sheet {
         inspector: INSPECTOR,
+        limits: limits.id(),
         files: reading.files,
         unpacked_bytes: reading.unpacked_bytes,
         faults,

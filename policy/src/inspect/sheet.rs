@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use super::INSPECTOR;
 use super::content::ContentFacts;
 use super::fault::Faults;
 use super::indicators::IndicatorFacts;
@@ -12,8 +13,11 @@ use super::manifest::Manifest;
 /// hostile the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sheet {
-    /// [`INSPECTOR`](super::INSPECTOR) when it was made.
+    /// [`INSPECTOR`] when it was made.
     pub inspector: u32,
+    /// The id of the limits it was made within ([`Limits::id`](super::Limits::id)).
+    #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
+    pub limits: SmolStr,
     /// How many files the archive holds.
     pub files: u64,
     /// Bytes of all of them, unpacked.
@@ -69,4 +73,9 @@ impl MarkKind {
 impl Sheet {
     /// Marks kept.
     pub const MARKS: usize = 64;
+
+    /// Whether the inspection there is now would find the same within limits of that id.
+    pub fn is_current(&self, limits: &str) -> bool {
+        self.inspector == INSPECTOR && self.limits == limits
+    }
 }

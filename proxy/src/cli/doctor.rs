@@ -170,9 +170,8 @@ async fn self_test(
     policy: &LoadedPolicy,
     now: Timestamp,
 ) -> Result<Report, String> {
-    let limits = cordon_policy::inspect::Limits::default();
     let metrics = Arc::new(app::metrics());
-    let workers = Workers::new(&config.inspection, limits, metrics)
+    let workers = Workers::new(&config.inspection, metrics)
         .map_err(|error| format!("no inspection worker could be had: {error}"))?;
     let inspector: Arc<dyn Inspector> = Arc::new(workers);
     selftest::run(&policy.ruleset, &registry::all(), &inspector, now)

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use cordon_policy::config::PolicySource;
+use cordon_policy::inspect::Depth;
 use cordon_policy::inspect::indicators::{
     IndicatorFacts, IndicatorFile, IndicatorHit, IndicatorSet, IndicatorSource,
 };
-use cordon_policy::inspect::{Depth, Limits};
 use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, DigestAlgorithm, PackageVersion};
 use cordon_storage::blob::FilesystemBlobs;
 use cordon_storage::evidence::{Evidence, Receivers};
@@ -66,8 +66,7 @@ impl Scan {
         let set = self.set(&config)?;
         super::block_on(async {
             let evidence = data::open_reader(&config.data).map_err(|error| fail(&error))?;
-            let limits = Limits::default();
-            let workers = Workers::new(&config.inspection, limits, Arc::new(app::metrics()))
+            let workers = Workers::new(&config.inspection, Arc::new(app::metrics()))
                 .map_err(|error| fail(&error))?;
             let scanning = Scanning {
                 evidence: &*evidence,

@@ -1,15 +1,16 @@
 //! Inspection: how many look into archives, what they may take, and who else is asked.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
 
 use ::url::Url;
 use cordon_policy::config::reader::{Spanned, TableReader};
 use cordon_policy::config::text::shown;
+use cordon_policy::inspect::Limits;
 use smol_str::SmolStr;
 
-use super::raw::{GIB, HOUR, MIB, SECOND, count, duration, size};
+use super::raw::{GIB, HOUR, KIB, MIB, SECOND, TIB, count, duration, size};
 use super::secret::{self, Secret, SecretSource, Strength};
 use super::upstream::Context;
 use super::url;
@@ -34,6 +35,8 @@ pub struct InspectionConfig {
     pub timeout: Duration,
     /// Whether a worker that cannot be confined does not work.
     pub is_sandbox_required: bool,
+    /// How far an archive is looked into.
+    pub limits: Limits,
     /// Others that are asked about every archive.
     pub scanners: Vec<ScannerConfig>,
 }
@@ -72,6 +75,7 @@ impl Default for InspectionConfig {
             memory_bytes: 512 * MIB,
             timeout: Duration::from_secs(60),
             is_sandbox_required: true,
+            limits: Limits::default(),
             scanners: Vec::new(),
         }
     }
@@ -122,11 +126,40 @@ pub(super) fn read(mut table: TableReader<'_, '_>) -> RawInspection {
     if let Some(sandbox) = t.choice("sandbox", &choices) {
         config.is_sandbox_required = sandbox.value;
     }
+    limits(t, &mut config.limits);
     let scanners = t.tables("scanner").into_iter().map(scanner).collect();
     table.finish();
     RawInspection {
         bounds: config,
         scanners,
+    }
+}
+
+/// How far an archive is looked into. What bounds names, and archives in archives by their ratio, is
+/// no matter of an installation.
+fn limits(table: &mut TableReader<'_, '_>, far: &mut Limits) {
+    number(table, "entries", 1_000..=10_000_000, &mut far.entries);
+    let unpacked = &mut far.unpacked_bytes;
+    size(table, "unpacked_size", 64 * MIB..=TIB, unpacked);
+    number(table, "ratio", 10..=100_000, &mut far.ratio);
+    // What holds for all of it holds for what is not in archives inside it.
+    far.nested_ratio = far.nested_ratio.max(far.ratio);
+    number(table, "nested_depth", 0..=16, &mut far.nested_depth);
+    let looked_at = &mut far.looked_at_bytes;
+    size(table, "looked_at_size", 64 * KIB..=64 * MIB, looked_at);
+    let manifest = &mut far.manifest_bytes;
+    size(table, "manifest_size", MIB..=64 * MIB, manifest);
+}
+
+fn number<T: TryFrom<i64>>(
+    table: &mut TableReader<'_, '_>,
+    key: &str,
+    allowed: RangeInclusive<i64>,
+    into: &mut T,
+) {
+    let read = table.integer(key, allowed);
+    if let Some(value) = read.and_then(|read| T::try_from(read.value).ok()) {
+        *into = value;
     }
 }
 

@@ -267,7 +267,8 @@ impl Engine {
         let mut facts = wanted.facts.clone();
         facts.bytes = Fact::Known(bytes.clone());
         facts.history.pinned = pinned.clone();
-        forget_others(&mut facts, &bytes, wanted.snapshot.indicators.id());
+        let found_by = (wanted.snapshot.indicators.id(), &self.inspection_limits);
+        forget_others(&mut facts, &bytes, found_by);
         facts.signature = self.signature(wanted).await?;
         let ruleset = &wanted.snapshot.ruleset;
         let mut evaluation = ruleset.evaluate(&facts, now);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cordon_policy::facts::{Fact, VersionFacts};
+use cordon_policy::inspect::Depth;
 use cordon_policy::inspect::content::{ArchiveBefore, ContentFacts};
-use cordon_policy::inspect::{Depth, INSPECTOR};
 use cordon_policy::model::{Digest, Scheme, Timestamp, Version};
 use cordon_policy::reason;
 use cordon_policy::verdict::Effect;
@@ -77,7 +77,7 @@ impl Engine {
         let id = &candidate.artifact;
         // Made from bytes that were proved then; the registry may not put others in their place.
         if let Some(record) = self.stores.cache.sheet(id).await?
-            && record.sheet.inspector == INSPECTOR
+            && record.sheet.is_current(&self.inspection_limits)
             && let Some(content) = record.sheet.content
         {
             return Ok(Ok((record.sha256, content.into())));

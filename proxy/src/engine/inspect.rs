@@ -13,7 +13,7 @@ use cordon_policy::facts::{
 use cordon_policy::inspect::content::ContentChange;
 use cordon_policy::inspect::indicators::{IndicatorFacts, IndicatorSet};
 use cordon_policy::inspect::manifest::{Disagreement, agree};
-use cordon_policy::inspect::{Depth, INSPECTOR, Sheet};
+use cordon_policy::inspect::{Depth, Sheet};
 use cordon_policy::model::{ArtifactId, ArtifactKind, Digest, PackageVersion, Timestamp};
 use cordon_policy::reason;
 use cordon_policy::verdict::{Effect, Evaluation};
@@ -66,15 +66,20 @@ pub(super) fn to_learn(
     wanted.intersection(inspected_facts()).intersection(missing)
 }
 
-/// Makes the facts about an archive those about these bytes: what was found in others, or by another
-/// version of the inspection, says nothing, nor does what was found of other indicators. Files that
+/// Makes the facts about an archive those about these bytes: what was found in others, by another
+/// version of the inspection or within other limits says nothing, nor does what was found of other
+/// indicators. Files that
 /// derive from an archive are not looked into.
-pub(super) fn forget_others(facts: &mut VersionFacts, bytes: &ByteFacts, indicators: &SmolStr) {
+pub(super) fn forget_others(
+    facts: &mut VersionFacts,
+    bytes: &ByteFacts,
+    (indicators, limits): (&SmolStr, &SmolStr),
+) {
     let is_about_these = facts.history.pinned.as_ref() == Some(&bytes.sha256)
         && facts
             .archive
             .known()
-            .is_some_and(|archive| archive.inspector == INSPECTOR);
+            .is_some_and(|archive| archive.is_current(limits));
     if facts.artifact.kind != ArtifactKind::Archive {
         if matches!(facts.archive, Fact::NotYet) {
             (facts.archive, facts.agreement) = (Fact::Absent, Fact::Absent);
@@ -205,7 +210,7 @@ impl Engine {
     ) -> Result<Result<Sheet, SmolStr>, Failure> {
         let remembered = self.stores.cache.sheet(artifact).await?;
         let remembered = remembered
-            .filter(|it| it.sha256 == bytes.sha256 && it.sheet.inspector == INSPECTOR)
+            .filter(|it| it.sha256 == bytes.sha256 && it.sheet.is_current(&self.inspection_limits))
             .map(|it| it.sheet);
         if let Some(sheet) = &remembered
             && (depth == Depth::Structure || sheet.content.is_some())

@@ -76,6 +76,12 @@ impl Inspected {
         Self::of(sha256?, facts)
     }
 
+    /// Whether it ended at a limit that may not be one any more.
+    fn is_stopped_by_other_limits(&self, limits: &str) -> bool {
+        let archive = self.archive.known();
+        archive.is_some_and(|it| it.is_stopped_by_other_limits(limits))
+    }
+
     /// Completes facts about the same bytes.
     pub(super) fn complete(&self, facts: &mut VersionFacts) {
         if facts.history.pinned.as_ref() != Some(&self.sha256) {
@@ -191,8 +197,10 @@ impl Engine {
                 newest.insert(key, (decision, inspected));
             }
         }
-        let files = newest.into_iter();
-        let files = files.map(|(key, (_, inspected))| (key, inspected));
+        // What was too large for other limits is listed, so that it is asked for and looked at again.
+        let limits = &self.inspection_limits;
+        let files = newest.into_iter().map(|(key, (_, it))| (key, it));
+        let files = files.filter(|(_, it)| !it.is_stopped_by_other_limits(limits));
         Ok(Inspections {
             files: ArcSwap::from_pointee(files.collect()),
             epoch: AtomicU64::default(),

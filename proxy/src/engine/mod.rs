@@ -170,6 +170,8 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     inspector: Arc<dyn Inspector>,
+    /// The id of the limits it has.
+    inspection_limits: SmolStr,
     scanners: Arc<Scanners>,
     metrics: Arc<Meters>,
     packages: moka::sync::Cache<PackageKey, Arc<Package>>,
@@ -229,6 +231,7 @@ impl Engine {
             metrics,
         } = parts;
         let limits = config.limits.clone();
+        let inspection_limits = config.inspection.limits.id();
         let weigh = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         let packages = moka::sync::Cache::builder()
             .max_capacity(limits.parsed_cache_bytes)
@@ -293,6 +296,7 @@ impl Engine {
             clock,
             ids,
             inspector,
+            inspection_limits,
             scanners,
             metrics,
         })

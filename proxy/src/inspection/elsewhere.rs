@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use cordon_policy::inspect::Sheet;
 use cordon_policy::inspect::indicators::IndicatorSet;
-use cordon_policy::inspect::{Limits, Sheet};
 
 use super::{InspectFailure, Inspector, Job, MetadataJob};
 use crate::config::InspectionConfig;
@@ -23,7 +23,7 @@ impl Workers {
     ///
     /// # Errors
     /// Never.
-    pub fn new(_: &InspectionConfig, _: Limits, _: Arc<Metrics>) -> io::Result<Self> {
+    pub fn new(_: &InspectionConfig, _: Arc<Metrics>) -> io::Result<Self> {
         Ok(Self)
     }
 
@@ -34,10 +34,9 @@ impl Workers {
     pub fn of_program(
         _: PathBuf,
         config: &InspectionConfig,
-        limits: Limits,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
-        Self::new(config, limits, metrics)
+        Self::new(config, metrics)
     }
 
     /// Nothing to end.

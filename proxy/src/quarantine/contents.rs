@@ -95,13 +95,15 @@ impl Sink for Gather<'_> {
     }
 }
 
-/// What an archive holds, with the beginning of the files whose paths are wanted.
+/// What an archive holds, within the limits of inspection, with the beginning of the files whose paths
+/// are wanted.
 ///
 /// # Errors
 /// If the bytes cannot be read.
 pub fn contents(
     artifact: &ArtifactId,
     input: &mut (impl Read + Seek),
+    limits: &Limits,
     wants: &dyn Fn(&str) -> bool,
 ) -> io::Result<Contents> {
     let mut gather = Gather {
@@ -110,7 +112,7 @@ pub fn contents(
         count: 0,
         files: Vec::new(),
     };
-    let reading = archive::read(artifact, input, &Limits::default(), &mut gather)?;
+    let reading = archive::read(artifact, input, limits, &mut gather)?;
     let Gather {
         mut files, count, ..
     } = gather;

@@ -185,6 +185,7 @@ pub fn sheet_record(content: &str, files: u64) -> SheetRecord {
         sha256: Digest::of(content.as_bytes()),
         sheet: cordon_policy::inspect::Sheet {
             inspector: cordon_policy::inspect::INSPECTOR,
+            limits: smol_str::SmolStr::default(),
             files,
             unpacked_bytes: u64::MAX,
             faults: cordon_policy::inspect::Faults::default(),

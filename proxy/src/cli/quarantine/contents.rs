@@ -53,7 +53,7 @@ impl Files {
     pub(super) fn run(&self, asking: &Asking<'_>) -> Result<ExitCode, ExitCode> {
         let found = find(asking, &self.id)?;
         let held = open(asking, &found, &self.id)?;
-        let read = read(&found.artifact, held, &|_| false)?;
+        let read = read(asking, &found.artifact, held, &|_| false)?;
         let mut lines = Lines::default();
         for file in &read.files {
             lines.add(format_args!(
@@ -81,7 +81,7 @@ impl Cat {
         let found = find(asking, &self.id)?;
         let held = open(asking, &found, &self.id)?;
         let is_meant = |path: &str| path == self.path || shown_name(path) == self.path;
-        let read = read(&found.artifact, held, &is_meant)?;
+        let read = read(asking, &found.artifact, held, &is_meant)?;
         let files = read.files.iter().filter(|file| is_meant(&file.path));
         let mut count = 0;
         for file in files {
@@ -136,8 +136,8 @@ impl Diff {
             return Err(ExitCode::FAILURE);
         };
         let is_wanted = |path: &str| self.path.as_deref().is_none_or(|it| path.contains(it));
-        let mut old = read(before, old, &is_wanted)?;
-        let mut new = read(&found.artifact, held, &is_wanted)?;
+        let mut old = read(asking, before, old, &is_wanted)?;
+        let mut new = read(asking, &found.artifact, held, &is_wanted)?;
         old.files.retain(|file| is_wanted(&file.path));
         new.files.retain(|file| is_wanted(&file.path));
         let told = difference(&old, &new);
@@ -255,10 +255,14 @@ fn blob(asking: &Asking<'_>, sha256: &Digest) -> Result<Option<File>, ExitCode> 
     FilesystemBlobs::file_beside(&folder, sha256).map_err(|error| fail(&error))
 }
 
+/// Reads an archive in this process, as far as inspection would: whoever looks at it asked for that.
 fn read(
+    asking: &Asking<'_>,
     artifact: &ArtifactId,
     mut file: File,
     wants: &dyn Fn(&str) -> bool,
 ) -> Result<Contents, ExitCode> {
-    contents(artifact, &mut file, wants).map_err(|error| fail(&error))
+    let config = asking.common.load(&asking.common.overrides())?;
+    let limits = &config.inspection.limits;
+    contents(artifact, &mut file, limits, wants).map_err(|error| fail(&error))
 }

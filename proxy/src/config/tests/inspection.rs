@@ -1,6 +1,8 @@
 //! `[inspection]`.
 
 use super::*;
+use cordon_policy::inspect::Limits;
+
 use crate::config::{ScannerConfig, ScannerTarget};
 
 /// The codes of all that is wrong.
@@ -96,5 +98,43 @@ fn limits_of_workers_are_read() {
     assert!(zero_configuration().inspection.worker_count() >= 1);
     for bad in ["workers = -1", "memory = \"1 MiB\"", "sandbox = \"off\""] {
         assert!(!codes(&format!("[inspection]\n{bad}")).is_empty(), "{bad}");
+    }
+}
+
+#[test]
+fn limits_of_archives_are_read_and_what_cannot_be_one_is_refused_by_its_key() {
+    let text = "[inspection]\nentries = 5000\nunpacked_size = \"1 GiB\"\nratio = 2000\n\
+                nested_depth = 1\nlooked_at_size = \"1 MiB\"\nmanifest_size = \"2 MiB\"";
+    let expected = Limits {
+        entries: 5_000,
+        unpacked_bytes: 1 << 30,
+        ratio: 2_000,
+        nested_ratio: 2_000,
+        nested_depth: 1,
+        looked_at_bytes: 1 << 20,
+        manifest_bytes: 2 << 20,
+        ..Limits::default()
+    };
+    assert_eq!(config(text).inspection.limits, expected);
+    assert_eq!(zero_configuration().inspection.limits, Limits::default());
+    let changed = config(text);
+    assert_eq!(
+        zero_configuration().needing_restart(&changed),
+        ["inspection"]
+    );
+    for (key, value) in [
+        ("entries", "999"),
+        ("entries", "10000001"),
+        ("unpacked_size", "\"1 MiB\""),
+        ("ratio", "9"),
+        ("nested_depth", "17"),
+        ("looked_at_size", "\"1 KiB\""),
+        ("manifest_size", "\"65 MiB\""),
+    ] {
+        let rejected = read(&format!("[inspection]\n{key} = {value}")).unwrap_err();
+        let problem = &rejected.problems[0];
+        assert_eq!(problem.code, "out-of-range", "{key} = {value}");
+        let name = format!("`inspection.{key}`");
+        assert!(problem.message.contains(&name), "{}", problem.message);
     }
 }

@@ -114,12 +114,8 @@ impl Workers {
     ///
     /// # Errors
     /// When a thread cannot be had.
-    pub fn new(
-        config: &InspectionConfig,
-        limits: Limits,
-        metrics: Arc<Metrics>,
-    ) -> io::Result<Self> {
-        Self::of_program(this_program()?, config, limits, metrics)
+    pub fn new(config: &InspectionConfig, metrics: Arc<Metrics>) -> io::Result<Self> {
+        Self::of_program(this_program()?, config, metrics)
     }
 
     /// The same where this program is not Cordon: a test, a measurement.
@@ -129,7 +125,6 @@ impl Workers {
     pub fn of_program(
         cordon: PathBuf,
         config: &InspectionConfig,
-        limits: Limits,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let settings = Settings {
@@ -137,7 +132,7 @@ impl Workers {
             workers: config.worker_count(),
             memory_bytes: config.memory_bytes,
             timeout: config.timeout,
-            limits,
+            limits: config.limits.clone(),
         };
         Self::with(settings, metrics)
     }

@@ -139,7 +139,8 @@ impl Slot {
         let is_searched = indicators.is_some();
         let task = Task::Inspect { depth, is_searched };
         let wanted = indicators.as_ref().map(|set| set.id());
-        let accept = |outcome| sheet(outcome, wanted);
+        let limits = self.shared.settings.limits.id();
+        let accept = |outcome| sheet(outcome, wanted, &limits);
         self.give((artifact, task, source), indicators.as_ref(), accept)
     }
 
@@ -349,8 +350,8 @@ type Accepted<T> = Result<Result<T, InspectFailure>, String>;
 /// The archive's size, and what came of it.
 type Done<T> = (u64, Result<T, InspectFailure>);
 
-/// A sheet, which must be about the indicators that were wanted.
-fn sheet(outcome: Outcome, wanted: Option<&SmolStr>) -> Accepted<Sheet> {
+/// A sheet, which must be about the indicators that were wanted, within the limits that were given.
+fn sheet(outcome: Outcome, wanted: Option<&SmolStr>, limits: &str) -> Accepted<Sheet> {
     match outcome {
         Outcome::Sheet(sheet) if sheet.indicators.as_ref().map(|it| &it.set) != wanted => {
             Err("a sheet about other indicators than were asked for".to_owned())
@@ -358,6 +359,9 @@ fn sheet(outcome: Outcome, wanted: Option<&SmolStr>) -> Accepted<Sheet> {
         Outcome::Sheet(sheet) if sheet.inspector != INSPECTOR => {
             let found = sheet.inspector;
             Err(format!("a sheet of inspector {found}, not {INSPECTOR}"))
+        }
+        Outcome::Sheet(sheet) if sheet.limits != limits => {
+            Err("a sheet made within other limits".to_owned())
         }
         Outcome::Sheet(sheet) => Ok(Ok(*sheet)),
         Outcome::CoreMetadata(_) => Err("a file instead of a sheet".to_owned()),

@@ -59,6 +59,7 @@ fn misbehave(
     let (what, number) = text.split_once(' ').unwrap_or((&text, "0"));
     let mut sheet = Sheet {
         inspector: INSPECTOR,
+        limits: limits.id(),
         files: number.parse().unwrap_or(0),
         unpacked_bytes: limits.unpacked_bytes,
         faults: Faults::default(),
@@ -94,6 +95,7 @@ fn misbehave(
         "foretell" => say(&frame_of(0)),
         "unsearched" => sheet.indicators = None,
         "old" => sheet.inspector = INSPECTOR + 1,
+        "wide" => sheet.limits = "0123456789abcdef".into(),
         "open" => drop(std::fs::File::open("/etc/passwd")),
         "create" => drop(std::fs::File::create("/tmp/cordon-worker-was-here")),
         "remove" => drop(std::fs::remove_file("/tmp/cordon-worker-was-here")),
@@ -289,7 +291,7 @@ async fn a_file_that_is_taken_out_is_the_one_that_was_asked_for_or_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn y_07_an_answer_that_is_none_is_never_taken_for_one() {
     let workers = workers(1, 60);
-    for what in ["garbage", "endless", "huge", "foretell", "old"] {
+    for what in ["garbage", "endless", "huge", "foretell", "old", "wide"] {
         let failure = ask(&workers, what).await.expect_err(what);
         assert!(
             matches!(failure, InspectFailure::Garbage(_)),
