@@ -95,6 +95,91 @@ fn a_fact_called_unavailable_holds() {
     assert_eq!(failure(replaced), None);
 }
 
+/// Reads a policy of these rules and its one test; what it expected and what it got when they differ.
+fn failure_of(rules: &str, test: &str) -> Option<(String, Effect)> {
+    let text = format!("{rules}\n[[test]]\nat = '2026-11-21T10:00:00Z'\n{test}");
+    let source = PolicySource {
+        name: "policy.toml".to_owned(),
+        text,
+    };
+    let loaded = load(&[source]).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let evaluation = loaded.tests[0].judge(&loaded.ruleset, None);
+    let evaluation = evaluation.expect("facts are given");
+    let expected = &loaded.tests[0].expected;
+    (!expected.is_met_by(&evaluation)).then(|| (expected.to_string(), evaluation.effect()))
+}
+
+#[test]
+fn what_is_in_the_archive_holds_by_the_rule_about_it() {
+    let young = "published_at = '2026-11-21T09:00:00Z'";
+    for (rule, code, facts) in [
+        (
+            "archive",
+            "zip-cd",
+            "archive_faults = ['zip-cd']".to_owned(),
+        ),
+        (
+            "manifest",
+            "manifest-scripts",
+            "disagreements = ['scripts']".to_owned(),
+        ),
+        (
+            "content",
+            "doubtful-obfuscation",
+            format!("content = ['decoded-code']\nfirst_{young}"),
+        ),
+        (
+            "content-change",
+            "runs-at-install-added",
+            format!("content_change = ['install-script']\n{young}"),
+        ),
+        (
+            "content-change",
+            "binary-added",
+            format!("content_change = ['binary']\n{young}"),
+        ),
+        (
+            "content-change",
+            "capability-added",
+            format!("content_change = ['keys-sent']\n{young}"),
+        ),
+        (
+            "indicator",
+            "indicator-found",
+            "indicators = ['mine/worm']".to_owned(),
+        ),
+        (
+            "scanner",
+            "scanner-suspicious",
+            "scanner = 'suspicious'".to_owned(),
+        ),
+    ] {
+        let rules = format!("[rules.{rule}]");
+        let test = |expect: &str, facts: &str| {
+            format!("package = 'pkg:npm/a@1.0.1'\n{expect}\n[test.facts]\n{facts}")
+        };
+        let held = format!("expect = 'quarantine'\nrule = '{rule}'\ncode = '{code}'");
+        assert_eq!(failure_of(&rules, &test(&held, &facts)), None, "{facts}");
+        assert_eq!(failure_of(&rules, &test("expect = 'allow'", young)), None);
+    }
+}
+
+#[test]
+fn what_a_policy_lets_through_of_an_archive_is_tested_as_well() {
+    let accepting = "[rules.archive]\naccept = ['record']\n[rules.indicator]\n\
+                     [rules.content-change]\nwatch = ['binary']";
+    let facts = "published_at = '2026-11-21T09:00:00Z'\narchive_faults = ['record']\n\
+                 watched_indicators = ['mine/rare']\ncontent_change = ['binary']\ncontent = []";
+    let test = format!("package = 'pkg:pypi/a@1.0'\nexpect = 'allow'\n[test.facts]\n{facts}");
+    assert_eq!(failure_of(accepting, &test), None);
+    let bundled = "package = 'pkg:npm/a@1.0.0'\nexpect = 'quarantine'\ncode = 'bundled-malware'\n\
+                   [[test.facts.bundled]]\npackage = 'pkg:npm/evil@1.0.0'\nmalware = ['MAL-1']";
+    assert_eq!(failure_of("[rules.malware]", bundled), None);
+    let unsigned = "package = 'pkg:npm/a@1.0.0'\nexpect = 'block'\nrule = 'integrity'\n\
+                    [test.facts]\nsignature = 'invalid'";
+    assert_eq!(failure_of("[rules.integrity]", unsigned), None);
+}
+
 #[test]
 fn every_fact_can_be_told() {
     let loaded = read(include_str!("data/every_fact.toml"));

@@ -289,6 +289,46 @@ pub(super) const SHARED: &[(&str, &str)] = &[
         "test.facts.siblings.published_at",
         "When it was published; unknown without this key.",
     ),
+    (
+        "test.facts.archive_faults",
+        "What is wrong with the archive, by the codes of the rule `archive`: [\"zip-cd\"].",
+    ),
+    (
+        "test.facts.disagreements",
+        "Fields the registry and the archive tell differently: [\"dependencies\"].",
+    ),
+    (
+        "test.facts.content",
+        "What its files do, by the signs the rule `content` judges by: [\"decoded-code\"]. That rule \
+         looks at new packages: tell `first_published_at` as well.",
+    ),
+    (
+        "test.facts.content_change",
+        "What its files newly do, by the signs the rule `content-change` judges by: \
+         [\"install-script\"]. That rule looks at new versions: tell `published_at` as well.",
+    ),
+    (
+        "test.facts.indicators",
+        "Indicators of attacks that are in its files, as pack and rule: [\"starter/npm-worm\"].",
+    ),
+    (
+        "test.facts.watched_indicators",
+        "The same of indicators that are only watched.",
+    ),
+    ("test.facts.bundled", "Packages its archive brings along."),
+    (
+        "test.facts.bundled.package",
+        "The version brought along, as a package URL.",
+    ),
+    (
+        "test.facts.bundled.malware",
+        "The ids of advisories that call it malware.",
+    ),
+    ("test.facts.scanner", "What a scanner of your own says."),
+    (
+        "test.facts.signature",
+        "What the registry's signature proves; without this key it signs nothing.",
+    ),
     ("test.facts.advisories", "Advisories that name the version."),
     ("test.facts.advisories.id", "The record's id."),
     ("test.facts.advisories.kind", "What it warns of."),

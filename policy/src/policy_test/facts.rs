@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use smol_str::SmolStr;
 
+use super::read_archive::{Inside, read_inside};
 use super::read_parts::{
     added_dependencies, advisories, exotic_dependencies, names, score, siblings,
 };
@@ -77,6 +78,7 @@ pub(super) fn read_facts(
             .integer("rank", 1..=i64::from(u32::MAX))
             .and_then(|rank| u32::try_from(rank.value).ok()),
         asked_in_vain: table.table("asked_in_vain").and_then(read_asked),
+        inside: read_inside(&mut table),
     };
     table.finish();
     let (subject, file) = subject?;
@@ -112,6 +114,7 @@ struct Told {
     similarity: Option<Similarity>,
     rank: Option<u32>,
     asked_in_vain: Option<AskedInVain>,
+    inside: Inside,
 }
 
 /// What the bytes of a test's file are.
@@ -138,6 +141,8 @@ impl Told {
         });
         let published = self.published_at.unwrap_or(settled.max(first_published));
         let (declared, bytes, pinned) = self.file();
+        let inside = &self.inside;
+        let since = self.change.as_ref().map(|change| &change.since);
         let package = PackageFacts {
             name: subject.name.clone(),
             first_published_at: self.known(FactKind::FirstPublishedAt, Some(first_published)),
@@ -153,14 +158,14 @@ impl Told {
             archive_sha256: None,
             size_bytes: self.size_bytes.map_or(Fact::Absent, Fact::Known),
             bytes,
-            archive: self.known(FactKind::Archive, Some(Arc::default())),
-            agreement: self.known(FactKind::Agreement, None),
-            content: self.known(FactKind::Content, None),
-            content_change: self.known(FactKind::ContentChange, None),
-            scanners: self.known(FactKind::Scanners, None),
-            indicators: self.known(FactKind::Indicators, None),
-            bundled: self.known(FactKind::Bundled, None),
-            signature: self.known(FactKind::Signature, None),
+            archive: self.shared(FactKind::Archive, Some(inside.archive())),
+            agreement: self.list(FactKind::Agreement, &inside.disagreements()),
+            content: self.shared(FactKind::Content, inside.content()),
+            content_change: self.shared(FactKind::ContentChange, inside.content_change(since)),
+            scanners: self.shared(FactKind::Scanners, inside.scanners()),
+            indicators: self.shared(FactKind::Indicators, inside.indicators()),
+            bundled: self.list(FactKind::Bundled, inside.bundled()),
+            signature: self.known(FactKind::Signature, inside.signature()),
             is_yanked: self.known(FactKind::Yanked, Some(self.yanked.clone().flatten())),
             deprecated: self.known(FactKind::Deprecated, self.deprecated.clone()),
             license: self.known(FactKind::License, self.license.clone()),
@@ -170,7 +175,7 @@ impl Told {
                 Some(self.has_provenance.unwrap_or(false)),
             ),
             publisher: self.known(FactKind::Publisher, self.publisher.clone()),
-            change: self.known(FactKind::Change, self.change.clone().map(Arc::new)),
+            change: self.shared(FactKind::Change, self.change.clone()),
             exotic_dependencies: self.list(FactKind::ExoticDependencies, &self.exotic_dependencies),
             burst: self.known(FactKind::Burst, self.burst),
             siblings: self.list(FactKind::Siblings, &self.siblings),
@@ -198,6 +203,10 @@ impl Told {
             return Fact::Unavailable(SAID_SO.into());
         }
         value.map_or(Fact::Absent, Fact::Known)
+    }
+
+    fn shared<T>(&self, kind: FactKind, value: Option<T>) -> Fact<Arc<T>> {
+        self.known(kind, value.map(Arc::new))
     }
 
     fn list<T: Clone>(&self, kind: FactKind, values: &[T]) -> Fact<Arc<[T]>> {

@@ -15,7 +15,9 @@
 //!
 //! A test is judged by the whole policy, exemptions included, at its own instant. Facts it does
 //! not mention are known to be fine: published years ago, bytes as declared, no advisory, nothing
-//! changed. What could not be learned is listed under `unavailable`. Instead of facts a
+//! changed, nothing found in the archive. What is found there is named by the words policies use for it
+//! (`archive_faults`, `disagreements`, `content`, `content_change`, `indicators`). What could not be
+//! learned is listed under `unavailable`. Instead of facts a
 //! test may name a recorded decision (`recorded = "…"`, or `"newest"` for the newest one about the
 //! version): whoever runs it looks that up.
 //!
@@ -24,6 +26,7 @@
 
 mod facts;
 mod read;
+mod read_archive;
 mod read_parts;
 
 use std::fmt;

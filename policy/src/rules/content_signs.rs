@@ -44,7 +44,7 @@ impl Sign {
     ];
 
     /// Every one.
-    fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         let signals = SignalKind::ALL.iter().map(|(it, _, _)| Self::Signal(*it));
         signals.chain([
             Self::InstallScript,

@@ -91,9 +91,15 @@ fn read_names(
     key: &str,
     inherited: &BTreeSet<SmolStr>,
 ) -> BTreeSet<SmolStr> {
-    let Some(written) = table.strings(key) else {
-        return inherited.clone();
-    };
+    read_indicators(table, key).unwrap_or_else(|| inherited.clone())
+}
+
+/// Reads a list of names, if there is one.
+pub(crate) fn read_indicators(
+    table: &mut TableReader<'_, '_>,
+    key: &str,
+) -> Option<BTreeSet<SmolStr>> {
+    let written = table.strings(key)?;
     let file = table.file();
     let names = written.into_iter().filter_map(|name| {
         let is_name = name.value.split('/').filter(|it| !it.is_empty()).count() == 2
@@ -105,7 +111,7 @@ fn read_names(
         }
         is_name.then(|| name.value.into())
     });
-    names.collect()
+    Some(names.collect())
 }
 
 impl Rule for Indicator {

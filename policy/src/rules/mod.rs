@@ -24,7 +24,7 @@ pub mod archive;
 pub mod condition;
 pub mod content;
 pub mod content_change;
-mod content_signs;
+pub(crate) mod content_signs;
 pub mod deny;
 mod end_of_life;
 pub mod exotic_dependency;
