@@ -7,7 +7,7 @@ use cordon_tests::client::http::{self, Reply};
 use cordon_tests::client::listing;
 use cordon_tests::clock::{ago, days, hours};
 use cordon_tests::cordon::{Builder, Cordon};
-use cordon_tests::fake_registry::{FakeRegistry, Protocol, Release};
+use cordon_tests::fake_registry::{FakeRegistry, Fault, Protocol, Release};
 use cordon_tests::wait;
 use serde_json::Value;
 
@@ -464,6 +464,31 @@ fn what_is_held_for_a_change_is_shown_beside_what_it_was_compared_with() {
     assert!(told.contains("process.env"), "{told}");
     let between = format!("from pkg:npm/{NAME}@{OLD} to pkg:npm/{NAME}@{HELD}");
     assert!(told.contains(&between), "{told}");
+}
+
+/// Two archives one after the other would take a client twice the time.
+#[test]
+fn what_a_version_is_compared_with_is_fetched_while_the_version_is() {
+    let registry = FakeRegistry::start();
+    let release = |version, age| Release::npm(NAME, version).published_at(ago(age));
+    registry.publish(release(OLD, days(200)));
+    registry.publish(release(HELD, hours(3)));
+    let [old, new] = [OLD, HELD].map(|it| registry.file_path(Protocol::Npm, NAME, it));
+    registry.fault_times(&new, Fault::StallHead, 1);
+    let policy = "[rules.integrity]\n[rules.malware]\n[rules.content-change]\n";
+    let cordon = Builder::new(&registry).policy(policy).start();
+    let scene = Scene { registry, cordon };
+    let url = scene.address(Protocol::Npm);
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| http::get(&url));
+        wait::until("the version before is fetched", || {
+            scene.registry.log().gets(&old) == 1
+        });
+        scene.registry.release_stalls();
+        assert_eq!(client.join().expect("a client").status, 200);
+    });
+    assert_eq!(scene.registry.log().gets(&old), 1);
+    assert_eq!(scene.registry.log().gets(&new), 1);
 }
 
 #[test]

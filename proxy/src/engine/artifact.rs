@@ -214,6 +214,7 @@ impl Engine {
                 id.subject
             )));
         }
+        self.begin_baseline(&wanted);
         let ecosystem = id.subject.name.ecosystem().as_str();
         let spooled = self
             .spool(&wanted.package.upstream, ecosystem, &wanted.source)

@@ -4,22 +4,25 @@
 //! second would change nothing against the first. It is the newest that was public for
 //! [`SETTLED`] when the new one was published, long enough for most hijacks to be noticed; of those
 //! one that may be had now, if there is any.
+//!
+//! It is looked at while the file that was asked for is on its way, and once however many files are
+//! compared with it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use cordon_policy::facts::{Fact, VersionFacts};
+use cordon_policy::facts::{Fact, FactKind, VersionFacts};
 use cordon_policy::inspect::Depth;
 use cordon_policy::inspect::content::{ArchiveBefore, ContentFacts};
-use cordon_policy::model::{Digest, Scheme, Timestamp, Version};
+use cordon_policy::model::{ArtifactKind, Digest, Scheme, Timestamp, Version};
 use cordon_policy::reason;
 use cordon_policy::verdict::Effect;
 
-use super::Engine;
 use super::artifact::{Held, Wanted};
 use super::failure::Failure;
 use super::judge::Judgement;
 use super::package::Package;
+use super::{Engine, Flown};
 
 /// How long a version was public before it is compared with.
 pub(super) const SETTLED: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -31,7 +34,33 @@ pub(super) struct Baseline {
     pub(super) content: Arc<ContentFacts>,
 }
 
+/// The digest of a file and what it can do. The inner error says why that is not known.
+pub(super) type Looked = Flown<Result<(Digest, Arc<ContentFacts>), String>>;
+
 impl Engine {
+    /// Begins to look at the version compared with, if rules will ask for it.
+    pub(super) fn begin_baseline(&self, wanted: &Wanted) {
+        let facts = wanted.facts();
+        let ruleset = &wanted.snapshot().ruleset;
+        let is_compared = facts.artifact.kind == ArtifactKind::Archive
+            && ruleset
+                .wants(facts, self.clock.now())
+                .contains(FactKind::ContentChange);
+        if !is_compared {
+            return;
+        }
+        let package = &wanted.package;
+        let index = find(package, &wanted.judgement, facts);
+        let before = index.and_then(|index| Some((index, package.candidate(index)?)));
+        if let Some((index, before)) = before {
+            let (this, package) = (self.this(), Arc::clone(package));
+            self.baseline_flights
+                .begin(before.artifact.clone(), || async move {
+                    this.content_of(&package, index).await
+                });
+        }
+    }
+
     /// What the version compared with can do; `Absent` when there is none.
     pub(super) async fn content_baseline(
         &self,
@@ -49,7 +78,15 @@ impl Engine {
             let why = format!("{version}, which it is compared with: {why}");
             Fact::Unavailable(reason::ascii(&why, 200).into())
         };
-        let (sha256, content) = match self.content_of(&wanted.package, index, before).await {
+        let (this, package) = (self.this(), Arc::clone(&wanted.package));
+        let looked = self
+            .baseline_flights
+            .run(before.artifact.clone(), || async move {
+                this.content_of(&package, index).await
+            })
+            .await
+            .flatten();
+        let (sha256, content) = match looked {
             Ok(Ok(known)) => known,
             Ok(Err(why)) => return Ok(unavailable(&why)),
             Err(Failure::Store(error)) => return Err(Failure::Store(error)),
@@ -66,14 +103,11 @@ impl Engine {
         }))
     }
 
-    /// The digest of a listed candidate, and what its files can do. The inner error says why that is
-    /// not known.
-    async fn content_of(
-        &self,
-        package: &Arc<Package>,
-        index: usize,
-        candidate: &VersionFacts,
-    ) -> Result<Result<(Digest, Arc<ContentFacts>), String>, Failure> {
+    /// What a listed candidate can do.
+    async fn content_of(&self, package: &Arc<Package>, index: usize) -> Looked {
+        let Some(candidate) = package.candidate(index) else {
+            return Ok(Err("it is not listed any more".to_owned()));
+        };
         let id = &candidate.artifact;
         // Made from bytes that were proved then; the registry may not put others in their place.
         if let Some(record) = self.stores.cache.sheet(id).await?

@@ -43,6 +43,15 @@ where
             .ok_or(Failure::Interrupted)
     }
 
+    /// Starts the work for `key`, unless it is under way or there is too much of it: who needs it
+    /// runs it later.
+    pub(super) fn begin<F>(&self, key: K, work: impl FnOnce() -> F)
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        let _: Result<_, Failure> = self.join_or_start(key, work);
+    }
+
     fn join_or_start<F>(
         &self,
         key: K,

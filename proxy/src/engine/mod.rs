@@ -197,6 +197,8 @@ pub struct Engine {
     package_flights: Flights<PackageKey, Flown<Arc<Package>>>,
     render_flights: Flights<(ReadyKey, u64), Flown<Arc<Ready>>>,
     artifact_flights: Flights<(ArtifactId, u64, Audience), Flown<Outcome>>,
+    /// Versions others are compared with that are being looked at.
+    baseline_flights: Flights<ArtifactId, content_baseline::Looked>,
     documents_at_once: Semaphore,
     large_documents: Arc<Semaphore>,
     background: Background,
@@ -277,6 +279,7 @@ impl Engine {
             package_flights: Flights::new(limits.connections),
             render_flights: Flights::new(limits.connections),
             artifact_flights: Flights::new(limits.connections),
+            baseline_flights: Flights::new(limits.connections),
             documents_at_once: Semaphore::new(limits.documents_at_once),
             large_documents: Arc::new(Semaphore::new(1)),
             background: Background::new(Arc::clone(&counted)),
