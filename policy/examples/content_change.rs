@@ -16,7 +16,7 @@ use std::time::Instant;
 use cordon_policy::ecosystem::scheme_for;
 use cordon_policy::inspect::Limits;
 use cordon_policy::inspect::archive::{Looked, Member, Sink};
-use cordon_policy::inspect::content::{ContentChange, ContentFacts, Looker};
+use cordon_policy::inspect::content::{ContentChange, ContentFacts, KnownFiles, Looker};
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, Ecosystem, FileName, PackageVersion, Version,
 };
@@ -71,7 +71,8 @@ fn files(folder: &Path, into: &mut Vec<std::path::PathBuf>) {
 fn look(ecosystem: &str, folder: &str) -> (ContentFacts, u64) {
     let artifact = artifact(ecosystem);
     let limits = Limits::default();
-    let mut looker = Looker::new(&artifact, &limits);
+    let known = &mut KnownFiles::default();
+    let mut looker = Looker::new(&artifact, &limits, known);
     let root = Path::new(folder);
     let mut paths = Vec::new();
     files(root, &mut paths);

@@ -18,6 +18,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cordon_policy::ecosystem::{CARGO, NPM, PYPI, scheme_for};
+use cordon_policy::inspect::content::KnownFiles;
 use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::inspect::{Depth, Limits, inspect_for};
 use cordon_policy::model::{
@@ -54,7 +55,8 @@ fn main() {
             let mut input = File::open(&path).expect("it is there");
             let limits = Limits::default();
             let started = Instant::now();
-            let sheet = inspect_for(&artifact, Depth::Structure, &mut input, &limits, set);
+            let known = &mut KnownFiles::default();
+            let sheet = inspect_for(&artifact, Depth::Structure, &mut input, &limits, set, known);
             (sheet.expect("it can be read"), started.elapsed())
         };
         let (sheet, with) = run(Some(&*set));

@@ -7,13 +7,13 @@ mod honest;
 mod incidents;
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use cordon_policy::ecosystem::schemes;
 use cordon_policy::facts::Fact;
 use cordon_policy::inspect::Limits;
 use cordon_policy::inspect::archive::{Looked, Member, Sink};
-use cordon_policy::inspect::content::{ContentChange, ContentFacts, Looker};
+use cordon_policy::inspect::content::{ContentChange, ContentFacts, KnownFiles, Looker};
 use cordon_policy::model::{
     ArtifactId, ArtifactKind, FileName, PackageVersion, PurlTarget, Version, parse_purl,
 };
@@ -24,7 +24,18 @@ use support::*;
 /// Files by path below the archive's folder.
 type Files<'a> = &'a [(&'a str, &'a str)];
 
+/// What the files can do. It makes no difference which were read before.
 fn look(ecosystem: &str, files: Files<'_>) -> ContentFacts {
+    static KNOWN: LazyLock<Mutex<KnownFiles>> = LazyLock::new(Mutex::default);
+    let facts = look_with(ecosystem, files, &mut KnownFiles::default());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    for _ in 0..2 {
+        assert_eq!(look_with(ecosystem, files, &mut known), facts);
+    }
+    facts
+}
+
+fn look_with(ecosystem: &str, files: Files<'_>, known: &mut KnownFiles) -> ContentFacts {
     let purl = format!("pkg:{ecosystem}/x@1.0.0");
     let PurlTarget { name, version } = parse_purl(&purl, &schemes()).expect("a purl");
     let file = match ecosystem {
@@ -40,7 +51,7 @@ fn look(ecosystem: &str, files: Files<'_>) -> ContentFacts {
         file: FileName::new(file).expect("a file name"),
         kind: ArtifactKind::Archive,
     };
-    let mut looker = Looker::new(&artifact, &Limits::default());
+    let mut looker = Looker::new(&artifact, &Limits::default(), known);
     for (path, text) in files {
         let path = format!("package/{path}");
         let member = Member {

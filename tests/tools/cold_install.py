@@ -23,7 +23,7 @@ import threading
 import time
 import urllib.request
 
-INSPECTING = ("archive", "manifest", "content", "content-change", "scanner")
+INSPECTING = ("archive", "manifest", "content", "content-change", "indicator", "scanner")
 TICK = os.sysconf("SC_CLK_TCK")
 
 

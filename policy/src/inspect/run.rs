@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::INSPECTOR;
 use super::archive::{self, Looked, Member, Sink};
-use super::content::Looker;
+use super::content::{KnownFiles, Looker};
 use super::indicators::{IndicatorSet, Searcher};
 use super::limits::Limits;
 use super::manifest::Reader;
@@ -38,10 +38,12 @@ pub fn inspect(
     input: &mut dyn Input,
     limits: &Limits,
 ) -> io::Result<Sheet> {
-    inspect_for(artifact, depth, input, limits, None)
+    let known = &mut KnownFiles::default();
+    inspect_for(artifact, depth, input, limits, None, known)
 }
 
-/// Inspects an archive and looks for a set of indicators, if one is given.
+/// Inspects an archive and looks for a set of indicators, if one is given. Files that are known from
+/// archives before are not read again.
 ///
 /// # Errors
 /// Only if the input itself cannot be read.
@@ -51,12 +53,13 @@ pub fn inspect_for(
     input: &mut dyn Input,
     limits: &Limits,
     indicators: Option<&IndicatorSet>,
+    known: &mut KnownFiles,
 ) -> io::Result<Sheet> {
     let mut all = All {
         manifest: Reader::new(artifact, limits),
         content: match depth {
             Depth::Structure => None,
-            Depth::Content => Some(Looker::new(artifact, limits)),
+            Depth::Content => Some(Looker::new(artifact, limits, known)),
         },
         indicators: indicators.map(|set| Searcher::new(artifact, set)),
     };
@@ -90,7 +93,7 @@ pub fn inspect_for(
 /// All who look. Each sees of a file as much as it wants, whatever the others do.
 struct All<'s> {
     manifest: Reader,
-    content: Option<Looker>,
+    content: Option<Looker<'s>>,
     indicators: Option<Searcher<'s>>,
 }
 

@@ -22,7 +22,8 @@ impl Inspector for InProcess {
         let work = move || {
             let (mut file, _) = job.source.into_file()?;
             let set = job.indicators.as_deref();
-            inspect::inspect_for(&job.artifact, job.depth, &mut file, &limits, set)
+            let known = &mut inspect::content::KnownFiles::default();
+            inspect::inspect_for(&job.artifact, job.depth, &mut file, &limits, set, known)
                 .map_err(|error| input(&error))
         };
         blocking(work).await

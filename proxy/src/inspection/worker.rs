@@ -12,6 +12,7 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use cordon_policy::config::text::shown;
+use cordon_policy::inspect::content::KnownFiles;
 use cordon_policy::inspect::indicators::IndicatorSet;
 use cordon_policy::inspect::{self, Depth, Input, Limits, Sheet};
 use cordon_policy::model::{ArtifactId, Digest};
@@ -24,8 +25,14 @@ use super::protocol::{
 use super::sandbox::{self, Confinement};
 
 /// What looks into an archive: [`inspect::inspect_for`].
-type Inspect =
-    fn(&ArtifactId, Depth, &mut dyn Input, &Limits, Option<&IndicatorSet>) -> io::Result<Sheet>;
+type Inspect = fn(
+    &ArtifactId,
+    Depth,
+    &mut dyn Input,
+    &Limits,
+    Option<&IndicatorSet>,
+    &mut KnownFiles,
+) -> io::Result<Sheet>;
 
 /// What takes the core metadata out of a wheel: [`inspect::core_metadata`].
 type TakeOut = fn(&ArtifactId, &Digest, &mut dyn Input, &Limits) -> io::Result<Option<Vec<u8>>>;
@@ -48,13 +55,13 @@ impl Reading {
         &self,
         request: &Request,
         file: &mut File,
-        set: Option<&IndicatorSet>,
+        (set, known): (Option<&IndicatorSet>, &mut KnownFiles),
     ) -> io::Result<Outcome> {
         let (artifact, limits) = (&request.artifact, &request.limits);
         match &request.task {
             Task::Inspect { depth, is_searched } => {
                 let set = set.filter(|_| *is_searched);
-                let sheet = (self.inspect)(artifact, *depth, file, limits, set)?;
+                let sheet = (self.inspect)(artifact, *depth, file, limits, set, known)?;
                 Ok(Outcome::Sheet(Box::new(sheet)))
             }
             Task::CoreMetadata { sha256 } => {
@@ -93,8 +100,9 @@ pub(crate) fn run(confinement: &Confinement, reading: &Reading) -> io::Result<()
     if let Hello::Refused(why) = hello {
         return Err(io::Error::other(why));
     }
+    let mut known = KnownFiles::default();
     while let Some((request, mut file)) = next(&socket)? {
-        let outcome = reading.answer(&request, &mut file, set.as_ref());
+        let outcome = reading.answer(&request, &mut file, (set.as_ref(), &mut known));
         let outcome = outcome.unwrap_or_else(|error| Outcome::Input(error.to_string()));
         // Before the answer: whoever has it may put another file in its place.
         drop(file);

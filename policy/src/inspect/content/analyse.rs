@@ -62,6 +62,20 @@ pub(super) struct Analysis {
     pub(super) character_codes_line: Option<u32>,
 }
 
+impl Analysis {
+    /// About how much memory it takes.
+    pub(super) fn size_bytes(&self) -> usize {
+        let hosts = self.hosts.iter().map(|it| size_of::<String>() + it.len());
+        let reached = self.reached.iter();
+        size_of::<Self>()
+            + size_of_val(&*self.found)
+            + hosts.sum::<usize>()
+            + reached
+                .map(|it| size_of::<Reached>() + it.host.len())
+                .sum::<usize>()
+    }
+}
+
 /// Things found in one file that are kept.
 const FOUND: usize = 2_000;
 /// Hosts of one file that are kept.

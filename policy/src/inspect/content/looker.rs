@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use smol_str::SmolStr;
 
@@ -11,6 +12,7 @@ use super::capability::Capability;
 use super::facts::{ContentFacts, Destination, FileKind, InstallCode, InstallKind, Trace, When};
 use super::install::{self, Said};
 use super::judge_file::{Role, signs};
+use super::known::{Key, KnownFiles};
 use super::oddity::{is_minified, oddities};
 use super::place::{Place, kind_of, language_of_program};
 use super::scan;
@@ -40,13 +42,14 @@ const CONDITIONAL: usize = 4_000;
 
 /// Looks at the files of an archive while it is read.
 #[derive(Debug)]
-pub struct Looker {
+pub struct Looker<'k> {
     /// Bytes of a file that are looked at.
     looked_at_bytes: u64,
     /// Whether everything is in one folder.
     has_root: bool,
     is_crate: bool,
     parsers: Parsers,
+    known: &'k mut KnownFiles,
     trees_left: usize,
     source_left: usize,
     facts: ContentFacts,
@@ -59,15 +62,16 @@ pub struct Looker {
     is_all_run: bool,
 }
 
-impl Looker {
+impl<'k> Looker<'k> {
     /// For one archive.
-    pub fn new(artifact: &ArtifactId, limits: &Limits) -> Self {
+    pub fn new(artifact: &ArtifactId, limits: &Limits, known: &'k mut KnownFiles) -> Self {
         let file_name = artifact.file.as_str();
         Self {
             looked_at_bytes: limits.looked_at_bytes,
             has_root: !file_name.ends_with(".whl"),
             is_crate: *artifact.subject.name.ecosystem() == CARGO,
             parsers: Parsers::default(),
+            known,
             trees_left: TREES_BYTES,
             source_left: SOURCE_BYTES,
             facts: ContentFacts::default(),
@@ -166,7 +170,13 @@ impl Looker {
     }
 
     /// Reads a file of source.
-    fn source(&mut self, place: Place<'_>, language: Language, text: &str, is_whole: bool) {
+    fn source(
+        &mut self,
+        place: Place<'_>,
+        language: Language,
+        text: &str,
+        (sha256, is_whole): (&[u8; 32], bool),
+    ) {
         let Some(left) = self.source_left.checked_sub(text.len()) else {
             self.facts.cut_files += 1;
             return;
@@ -177,15 +187,28 @@ impl Looker {
             && !place.is_in_tests
             && text.len() <= TREE_BYTES
             && text.len() <= self.trees_left;
-        let tree = match by_grammar {
-            true => {
-                self.trees_left -= text.len();
-                self.parsers.read(language, text)
-            }
-            false => None,
+        // Of a file known already as well: what is read must not depend on what came before.
+        if by_grammar {
+            self.trees_left -= text.len();
+        }
+        let parsers = &mut self.parsers;
+        let mut read = || {
+            let tree = by_grammar.then(|| parsers.read(language, text)).flatten();
+            let source = tree.unwrap_or_else(|| scan::read(language, text));
+            analyse(language, &source)
         };
-        let source = tree.unwrap_or_else(|| scan::read(language, text));
-        let analysis = analyse(language, &source);
+        let analysis = match is_whole {
+            true => {
+                let key = Key {
+                    sha256: *sha256,
+                    language,
+                    by_grammar,
+                };
+                self.known.analysis(key, read)
+            }
+            // The digest is that of the whole file.
+            false => Arc::new(read()),
+        };
         let is_install = self.runs_at_install(place);
         if is_install {
             let kind = match language {
@@ -371,7 +394,7 @@ fn fair<T: Clone>(lists: impl Iterator<Item = Vec<T>>, most: usize) -> Vec<T> {
         .collect()
 }
 
-impl Sink for Looker {
+impl Sink for Looker<'_> {
     fn wants(&mut self, member: &Member<'_>) -> u64 {
         let place = Place::of(self.path(member));
         if place.language.is_some() {
@@ -413,6 +436,7 @@ impl Sink for Looker {
         if !looked.is_whole() {
             self.facts.cut_files += 1;
         }
-        self.source(place, language, &text, looked.is_whole());
+        let of = (&looked.sha256, looked.is_whole());
+        self.source(place, language, &text, of);
     }
 }

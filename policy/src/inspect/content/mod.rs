@@ -17,6 +17,7 @@ mod facts;
 mod install;
 mod judge_file;
 mod keys;
+mod known;
 mod looker;
 mod names;
 mod oddity;
@@ -37,5 +38,6 @@ pub use facts::{
     Binary, BinaryFormat, ContentFacts, Destination, FileKind, InstallCode, InstallKind, Trace,
     When,
 };
+pub use known::KnownFiles;
 pub use looker::Looker;
 pub use signal::{Signal, SignalKind};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// The languages whose source is understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Language {
     JavaScript,
     TypeScript,

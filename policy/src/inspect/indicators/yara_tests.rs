@@ -114,7 +114,9 @@ fn an_archive_without_rules_met_is_still_read() {
     let limits = crate::inspect::Limits::default();
     let mut input = Cursor::new(b"no archive".to_vec());
     let depth = crate::inspect::Depth::Structure;
-    let sheet = crate::inspect::inspect_for(&artifact(), depth, &mut input, &limits, Some(&set));
+    let known = &mut crate::inspect::content::KnownFiles::default();
+    let sheet =
+        crate::inspect::inspect_for(&artifact(), depth, &mut input, &limits, Some(&set), known);
     let found = sheet.unwrap().indicators.unwrap();
     assert_eq!(found.set, *set.id());
     assert!(found.hits.is_empty());

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use bytes::Bytes;
+use cordon_policy::inspect::content::KnownFiles;
 use cordon_policy::inspect::indicators::{
     IndicatorFacts, IndicatorFile, IndicatorSet, IndicatorSource,
 };
@@ -53,6 +54,7 @@ fn misbehave(
     input: &mut dyn Input,
     limits: &Limits,
     set: Option<&IndicatorSet>,
+    _: &mut KnownFiles,
 ) -> io::Result<Sheet> {
     let mut text = String::new();
     input.read_to_string(&mut text)?;
