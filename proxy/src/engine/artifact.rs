@@ -204,7 +204,12 @@ impl Engine {
                 outcome => return outcome,
             }
         }
-        if let Some(spooled) = self.metadata_of_wheel(&wanted).await? {
+        let inside = self.inside_wheel(&wanted).await?;
+        let taken = match &inside {
+            Some(inside) => self.take_out(&wanted, inside).await?,
+            None => None,
+        };
+        if let Some(spooled) = taken {
             let facts = spooled.facts.clone();
             return self.decide(&wanted, facts, Held::Spooled(spooled)).await;
         }
@@ -219,6 +224,9 @@ impl Engine {
         let spooled = self
             .spool(&wanted.package.upstream, ecosystem, &wanted.source)
             .await?;
+        if let Some(inside) = &inside {
+            inside.holds(&spooled, upstream)?;
+        }
         let facts = spooled.facts.clone();
         self.decide(&wanted, facts, Held::Spooled(spooled)).await
     }

@@ -367,6 +367,55 @@ fn m_38_the_metadata_of_a_known_wheel_is_taken_from_the_wheel() {
     assert!(reply.text().contains("Name: acme"), "{}", reply.text());
 }
 
+#[test]
+fn m_38_the_metadata_of_a_large_wheel_is_taken_out_by_a_worker_and_once() {
+    let large = Release::pypi(NAME, BAD).padded(70 << 20);
+    let (registry, mut cordon) = serving(Protocol::Pypi, large);
+    let path = registry.file_path(Protocol::Pypi, NAME, BAD);
+    registry.fault(&format!("{path}.metadata"), Fault::WrongBytes);
+    let inspections = |cordon: &Cordon| {
+        let text = http::get(&format!("{}metrics", cordon.admin())).text();
+        let line = "cordon_inspections_total{outcome=\"done\"} ";
+        let value = text.lines().find_map(|it| it.strip_prefix(line));
+        value.map_or(0, |it| it.parse::<u32>().expect("a number"))
+    };
+    let url = file_url((&registry, &cordon), Protocol::Pypi, NAME, BAD);
+    let _ = http::get(&url).expect(200);
+    let before = inspections(&cordon);
+    let first = http::get(&format!("{url}.metadata")).expect(200);
+    assert!(first.text().contains("Name: acme"), "{}", first.text());
+    assert_eq!(inspections(&cordon), before + 1);
+    cordon.stop();
+    cordon.restart();
+    let before = inspections(&cordon);
+    let url = file_url((&registry, &cordon), Protocol::Pypi, NAME, BAD);
+    let again = http::get(&format!("{url}.metadata")).expect(200);
+    assert_eq!(again.body, first.body);
+    assert_eq!(inspections(&cordon), before);
+    assert_eq!(registry.log().gets(&format!("{path}.metadata")), 0);
+}
+
+#[test]
+fn m_38_metadata_that_cannot_be_taken_out_of_the_wheel_has_to_be_the_same_upstream() {
+    let mut metadata = archive::core_metadata(NAME, BAD, &[], None);
+    // More than is taken out.
+    metadata.extend_from_slice("\nmore".repeat(1 << 20).as_bytes());
+    let bytes = archive::wheel(NAME, BAD, &metadata, 0);
+    let registry = FakeRegistry::start();
+    registry.publish(Release::pypi(NAME, BAD).archive(bytes));
+    // No rule looks at what the two say.
+    let cordon = Cordon::with_policy(&registry, "[rules.integrity]\n[rules.archive]\n");
+    let url = file_url((&registry, &cordon), Protocol::Pypi, NAME, BAD);
+    let _ = http::get(&url).expect(200);
+    let reply = http::get(&format!("{url}.metadata"));
+    assert_eq!(reply.status, 502, "{}", reply.text());
+    assert!(
+        reply.text().contains("inside its wheel"),
+        "{}",
+        reply.text()
+    );
+}
+
 /// The notices about changed digests.
 fn alarms(cordon: &Cordon) -> Vec<String> {
     let output = cordon.command(&["log", "notices", "--json"]);
