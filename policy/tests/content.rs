@@ -6,6 +6,8 @@ mod honest;
 #[path = "content/incidents.rs"]
 mod incidents;
 mod support;
+#[path = "content/techniques.rs"]
+mod techniques;
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 

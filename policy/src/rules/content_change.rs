@@ -12,7 +12,7 @@ use crate::config::reader::TableReader;
 use crate::evaluate::Findings;
 use crate::facts::{Fact, FactKind, FactSet, VersionFacts};
 use crate::finding::{FindingCode, RuleId};
-use crate::inspect::content::{ContentChange, InstallKind};
+use crate::inspect::content::{ContentChange, InstallKind, Signal, SignalKind};
 use crate::model::Timestamp;
 use crate::reason;
 use crate::specimen::{Refusal, Specimen, Stage};
@@ -166,6 +166,18 @@ impl ContentChangeRule {
             .filter(|it| matches!(it.kind, InstallKind::Script | InstallKind::Gyp));
         let mut found: Vec<Finding> = scripts.map(Finding::of_install).collect();
         found.extend(change.signals.iter().map(Finding::of_signal));
+        // Settings beside a host nobody knew are credentials until somebody looked.
+        let sends = |file: &str| change.destinations.iter().any(|it| it.file == file);
+        let taken = change
+            .signals
+            .iter()
+            .filter(|it| it.kind == SignalKind::SettingsSent && sends(&it.file));
+        found.extend(taken.map(|signal| {
+            Finding::of_signal(&Signal {
+                kind: SignalKind::CredentialsSent,
+                ..signal.clone()
+            })
+        }));
         found.extend(change.binaries.iter().map(Finding::of_binary));
         found.extend(change.destinations.iter().map(Finding::of_destination));
         found.retain(|it| !self.ignore.contains(&it.sign));

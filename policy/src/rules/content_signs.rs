@@ -94,6 +94,9 @@ impl Sign {
                 | SignalKind::WalletHook
                 | SignalKind::DropHost
                 | SignalKind::CloudCredentials
+                | SignalKind::RemoteCode
+                | SignalKind::RemoteShell
+                | SignalKind::Wipes
                 | SignalKind::Worm => Group::Capability,
             },
         }

@@ -27,7 +27,8 @@ pub enum Capability {
     Environment,
     /// Reads an environment variable that holds a secret.
     SecretVariable,
-    /// Names a file that holds credentials: `.aws/credentials`, a browser's store, a wallet.
+    /// Takes credentials: names a file that holds them (`.aws/credentials`, a browser's store, a
+    /// wallet), a command that tells them, or watches keyboard and screen.
     CredentialPath,
     /// Names a file that may hold secrets and often does not: `.env`, `.npmrc`.
     SettingsPath,
@@ -86,7 +87,7 @@ impl Capability {
         (
             Self::CredentialPath,
             "credential-path",
-            "names a file that holds credentials",
+            "takes credentials, or names a file that holds them",
         ),
         (
             Self::SettingsPath,
@@ -166,8 +167,8 @@ pub(super) enum Used {
 type Entry = (&'static str, Capability, Used);
 
 use Capability::{
-    Clipboard, Decode, Delete, DynamicCode, Environment, MakeExecutable, NativeCode, Network,
-    Process, Wallet, Write,
+    Clipboard, CredentialPath, Decode, Delete, DynamicCode, Environment, MakeExecutable,
+    NativeCode, Network, Process, Wallet, Write,
 };
 use Used::{Call, CallOfConstant, CallOfUnknown, Mention};
 
@@ -204,6 +205,9 @@ const JAVASCRIPT: &[Entry] = &[
     ("dns.resolve4", Network, Call),
     ("dns.resolveTxt", Network, Call),
     ("dns.lookup", Network, Call),
+    ("dns.resolve6", Network, Call),
+    ("dns.resolveAny", Network, Call),
+    ("dns.Resolver", Network, Call),
     ("~fetch", Network, Call),
     ("~XMLHttpRequest", Network, Call),
     ("~WebSocket", Network, Call),
@@ -284,6 +288,34 @@ const PYTHON: &[Entry] = &[
     ("pty.spawn", Process, Call),
     ("asyncio.create_subprocess_exec", Process, Call),
     ("asyncio.create_subprocess_shell", Process, Call),
+    ("os.execlp", Process, Call),
+    ("os.execvpe", Process, Call),
+    ("os.spawnlp", Process, Call),
+    ("os.spawnvp", Process, Call),
+    ("os.posix_spawnp", Process, Call),
+    ("commands.getoutput", Process, Call),
+    ("socket.gethostbyname", Network, Call),
+    ("socket.gethostbyname_ex", Network, Call),
+    ("socket.getaddrinfo", Network, Call),
+    ("dns.resolver.resolve", Network, Call),
+    ("dns.resolver.query", Network, Call),
+    ("asyncio.open_connection", Network, Call),
+    ("urllib.request.build_opener", Network, Call),
+    ("httpx.put", Network, Call),
+    ("httpx.stream", Network, Call),
+    ("pycurl.Curl", Network, Call),
+    ("xmlrpc.client.ServerProxy", Network, Call),
+    ("discord_webhook.DiscordWebhook", Network, Call),
+    ("dhooks.Webhook", Network, Call),
+    ("telebot.TeleBot", Network, Call),
+    ("zipfile.ZipFile.extractall", Write, Call),
+    ("winreg.SetValueEx", Write, Call),
+    ("win32crypt.CryptUnprotectData", CredentialPath, Call),
+    ("browser_cookie3.*", CredentialPath, Call),
+    ("pynput.keyboard.Listener", CredentialPath, Call),
+    ("keyboard.on_press", CredentialPath, Call),
+    ("PIL.ImageGrab.grab", CredentialPath, Call),
+    ("pyautogui.screenshot", CredentialPath, Call),
     ("urllib.request.urlopen", Network, Call),
     ("urllib.request.urlretrieve", Network, Call),
     ("urllib.request.Request", Network, Call),
@@ -325,6 +357,11 @@ const PYTHON: &[Entry] = &[
     ("marshal.loads", DynamicCode, Call),
     ("types.FunctionType", DynamicCode, Call),
     ("types.CodeType", DynamicCode, Call),
+    (
+        "importlib.machinery.SourcelessFileLoader",
+        DynamicCode,
+        Call,
+    ),
     ("base64.b64decode", Decode, CallOfConstant),
     ("base64.b32decode", Decode, CallOfConstant),
     ("base64.b85decode", Decode, CallOfConstant),
@@ -356,6 +393,8 @@ const RUST: &[Entry] = &[
     ("libc.execv", Process, Call),
     ("libc.execvp", Process, Call),
     ("libc.system", Process, Call),
+    ("libc.fexecve", Process, Call),
+    ("libc.memfd_create", MakeExecutable, Mention),
     ("duct.cmd", Process, Call),
     ("std.net.TcpStream.connect", Network, Call),
     ("std.net.TcpStream.connect_timeout", Network, Call),
@@ -420,6 +459,23 @@ pub(super) fn of_name(language: Language, path: &str) -> Option<(Capability, Use
     }
     if path.ends_with("._compile") && language.is_script() {
         return Some((DynamicCode, Call));
+    }
+    if language.is_script() {
+        // `[].constructor.constructor('…')`, `exec.call(null, …)`.
+        if path.ends_with(".constructor.constructor") {
+            return Some((DynamicCode, Call));
+        }
+        let called = path
+            .strip_suffix(".call")
+            .or_else(|| path.strip_suffix(".apply"));
+        if let Some(called) = called {
+            return of_name(language, called);
+        }
+    }
+    if language == Language::Python
+        && (path.ends_with(".write_text") || path.ends_with(".write_bytes"))
+    {
+        return Some((Write, Call));
     }
     let module = path.split('.').next().unwrap_or(path);
     table.get(format!("{module}.*").as_str()).copied()

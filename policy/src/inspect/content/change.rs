@@ -32,7 +32,7 @@ pub struct ContentChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive_before: Option<ArchiveBefore>,
     /// Signs of a kind that the package did not have; of what runs at install, also those in a file
-    /// that had none.
+    /// that had none, and of the gravest, also those of a file and a line that had none.
     pub signals: Vec<Signal>,
     /// Code that runs unasked and did not, or runs another text.
     pub install: Vec<InstallCode>,
@@ -90,15 +90,44 @@ fn is_of_file(kind: SignalKind) -> bool {
     )
 }
 
+/// Whether a sign counts again where neither its file nor its line is known: what honest packages
+/// have in one place, if at all.
+fn is_of_place(kind: SignalKind) -> bool {
+    matches!(
+        kind,
+        SignalKind::EnvironmentSent
+            | SignalKind::CredentialsSent
+            | SignalKind::DecodedCode
+            | SignalKind::HiddenText
+            | SignalKind::RemoteCode
+            | SignalKind::RemoteShell
+            | SignalKind::WalletHook
+            | SignalKind::Wipes
+            | SignalKind::InvisibleText
+            | SignalKind::HiddenCode
+    )
+}
+
 fn signals(before: &ContentFacts, after: &ContentFacts) -> Vec<Signal> {
     let had = |signal: &Signal| {
         before.signals.iter().any(|it| {
-            let is_same_file = !is_of_file(signal.kind) || stem(&it.file) == stem(&signal.file);
-            it.kind == signal.kind && is_same_file
-        })
+            let is_same_file = stem(&it.file) == stem(&signal.file);
+            let is_known = match signal.kind {
+                kind if is_of_file(kind) => is_same_file,
+                kind if is_of_place(kind) => is_same_file || it.excerpt == signal.excerpt,
+                _ => true,
+            };
+            it.kind == signal.kind && is_known
+        }) || (is_of_place(signal.kind) && is_full(before, signal.kind))
     };
     let new = after.signals.iter().filter(|it| !had(it));
     new.take(ContentChange::LISTED).cloned().collect()
+}
+
+/// Whether a package had so many signs of a kind that not all were kept.
+fn is_full(facts: &ContentFacts, kind: SignalKind) -> bool {
+    let of_kind = facts.signals.iter().filter(|it| it.kind == kind);
+    of_kind.count() >= ContentFacts::SIGNALS_OF_ONE / 2
 }
 
 /// A path without its extension and digits: builds rename `.js` to `.mjs`, and put digests in names.

@@ -3,12 +3,15 @@
 
 use smol_str::SmolStr;
 
+use super::analyse::Analysis;
+use super::capability::Capability;
 use super::facts::{InstallCode, InstallKind, When};
+use super::nested;
 use super::scan;
 use super::signal::{Signal, SignalKind};
 use super::strings::{self, Command};
 use super::text::excerpt;
-use super::token::{Language, Lines};
+use super::token::{Language, Lines, Token};
 
 /// What one such file says.
 #[derive(Debug, Default)]
@@ -93,13 +96,37 @@ impl Said {
     fn script(&mut self, path: &str, line: u32, script: &str) {
         let doubtful = matches!(
             strings::command(script),
-            Some(Command::Fetches | Command::FetchesAndRuns | Command::Detached)
-        );
+            Some(
+                Command::Fetches
+                    | Command::FetchesAndRuns
+                    | Command::Detached
+                    | Command::Connects
+                    | Command::Encoded
+                    | Command::Wipes
+            )
+        ) || installs_from_address(script);
+        let inline = nested::of_command(script);
+        let inline = inline.and_then(|(language, code)| nested::analyse(language, code));
+        self.inline(path, line, script, inline);
         if doubtful {
             let found = signal(SignalKind::InstallCommand, path, line, script);
             self.signals.push(found);
         }
         self.targets(script);
+    }
+
+    /// What code in the script itself does.
+    fn inline(&mut self, path: &str, line: u32, script: &str, analysis: Option<Analysis>) {
+        let found = analysis.map(|it| it.found).unwrap_or_default();
+        let does = |capability| found.iter().any(|it| it.capability == capability);
+        for (capability, kind) in [
+            (Capability::Network, SignalKind::InstallNetwork),
+            (Capability::Process, SignalKind::InstallProcess),
+        ] {
+            if does(capability) {
+                self.signals.push(signal(kind, path, line, script));
+            }
+        }
     }
 
     /// The files a command line names.
@@ -133,6 +160,14 @@ impl Said {
     }
 }
 
+/// Whether a script installs a package from an address instead of a registry.
+fn installs_from_address(script: &str) -> bool {
+    let mut words = script.split_whitespace();
+    let is_installer =
+        words.any(|it| matches!(it, "npm" | "npx" | "yarn" | "pnpm" | "pip" | "pip3"));
+    is_installer && (script.contains("http://") || script.contains("https://"))
+}
+
 /// The commands of a `binding.gyp` or a file it includes.
 pub(super) fn gyp(path: &str, text: &str, is_main: bool) -> Said {
     let mut said = Said::default();
@@ -141,11 +176,23 @@ pub(super) fn gyp(path: &str, text: &str, is_main: bool) -> Said {
             .push(code(InstallKind::Gyp, path, 1, "binding.gyp"));
     }
     // The format is that of Python's literals.
-    for token in scan::read(Language::Python, text).tokens {
+    let tokens = scan::read(Language::Python, text).tokens;
+    for (at, token) in tokens.iter().enumerate() {
         let Some(constant) = token.constant() else {
             continue;
         };
-        for start in ["<!(", "<!@("] {
+        if constant == "action" {
+            said.action(path, tokens.get(at..).unwrap_or_default());
+        }
+        // Conditions are expressions of Python.
+        if ["__import__", "__class__", "__subclasses__"]
+            .iter()
+            .any(|it| constant.contains(it))
+        {
+            let found = signal(SignalKind::GypCommand, path, token.line, constant);
+            said.signals.push(found);
+        }
+        for start in ["<!(", "<!@(", ">!(", ">!@(", "^!(", "^!@("] {
             let Some((_, command)) = constant.split_once(start) else {
                 continue;
             };
@@ -157,6 +204,29 @@ pub(super) fn gyp(path: &str, text: &str, is_main: bool) -> Said {
         }
     }
     said
+}
+
+impl Said {
+    /// `'action': ['node', 'x.js']`: a command that the build runs.
+    fn action(&mut self, path: &str, tokens: &[Token<'_>]) {
+        const WORDS: usize = 60;
+        let words = tokens
+            .iter()
+            .skip(3)
+            .take(WORDS)
+            .take_while(|it| !it.is_mark("]"));
+        let words: Vec<&str> = words.filter_map(|it| it.constant()).collect();
+        let command = words.join(" ");
+        let is_doubtful = matches!(
+            strings::command(&command),
+            Some(Command::Fetches | Command::FetchesAndRuns | Command::Connects | Command::Encoded)
+        );
+        if let Some(token) = tokens.first().filter(|_| is_doubtful) {
+            let found = signal(SignalKind::GypCommand, path, token.line, &command);
+            self.signals.push(found);
+        }
+        self.targets(&command);
+    }
 }
 
 /// Commands that build files have for years: asking a package for its headers, or the system for a
@@ -194,13 +264,90 @@ fn is_usual(command: &str) -> bool {
 /// Lines of a `.pth` that Python runs at every start.
 pub(super) fn pth(path: &str, text: &str) -> Said {
     let mut said = Said::default();
-    for (number, line) in (1..).zip(text.lines()) {
+    // Python reads the file without its mark of the byte order, and ends lines as `str.splitlines`.
+    let text = text.trim_start_matches('\u{feff}');
+    let ends_line = |it: char| {
+        matches!(
+            it,
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'
+                ..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+        )
+    };
+    let mut number = 1;
+    for line in text.split_inclusive(ends_line) {
+        let own = number;
+        number += u32::from(line.ends_with('\n'));
+        let (number, line) = (own, line.trim_end_matches(ends_line));
         if line.starts_with("import ") || line.starts_with("import\t") {
             said.install
                 .push(code(InstallKind::Pth, path, number, line));
             said.signals
                 .push(signal(SignalKind::Autoexec, path, number, line));
             break;
+        }
+    }
+    said
+}
+
+/// A `.start` file: functions that Python calls at every start (PEP 829).
+pub(super) fn start(path: &str, text: &str) -> Said {
+    let mut said = Said::default();
+    let is_part = |it: &str| {
+        !it.is_empty()
+            && it
+                .chars()
+                .all(|it| it.is_alphanumeric() || matches!(it, '_' | '.'))
+    };
+    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let function = line.trim().split_once(':');
+        if function.is_some_and(|(module, function)| is_part(module) && is_part(function)) {
+            said.install
+                .push(code(InstallKind::Pth, path, number, line));
+            said.signals
+                .push(signal(SignalKind::Autoexec, path, number, line));
+            break;
+        }
+    }
+    said
+}
+
+/// The build backend a source distribution brings along, and the scripts that backends run.
+pub(super) fn pyproject_toml(text: &str) -> Said {
+    let mut said = Said::default();
+    let Ok(project) = toml_span::parse(text) else {
+        return said;
+    };
+    let at = |pointer: &str| project.pointer(pointer);
+    let backend = at("/build-system/build-backend").and_then(|it| it.as_str().map(str::to_owned));
+    let folder = at("/build-system/backend-path/0").and_then(|it| it.as_str().map(str::to_owned));
+    if let (Some(backend), Some(folder)) = (backend, folder) {
+        let module = backend
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .replace('.', "/");
+        let folder = folder.trim_start_matches("./").trim_matches('/');
+        said.targets.push(match folder {
+            "" | "." => module,
+            folder => format!("{folder}/{module}"),
+        });
+    }
+    for pointer in ["/tool/poetry/build", "/tool/poetry/build/script"] {
+        if let Some(script) = at(pointer).and_then(|it| it.as_str().map(str::to_owned)) {
+            said.targets.push(script);
+        }
+    }
+    said
+}
+
+/// The commands a `setup.cfg` puts in place of those of setuptools.
+pub(super) fn setup_cfg(text: &str) -> Said {
+    let mut said = Said::default();
+    let commands = text.lines().skip_while(|it| !it.starts_with("cmdclass"));
+    for line in commands.take(20) {
+        let value = line.split_once('=').map_or("", |(_, value)| value.trim());
+        if let Some((module, _)) = value.rsplit_once('.') {
+            said.targets.push(module.replace('.', "/"));
         }
     }
     said
@@ -261,6 +408,9 @@ pub(super) fn cargo_toml(path: &str, text: &str) -> Said {
 
 /// Settings of editors and agents that run commands when a folder is opened.
 pub(super) fn settings(path: &str, text: &str) -> Said {
+    if path.ends_with("mcp.json") {
+        return servers(path, text);
+    }
     let needle = match () {
         () if path.ends_with(".vscode/tasks.json") => "folderOpen",
         () if path.contains(".claude/settings") || path.contains(".gemini/settings") => {
@@ -278,6 +428,34 @@ pub(super) fn settings(path: &str, text: &str) -> Said {
     said
 }
 
+/// Servers that agents start, where their command fetches what it runs.
+fn servers(path: &str, text: &str) -> Said {
+    let mut said = Said::default();
+    let Ok(settings) = serde_json::from_str::<serde_json::Value>(text) else {
+        return said;
+    };
+    let servers = settings.get("mcpServers").and_then(|it| it.as_object());
+    for server in servers.into_iter().flat_map(|it| it.values()).take(TARGETS) {
+        let arguments = server.get("args").and_then(|it| it.as_array());
+        let words = server
+            .get("command")
+            .into_iter()
+            .chain(arguments.into_iter().flatten());
+        let words: Vec<&str> = words.filter_map(|it| it.as_str()).collect();
+        let command = words.join(" ");
+        let is_doubtful = matches!(
+            strings::command(&command),
+            Some(Command::FetchesAndRuns | Command::Encoded | Command::Connects)
+        );
+        if is_doubtful {
+            let line = line_of(text, "mcpServers");
+            let found = signal(SignalKind::AgentConfig, path, line, &command);
+            said.signals.push(found);
+        }
+    }
+    said
+}
+
 /// A script of a shell: what its lines fetch and run, told as if it ran at install.
 pub(super) fn shell(path: &str, text: &str) -> Vec<Signal> {
     let mut found = Vec::new();
@@ -288,7 +466,7 @@ pub(super) fn shell(path: &str, text: &str) -> Vec<Signal> {
         }
         if matches!(
             strings::command(line),
-            Some(Command::Fetches | Command::FetchesAndRuns)
+            Some(Command::Fetches | Command::FetchesAndRuns | Command::Connects)
         ) {
             found.push(signal(SignalKind::InstallCommand, path, number, line));
             break;
@@ -327,6 +505,10 @@ mod tests {
     #[test]
     fn lines_of_a_pth_that_run_are_told_from_paths() {
         assert_eq!(pth("a.pth", "../src\nimportant\n").signals, []);
+        assert_eq!(pth("a.pth", "\u{feff}import os").signals[0].line, 1);
+        assert_eq!(pth("a.pth", "a\n\u{c}import os").signals[0].line, 2);
+        assert_eq!(start("a.start", "# x: y\npkg.mod:run\n").signals[0].line, 2);
+        assert_eq!(start("a.start", "https://x.invalid\n").signals, []);
         assert_eq!(
             pth("a.pth", "x\nimport os; os.system('x')\n").signals[0].line,
             2

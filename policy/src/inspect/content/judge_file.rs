@@ -49,6 +49,9 @@ pub(super) fn signs(role: Role, analysis: &Analysis) -> Vec<Sign> {
     tell(SignalKind::CredentialsSent, file.credentials_sent());
     tell(SignalKind::SettingsSent, file.settings_sent());
     tell(SignalKind::DecodedCode, file.decoded_code());
+    tell(SignalKind::RemoteCode, file.remote_code());
+    tell(SignalKind::RemoteShell, file.remote_shell());
+    tell(SignalKind::Wipes, file.wipes());
     tell(SignalKind::HiddenText, file.hidden_text());
     let acts = [Capability::Write, Capability::Process];
     tell(
@@ -131,7 +134,12 @@ impl File<'_> {
         let found = self.of(Capability::Process).find(|it| {
             matches!(
                 it.detail,
-                Detail::Command(Command::Fetches | Command::FetchesAndRuns)
+                Detail::Command(
+                    Command::Fetches
+                        | Command::FetchesAndRuns
+                        | Command::Connects
+                        | Command::Encoded
+                )
             )
         });
         found.map(|it| self.place(it))
@@ -156,7 +164,75 @@ impl File<'_> {
                 .any(|it| it.at.abs_diff(made.at) <= NEAR);
             is_run.then_some(made)
         };
+        by_command
+            .or_else(by_steps)
+            .or_else(|| self.fetched_unseen())
+            .or_else(|| self.dropped())
+            .map(|it| self.place(it))
+    }
+
+    /// A file is fetched, written and started so that nobody sees it.
+    fn fetched_unseen(&self) -> Option<&Found> {
+        const WITHIN: usize = 300;
+        let mut started = self
+            .of(Capability::Process)
+            .filter(|it| it.detail == Detail::Unseen);
+        started.find(|start| {
+            let is_near = |capability| {
+                self.of(capability)
+                    .any(|it| it.at.abs_diff(start.at) <= WITHIN)
+            };
+            is_near(Capability::Network) && is_near(Capability::Write)
+        })
+    }
+
+    /// A file is written, made executable and started, all in a few statements.
+    fn dropped(&self) -> Option<&Found> {
+        const WITHIN: usize = 80;
+        // Tools of npm carry their programs so.
+        if self.role.language.is_script() {
+            return None;
+        }
+        let is_near =
+            |capability, at: usize| self.of(capability).any(|it| it.at.abs_diff(at) <= WITHIN);
+        self.of(Capability::MakeExecutable)
+            .find(|it| is_near(Capability::Write, it.at) && is_near(Capability::Process, it.at))
+    }
+
+    fn remote_code(&self) -> Option<(u32, When)> {
+        let runs = [Capability::DynamicCode, Capability::Process];
+        let mut found = runs.into_iter().flat_map(|it| self.of(it));
+        found
+            .find(|it| it.detail == Detail::RunsFetched)
+            .map(|it| self.place(it))
+    }
+
+    /// A shell without a command, a few statements from a connection without a protocol.
+    fn remote_shell(&self) -> Option<(u32, When)> {
+        const WITHIN: usize = 200;
+        let by_command = self
+            .of(Capability::Process)
+            .find(|it| it.detail == Detail::Command(Command::Connects));
+        let by_steps = || {
+            let mut shells = self
+                .of(Capability::Process)
+                .filter(|it| it.detail == Detail::Shell);
+            shells.find(|shell| {
+                let mut sockets = self
+                    .of(Capability::Network)
+                    .filter(|it| it.detail == Detail::Socket);
+                sockets.any(|it| it.at.abs_diff(shell.at) <= WITHIN)
+            })
+        };
         by_command.or_else(by_steps).map(|it| self.place(it))
+    }
+
+    fn wipes(&self) -> Option<(u32, When)> {
+        let does = [Capability::Process, Capability::Delete];
+        let mut found = does.into_iter().flat_map(|it| self.of(it));
+        found
+            .find(|it| it.detail == Detail::Command(Command::Wipes))
+            .map(|it| self.place(it))
     }
 
     fn environment_sent(&self) -> Option<(u32, When)> {
@@ -182,9 +258,15 @@ impl File<'_> {
         if let Some(found) = inside {
             return Some(self.place(found));
         }
+        let followed = || {
+            let mut runs = self.of(Capability::DynamicCode);
+            let found = runs.find(|it| it.detail == Detail::RunsDecoded)?;
+            Some(self.place(found))
+        };
         let runs = [Capability::DynamicCode, Capability::Process];
         self.near(Capability::DecodeLong, &runs)
             .or_else(|| self.near_compiled())
+            .or_else(followed)
     }
 
     /// A key and a decipher beside code made at run time.
@@ -207,10 +289,21 @@ impl File<'_> {
     }
 
     fn wallet_hook(&self) -> Option<(u32, When)> {
+        if let Some(clipper) = self.clipper() {
+            return Some(clipper);
+        }
         let hook = self.first(Capability::NetworkHook)?;
         let is_after_wallets =
             self.of(Capability::Wallet).next().is_some() || self.analysis.wallet_addresses >= 3;
         is_after_wallets.then_some(hook)
+    }
+
+    /// The clipboard is read where addresses of wallets are known.
+    fn clipper(&self) -> Option<(u32, When)> {
+        let found = self.first(Capability::Clipboard)?;
+        let knows =
+            self.analysis.wallet_addresses >= 1 && self.of(Capability::Clipboard).nth(1).is_some();
+        knows.then_some(found)
     }
 
     fn obfuscated(&self) -> Option<(u32, When)> {

@@ -20,7 +20,7 @@ use super::signal::{Signal, SignalKind};
 use super::text::excerpt;
 use super::token::{Language, Lines};
 use super::tree::Parsers;
-use crate::ecosystem::CARGO;
+use crate::ecosystem::{CARGO, PYPI};
 use crate::inspect::archive::{Looked, Member, Sink};
 use crate::inspect::limits::Limits;
 use crate::inspect::manifest::Manifest;
@@ -48,6 +48,7 @@ pub struct Looker<'k> {
     /// Whether everything is in one folder.
     has_root: bool,
     is_crate: bool,
+    is_python: bool,
     parsers: Parsers,
     known: &'k mut KnownFiles,
     trees_left: usize,
@@ -58,6 +59,8 @@ pub struct Looker<'k> {
     hosts: BTreeSet<SmolStr>,
     /// Signs of files for the case that they run at install.
     conditional: Vec<(SmolStr, Vec<Signal>)>,
+    /// The files of the package that files name to load, by the file that does.
+    links: BTreeMap<SmolStr, Vec<String>>,
     targets: Vec<String>,
     is_all_run: bool,
 }
@@ -70,6 +73,7 @@ impl<'k> Looker<'k> {
             looked_at_bytes: limits.looked_at_bytes,
             has_root: !file_name.ends_with(".whl"),
             is_crate: *artifact.subject.name.ecosystem() == CARGO,
+            is_python: *artifact.subject.name.ecosystem() == PYPI,
             parsers: Parsers::default(),
             known,
             trees_left: TREES_BYTES,
@@ -79,6 +83,7 @@ impl<'k> Looker<'k> {
             signals: BTreeMap::new(),
             hosts: BTreeSet::new(),
             conditional: Vec::new(),
+            links: BTreeMap::new(),
             targets: Vec::new(),
             is_all_run: false,
         }
@@ -94,7 +99,12 @@ impl<'k> Looker<'k> {
     /// What they can do. Which of them run at install is read from the package's own files while
     /// they pass.
     pub fn finish(mut self, _: Option<&Manifest>, marks: &mut Vec<Mark>) -> ContentFacts {
-        let targets = std::mem::take(&mut self.targets);
+        let mut targets = std::mem::take(&mut self.targets);
+        if self.is_python && self.has_root {
+            // What backends run by its name.
+            targets.extend(["hatch_build.py", "pdm_build.py"].map(str::to_owned));
+        }
+        self.reach(&mut targets);
         for (path, signals) in std::mem::take(&mut self.conditional) {
             if self.is_all_run || Said::is_target(&targets, &path) {
                 for signal in signals {
@@ -116,6 +126,24 @@ impl<'k> Looker<'k> {
         facts.binaries.sort();
         facts.destinations.sort();
         facts
+    }
+
+    /// Adds what the targets load, and what that loads.
+    fn reach(&self, targets: &mut Vec<String>) {
+        const DEEP: usize = 4;
+        const TARGETS: usize = 256;
+        let mut from = 0;
+        for _ in 0..DEEP {
+            let reached: Vec<String> = self
+                .links
+                .iter()
+                .filter(|(path, _)| Said::is_target(targets.get(from..).unwrap_or_default(), path))
+                .flat_map(|(path, links)| links.iter().filter_map(|it| inside(path, it)))
+                .collect();
+            from = targets.len();
+            targets.extend(reached);
+            targets.truncate(TARGETS);
+        }
     }
 
     fn signal(&mut self, signal: Signal) {
@@ -156,11 +184,18 @@ impl<'k> Looker<'k> {
             "package.json" if place.is_at_root() => install::package_json(path, text),
             "Cargo.toml" if place.is_at_root() && self.is_crate => install::cargo_toml(path, text),
             "binding.gyp" if place.is_at_root() => install::gyp(path, text, true),
-            "tasks.json" | "settings.json" | "settings.local.json" => install::settings(path, text),
+            "tasks.json" | "settings.json" | "settings.local.json" | "mcp.json" | ".mcp.json" => {
+                install::settings(path, text)
+            }
+            "pyproject.toml" if place.is_at_root() && self.has_root => {
+                install::pyproject_toml(text)
+            }
+            "setup.cfg" if place.is_at_root() && self.has_root => install::setup_cfg(text),
             _ if name.ends_with(".gypi") || name.ends_with(".gyp") => {
                 install::gyp(path, text, false)
             }
             _ if name.ends_with(".pth") && !place.is_in_tests => install::pth(path, text),
+            _ if name.ends_with(".start") && place.is_at_root() => install::start(path, text),
             _ if install::is_customize(name) && !place.is_in_tests => {
                 install::customize(path, text)
             }
@@ -263,6 +298,10 @@ impl<'k> Looker<'k> {
             let as_install: Vec<Signal> = signs(role, analysis).into_iter().map(make).collect();
             if !as_install.is_empty() && self.conditional.len() < CONDITIONAL {
                 self.conditional.push((place.path.into(), as_install));
+            }
+            if !analysis.loaded.is_empty() && self.links.len() < CONDITIONAL {
+                self.links
+                    .insert(place.path.into(), analysis.loaded.clone());
             }
         }
         for (kind, at) in oddities(text) {
@@ -373,10 +412,44 @@ impl<'k> Looker<'k> {
     }
 }
 
+/// The path inside the package of one that a file names: `../a` in `lib/b.js` is `a`.
+fn inside(file: &str, named: &str) -> Option<String> {
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut parts: Vec<&str> = folder.split('/').filter(|it| !it.is_empty()).collect();
+    for part in named.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            other => parts.push(other),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// Whether a file without a name that tells may be a program: it loads others.
+fn may_be_program(name: &str, head: &[u8]) -> bool {
+    const DOCUMENTS: [&str; 14] = [
+        "md", "markdown", "html", "htm", "css", "scss", "map", "json", "yml", "yaml", "rst",
+        "lock", "flow", "ts",
+    ];
+    let extension = name.rsplit_once('.').map_or("", |(_, it)| it);
+    !DOCUMENTS.contains(&extension)
+        && std::str::from_utf8(head).is_ok()
+        && ["require(", "import "]
+            .iter()
+            .any(|it| memchr::memmem::find(head, it.as_bytes()).is_some())
+}
+
 /// Whether a file may say what runs.
 fn is_declaration(name: &str) -> bool {
     let extension = name.rsplit_once('.').map_or("", |(_, it)| it);
-    matches!(extension, "json" | "toml" | "gyp" | "gypi" | "pth") || install::is_customize(name)
+    matches!(
+        extension,
+        "json" | "toml" | "gyp" | "gypi" | "pth" | "start"
+    ) || install::is_customize(name)
+        || name == "setup.cfg"
 }
 
 /// The first of each list before the second of any, as many as may be, in order again.
@@ -405,7 +478,8 @@ impl Sink for Looker<'_> {
             None => SMALL_BYTES,
             Some("node" | "so" | "dll" | "exe" | "dylib" | "pyd" | "wasm") => self.looked_at_bytes,
             Some(
-                "json" | "toml" | "gyp" | "gypi" | "pth" | "sh" | "bash" | "ps1" | "bat" | "cmd",
+                "json" | "toml" | "gyp" | "gypi" | "pth" | "start" | "cfg" | "sh" | "bash" | "ps1"
+                | "bat" | "cmd",
             ) => SMALL_BYTES,
             Some(_) => HEAD_BYTES,
         }
@@ -426,7 +500,17 @@ impl Sink for Looker<'_> {
             self.declaration(place, &text);
         }
         let Some(language) = language else {
-            return self.other(place, &looked);
+            self.other(place, &looked);
+            // A script can name any file: what it does counts only if one does.
+            if may_be_program(place.name, looked.bytes) {
+                let text = String::from_utf8_lossy(looked.bytes);
+                let place = Place {
+                    is_in_tests: true,
+                    ..place
+                };
+                self.source(place, Language::JavaScript, &text, false);
+            }
+            return;
         };
         self.count(match place.is_in_tests {
             true => FileKind::Test,

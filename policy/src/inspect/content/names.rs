@@ -29,6 +29,8 @@ pub(super) struct Names<'s> {
     source: &'s Source<'s>,
     bound: BTreeMap<&'s str, Binding>,
     constants: BTreeMap<&'s str, String>,
+    /// Modules a bundle keeps under numbers of its own.
+    bundled: BTreeMap<&'s str, String>,
 }
 
 /// A name with what follows it, resolved.
@@ -51,11 +53,22 @@ impl<'s> Names<'s> {
             source,
             bound: BTreeMap::new(),
             constants: BTreeMap::new(),
+            bundled: BTreeMap::new(),
         }
     }
 
-    fn token(&self, index: usize) -> Option<&'s Token<'s>> {
+    pub(super) fn token(&self, index: usize) -> Option<&'s Token<'s>> {
         self.source.tokens.get(index)
+    }
+
+    pub(super) fn language(&self) -> Language {
+        self.language
+    }
+
+    /// A constant that stands there, or is put together there.
+    fn any_constant(&self, at: usize) -> Option<(String, usize)> {
+        self.constant(at)
+            .or_else(|| self.may_be_spelled(at).then(|| self.spelled(at)).flatten())
     }
 
     fn is_mark(&self, index: usize, mark: &str) -> bool {
@@ -179,7 +192,7 @@ impl<'s> Names<'s> {
             return Some(at + 2);
         }
         if token.is_mark("[") && self.language != Language::Rust {
-            let (name, end) = self.constant(at + 1)?;
+            let (name, end) = self.any_constant(at + 1)?;
             if !self.is_mark(end, "]") || name.len() > 100 {
                 return None;
             }
@@ -187,8 +200,19 @@ impl<'s> Names<'s> {
             path.push_str(&name);
             return Some(end + 1);
         }
+        if token.is_mark("(")
+            && self.is_mark(at + 2, ")")
+            && let Some(module) = self
+                .token(at + 1)
+                .and_then(|it| self.bundled.get(&*it.text))
+            && path.len() <= 24
+        {
+            // `n(317)` of a bundle.
+            path.clone_from(module);
+            return Some(at + 3);
+        }
         if token.is_mark("(") && is_import(path) {
-            let (module, end) = self.constant(at + 1)?;
+            let (module, end) = self.any_constant(at + 1)?;
             if !self.is_mark(end, ")") || module.len() > 200 {
                 return None;
             }
@@ -231,11 +255,26 @@ impl<'s> Names<'s> {
         if self.is_mark(at, "=") {
             self.assignment(at);
         }
+        if self.is_mark(at, "+=") {
+            self.extended(at - 1, at + 1);
+        }
         if let Some(chain) = chain
             && chain.is_known
-            && chain.arguments.is_none()
         {
-            self.alias(at, chain);
+            match chain.arguments {
+                None => {
+                    self.alias(at, chain);
+                    self.bundle(at, chain);
+                }
+                Some(_) if chain.path == "module.createRequire" => {
+                    let require = Chain {
+                        path: String::from("~require"),
+                        ..chain.clone()
+                    };
+                    self.alias(at, &require);
+                }
+                Some(open) => self.promised(open, chain),
+            }
         }
     }
 
@@ -249,6 +288,9 @@ impl<'s> Names<'s> {
 
     /// `name = 'constant'`, or the end of what a name stood for.
     fn assignment(&mut self, at: usize) {
+        if at >= 2 && self.is_mark(at - 1, "+") {
+            return self.extended(at - 2, at + 1);
+        }
         let Some(target) = at.checked_sub(1).and_then(|it| self.name(it)) else {
             return;
         };
@@ -260,15 +302,36 @@ impl<'s> Names<'s> {
         }
         self.bound.remove(target);
         self.constants.remove(target);
-        if let Some((constant, _)) = self.constant(at + 1)
+        if let Some((constant, _)) = self.any_constant(at + 1)
             && self.constants.len() < BINDINGS
         {
             self.constants.insert(target, constant);
         }
     }
 
+    /// `name += 'constant'`; with anything else it is no constant from then on.
+    fn extended(&mut self, target: usize, value: usize) {
+        const LONGEST: usize = 20_000;
+        let Some(name) = self.name(target) else {
+            return;
+        };
+        let added = self.constant(value);
+        match (self.constants.get_mut(name), added) {
+            (Some(text), Some((added, _))) if text.len() + added.len() <= LONGEST => {
+                text.push_str(&added);
+            }
+            _ => {
+                self.constants.remove(name);
+            }
+        }
+    }
+
     /// `name = chain`, `{ a, b: c } = chain`, `name = wrapper(chain)`.
     fn alias(&mut self, at: usize, chain: &Chain) {
+        // What an arrow takes is nothing that is known.
+        if self.is_mark(chain.end, "=>") {
+            return;
+        }
         let scope = self.token(at).map_or(0, |it| it.scope);
         let Some(mut before) = at.checked_sub(1) else {
             return;
@@ -303,6 +366,51 @@ impl<'s> Names<'s> {
             }
         } else if self.is_mark(target, "}") {
             self.destructured(target, &chain.path, scope);
+        }
+    }
+
+    /// `317: e => { e.exports = require('child_process') }`: a bundle's module under its number.
+    fn bundle(&mut self, at: usize, chain: &Chain) {
+        const MODULES: usize = 2_000;
+        let is_exported = self.language.is_script()
+            && at >= 4
+            && self.is_mark(at - 1, "=")
+            && self.name(at - 2) == Some("exports")
+            && self.is_mark(at - 3, ".");
+        if !is_exported || self.bundled.len() >= MODULES {
+            return;
+        }
+        let key = (at.saturating_sub(24)..at - 3).rev().find(|it| {
+            self.is_mark(*it, ":")
+                && it
+                    .checked_sub(1)
+                    .and_then(|it| self.token(it))
+                    .is_some_and(|it| matches!(it.kind, TokenKind::Number | TokenKind::Text))
+        });
+        if let Some(key) = key.and_then(|it| self.token(it - 1)) {
+            self.bundled.insert(&*key.text, chain.path.clone());
+        }
+    }
+
+    /// `import('m').then(({ a }) => …)`, `import('m').then((m) => …)`.
+    fn promised(&mut self, open: usize, chain: &Chain) {
+        let Some(module) = chain.path.strip_suffix(".then") else {
+            return;
+        };
+        if module.starts_with('~') || !self.language.is_script() {
+            return;
+        }
+        let first = open + 1 + usize::from(self.is_mark(open + 1, "("));
+        if self.is_mark(first, "{") {
+            let close = (first..first + 40).find(|it| self.is_mark(*it, "}"));
+            if let Some(close) = close {
+                // What is bound belongs to the function that follows.
+                let scope = self.token(close).map_or(0, |it| it.scope);
+                self.destructured(close, module, scope);
+            }
+        } else if let Some(name) = self.name(first) {
+            let scope = self.token(first).map_or(0, |it| it.scope);
+            self.bind(name, module.to_owned(), scope);
         }
     }
 
@@ -491,17 +599,23 @@ impl<'s> Names<'s> {
 
 /// Whether a path, called with a constant, is the module of that name.
 fn is_import(path: &str) -> bool {
-    matches!(
-        path,
-        "~require"
-            | "~import"
-            | "~__import__"
-            | "~__non_webpack_require__"
-            | "~module.require"
-            | "~process.mainModule.require"
-            | "~process.getBuiltinModule"
-            | "importlib.import_module"
-    )
+    // Compilers call theirs `__require`; `Module._load` is what it calls.
+    let is_named =
+        path.starts_with('~') && path.len() < 40 && path.to_ascii_lowercase().ends_with("require");
+    is_named
+        || path.ends_with(".mainModule.require")
+        || path.ends_with("._load")
+        || matches!(
+            path,
+            "~require"
+                | "~import"
+                | "~__import__"
+                | "~__non_webpack_require__"
+                | "~module.require"
+                | "~process.mainModule.require"
+                | "~process.getBuiltinModule"
+                | "importlib.import_module"
+        )
 }
 
 /// Whether a function gives back what it is given, as compilers and `promisify` do.

@@ -4,7 +4,7 @@
 use super::signal::SignalKind;
 
 /// Spaces in a row, between code and code, that push the rest out of sight.
-const PUSHED: usize = 200;
+const PUSHED: usize = 120;
 /// Spaces at the beginning of a line that do the same. Deep nesting is not that deep.
 const PUSHED_AT_START: usize = 400;
 /// Invisible characters in a row. An emoji has one or two.
@@ -28,7 +28,12 @@ pub(super) fn oddities(text: &str) -> Vec<Odd> {
         }
     };
     tell(SignalKind::HiddenCode, pushed(text));
-    tell(SignalKind::Obfuscated, brackets(text));
+    tell(
+        SignalKind::Obfuscated,
+        brackets(text)
+            .or_else(|| escaped(text))
+            .or_else(|| dollars(text)),
+    );
     if !text.is_ascii() {
         tell(SignalKind::InvisibleText, invisible(text));
         tell(SignalKind::TurnedText, turned(text));
@@ -105,6 +110,66 @@ fn brackets(text: &str) -> Option<usize> {
         } else {
             (start, count, pluses) = (None, 0, 0);
         }
+    }
+    None
+}
+
+/// Texts written in escapes though their letters need none: three of them of eight letters.
+fn escaped(text: &str) -> Option<usize> {
+    const LETTERS: usize = 8;
+    const TEXTS: usize = 3;
+    let bytes = text.as_bytes();
+    let mut first = None;
+    let mut count = 0;
+    let mut from = 0;
+    while let Some(found) = memchr::memmem::find(bytes.get(from..)?, b"\\x") {
+        let start = from + found;
+        let mut at = start;
+        let mut letters = 0;
+        while let Some([b'\\', b'x', high, low]) = bytes.get(at..at + 4)
+            && let Some(code) = hexadecimal(*high, *low)
+        {
+            letters += usize::from(code.is_ascii_alphabetic());
+            at += 4;
+        }
+        let length = (at - start) / 4;
+        // Tables of bytes have every code; words have letters.
+        if letters >= LETTERS && letters * 4 >= length * 3 {
+            first = first.or(Some(start));
+            count += 1;
+        }
+        if count >= TEXTS {
+            return first;
+        }
+        from = at.max(start + 2);
+    }
+    None
+}
+
+fn hexadecimal(high: u8, low: u8) -> Option<u8> {
+    let digit = |it: u8| char::from(it).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+}
+
+/// A run of marks with many `$` and `_`, as of programs whose every name is made of these.
+fn dollars(text: &str) -> Option<usize> {
+    const RUN: usize = 150;
+    const DOLLARS: usize = 40;
+    let bytes = text.as_bytes();
+    // Most files have no such pair at all.
+    let mut from = 0;
+    while let Some(found) = memchr::memmem::find(bytes.get(from..)?, b"$.$") {
+        let start = from + found;
+        let run = bytes.get(start..)?.iter();
+        let is_mark = |it: &&u8| b"$_.+()[]!:,~\"\\{}=;".contains(*it);
+        let run = run.take_while(is_mark).take(RUN * 4);
+        let (length, dollars) = run.fold((0, 0), |(length, dollars), it| {
+            (length + 1, dollars + usize::from(*it == b'$'))
+        });
+        if length >= RUN && dollars >= DOLLARS {
+            return Some(start);
+        }
+        from = start + 3 + length;
     }
     None
 }

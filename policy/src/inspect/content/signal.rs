@@ -58,6 +58,12 @@ pub enum SignalKind {
     TurnedText,
     /// A file says it is a binary and its headers are damaged.
     DamagedBinary,
+    /// Code or commands that were fetched are run.
+    RemoteCode,
+    /// A shell is given to who is at the other end of a connection.
+    RemoteShell,
+    /// Files of the user are deleted as a whole.
+    Wipes,
 }
 
 impl SignalKind {
@@ -179,6 +185,17 @@ impl SignalKind {
             "damaged-binary",
             "has a binary with damaged headers",
         ),
+        (
+            Self::RemoteCode,
+            "remote-code",
+            "runs code or commands it fetches",
+        ),
+        (
+            Self::RemoteShell,
+            "remote-shell",
+            "gives a shell to the other end of a connection",
+        ),
+        (Self::Wipes, "wipes", "deletes a user's files as a whole"),
     ];
 
     /// The stable name: `decoded-code`.

@@ -50,6 +50,26 @@ const NEEDLES: &[(&str, Capability, Place)] = &[
     (".electrum/wallets", CredentialPath, Within),
     ("nkbihfbeogaeaoehlefnkodbefgpgknn", CredentialPath, Within),
     ("/etc/shadow", CredentialPath, Whole),
+    ("/etc/passwd", CredentialPath, Whole),
+    ("local storage\\leveldb", CredentialPath, Within),
+    ("local storage/leveldb", CredentialPath, Within),
+    ("local extension settings", CredentialPath, Within),
+    ("google\\chrome\\user data", CredentialPath, Within),
+    ("google/chrome/user data", CredentialPath, Within),
+    ("bravesoftware", CredentialPath, Within),
+    ("telegram desktop/tdata", CredentialPath, Within),
+    ("telegram desktop\\tdata", CredentialPath, Within),
+    ("bfnaelmomeimhlpmgjnjophhpkkoljpa", CredentialPath, Within),
+    (".password-store", CredentialPath, Last),
+    ("gh auth token", CredentialPath, Within),
+    ("gcloud auth print-access-token", CredentialPath, Within),
+    ("find-generic-password", CredentialPath, Within),
+    ("dump-keychain", CredentialPath, Within),
+    ("trufflehog", CredentialPath, Within),
+    ("[\\w-]{24}\\.[\\w-]{6}", CredentialPath, Within),
+    ("0x[a-fa-f0-9]{64}", CredentialPath, Within),
+    ("0x[0-9a-fa-f]{64}", CredentialPath, Within),
+    ("[1-9a-hj-np-za-km-z]{8", CredentialPath, Within),
     (".bash_history", CredentialPath, Last),
     (".zsh_history", CredentialPath, Last),
     (".npmrc", SettingsPath, Last),
@@ -73,6 +93,17 @@ const NEEDLES: &[(&str, Capability, Place)] = &[
     ("private_key", SecretVariable, Whole),
     ("mnemonic", SecretVariable, Whole),
     ("/etc/cron", Persistence, Within),
+    (".ssh/authorized_keys", Persistence, Within),
+    (".cargo/config", Persistence, Within),
+    (".git/hooks", Persistence, Within),
+    ("sitecustomize.py", Persistence, Last),
+    ("usercustomize.py", Persistence, Last),
+    ("discord_desktop_core", Persistence, Within),
+    ("resources/app.asar", Persistence, Within),
+    ("start menu/programs/startup", Persistence, Within),
+    ("systemctl --user enable", Persistence, Within),
+    (".config/fish/config.fish", Persistence, Within),
+    (".profile", Persistence, Last),
     ("crontab -", Persistence, Within),
     ("/etc/systemd/system", Persistence, Within),
     (".config/systemd/user", Persistence, Within),
@@ -96,6 +127,13 @@ const NEEDLES: &[(&str, Capability, Place)] = &[
     (".cursor/rules", AgentConfig, Within),
     (".cursor/mcp.json", AgentConfig, Within),
     (".cursorrules", AgentConfig, Last),
+    (".clinerules", AgentConfig, Within),
+    (".codeium/windsurf", AgentConfig, Within),
+    (".codex/config.toml", AgentConfig, Within),
+    (".kiro/settings", AgentConfig, Within),
+    (".claude.json", AgentConfig, Last),
+    (".mcp.json", AgentConfig, Last),
+    (".github/workflows", AgentConfig, Last),
     (".windsurfrules", AgentConfig, Last),
     (".vscode/tasks.json", AgentConfig, Within),
     ("folderopen", AgentConfig, Whole),
@@ -111,8 +149,12 @@ const NEEDLES: &[(&str, Capability, Place)] = &[
     ),
     ("--trust-all-tools", AgentCommand, Within),
     ("--yolo", AgentCommand, Whole),
+    ("--allow-all-tools", AgentCommand, Within),
+    ("codex exec --full-auto", AgentCommand, Within),
     ("gemini --yolo", AgentCommand, Within),
     ("npm publish", Publish, Within),
+    ("/-/whoami", Publish, Within),
+    ("text=maintainer:", Publish, Within),
     ("twine upload", Publish, Within),
     ("cargo publish", Publish, Within),
     ("169.254.169.254", MetadataService, Within),
@@ -121,7 +163,24 @@ const NEEDLES: &[(&str, Capability, Place)] = &[
     ("webhook.site", DropHost, Within),
     ("discord.com/api/webhooks", DropHost, Within),
     ("discordapp.com/api/webhooks", DropHost, Within),
-    ("api.telegram.org/bot", DropHost, Within),
+    ("api.telegram.org", DropHost, Within),
+    ("discord.com/api/v9/webhooks", DropHost, Within),
+    ("discord.com/api/v10/webhooks", DropHost, Within),
+    (".beeceptor.com", DropHost, Within),
+    (".requestcatcher.com", DropHost, Within),
+    (".dnslog.cn", DropHost, Within),
+    (".ceye.io", DropHost, Within),
+    (".ngrok.app", DropHost, Within),
+    (".ngrok.dev", DropHost, Within),
+    (".serveo.net", DropHost, Within),
+    (".lhr.life", DropHost, Within),
+    (".loca.lt", DropHost, Within),
+    ("jsonkeeper.com", DropHost, Within),
+    ("api.npoint.io", DropHost, Within),
+    ("rentry.co/", DropHost, Within),
+    ("gofile.io", DropHost, Within),
+    ("catbox.moe", DropHost, Within),
+    ("bashupload.com", DropHost, Within),
     ("pastebin.com/raw", DropHost, Within),
     ("hastebin.com/raw", DropHost, Within),
     ("requestbin.", DropHost, Within),
@@ -183,7 +242,7 @@ pub(super) fn capabilities(text: &str, into: &mut Vec<Capability>) {
 }
 
 /// Programs that fetch, or run what they are given.
-const FETCHERS: [&str; 7] = [
+const FETCHERS: [&str; 11] = [
     "curl",
     "wget",
     "iwr",
@@ -191,6 +250,10 @@ const FETCHERS: [&str; 7] = [
     "downloadstring",
     "bitsadmin",
     "certutil",
+    "irm",
+    "invoke-restmethod",
+    "mshta",
+    "start-bitstransfer",
 ];
 const RUNNERS: [&str; 12] = [
     "sh",
@@ -216,8 +279,14 @@ pub(super) enum Command {
     FetchesAndRuns,
     /// It runs code given in the line itself.
     Inline,
+    /// It runs code given in the line itself so that nobody can read it.
+    Encoded,
     /// It starts something and does not wait.
     Detached,
+    /// It gives a shell to the other end of a connection.
+    Connects,
+    /// It deletes everything there is.
+    Wipes,
 }
 
 /// Looks at a command line.
@@ -232,6 +301,12 @@ pub(super) fn command(text: &str) -> Option<Command> {
         .map(|it| it.strip_suffix(".exe").unwrap_or(it))
         .filter(|it| !it.is_empty())
         .collect();
+    if lower.contains("/dev/tcp/") || lower.contains("nc -e ") || lower.contains("ncat -e ") {
+        return Some(Command::Connects);
+    }
+    if wipes(&lower) {
+        return Some(Command::Wipes);
+    }
     let fetches = words.iter().any(|it| FETCHERS.contains(it));
     let after_pipe = || {
         let parts = lower.split(['|', ';', '&', '\n', '(']).skip(1);
@@ -240,7 +315,8 @@ pub(super) fn command(text: &str) -> Option<Command> {
         names.into_iter().any(|it| RUNNERS.contains(&it.as_str()))
     };
     let makes_executable = words.contains(&"chmod");
-    if fetches && (after_pipe() || makes_executable || words.contains(&"iex")) {
+    let runs_itself = words.contains(&"mshta") && lower.contains("://");
+    if fetches && (after_pipe() || makes_executable || words.contains(&"iex") || runs_itself) {
         return Some(Command::FetchesAndRuns);
     }
     if fetches {
@@ -259,12 +335,56 @@ pub(super) fn command(text: &str) -> Option<Command> {
         words.contains(&"base64") && words.iter().any(|it| matches!(*it, "-d" | "--decode"));
     let runs_inline = follows(&["node", "bun"], &["-e", "--eval", "-p"])
         || follows(&["python", "python3", "perl", "ruby"], &["-c", "-e"]);
-    if is_encoded || decodes || runs_inline {
+    if is_encoded {
+        return Some(Command::Encoded);
+    }
+    if decodes || runs_inline {
         return Some(Command::Inline);
     }
     let is_detached =
         lower.contains("start /b") || lower.contains("nohup ") || words.contains(&"setsid");
     is_detached.then_some(Command::Detached)
+}
+
+/// `rm -rf /`, `rm -rf ~`, `rm -rf *`, `rd /s /q .`: not a folder by its name.
+fn wipes(lower: &str) -> bool {
+    let mut parts = lower.split(['|', ';', '&', '\n']);
+    parts.any(|part| {
+        let mut words = part.split_whitespace().skip_while(|it| *it == "sudo");
+        let is_all = |it: &str| {
+            matches!(
+                it.trim_matches(['"', '\'']),
+                "/" | "/*"
+                    | "~"
+                    | "~/"
+                    | "~/*"
+                    | "*"
+                    | "$home"
+                    | "$home/*"
+                    | "."
+                    | "c:\\"
+                    | "%userprofile%"
+            )
+        };
+        match words.next() {
+            Some("rm") => {
+                let mut is_forced = false;
+                words.any(|it| match it.starts_with('-') {
+                    true => {
+                        is_forced |=
+                            it.contains('r') && it.contains('f') || it == "--no-preserve-root";
+                        false
+                    }
+                    false => is_forced && is_all(it),
+                })
+            }
+            Some("rd" | "rmdir" | "del") => {
+                let rest: Vec<&str> = words.collect();
+                rest.contains(&"/s") && rest.contains(&"/q") && rest.iter().any(|it| is_all(it))
+            }
+            _ => false,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -300,7 +420,7 @@ mod tests {
                 Some(Command::FetchesAndRuns),
             ),
             ("curl https://x.invalid", Some(Command::Fetches)),
-            ("powershell -enc AAAA", Some(Command::Inline)),
+            ("powershell -enc AAAA", Some(Command::Encoded)),
             ("node -e \"require('x')\"", Some(Command::Inline)),
             (
                 "start /B node compile.js & node compile.js",

@@ -148,6 +148,37 @@ pub(super) fn hosts(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether a text is nothing but a host.
+pub(super) fn is_host(text: &str) -> bool {
+    let is_part = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-' | b'_');
+    text.len() <= 253 && !text.is_empty() && text.bytes().all(is_part)
+}
+
+/// Whether a host is the address of a machine in the public network, other than those of name
+/// services everybody uses.
+pub(super) fn is_public_address(host: &str) -> bool {
+    let Ok(address) = host.parse::<std::net::Ipv4Addr>() else {
+        return false;
+    };
+    let is_kept = address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_unspecified()
+        || address.is_multicast()
+        || address.is_broadcast();
+    let is_known = matches!(
+        address.octets(),
+        [1, 1, 1, 1]
+            | [1, 0, 0, 1]
+            | [8, 8, 8, 8]
+            | [8, 8, 4, 4]
+            | [9, 9, 9, 9]
+            | [0, ..]
+            | [100, 64..=127, ..]
+    );
+    !is_kept && !is_known
+}
+
 /// The name somebody registered: the last two labels, three where the one before the last is a
 /// public one such as `co.uk`; an IP address as a whole.
 pub(super) fn site(host: &str) -> &str {

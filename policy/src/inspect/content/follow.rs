@@ -1,0 +1,251 @@
+//! What goes where in one file: fetched and decoded data that is run, and the environment that is
+//! sent, however many names stand between.
+
+use std::collections::BTreeMap;
+
+use super::analyse::{Analysis, Detail, Found};
+use super::capability::Capability;
+use super::facts::When;
+use super::flow::Flow;
+use super::token::{Language, Source, TokenKind};
+
+/// Tokens after a connection is opened in which something is sent over it.
+const SENDS_WITHIN: usize = 250;
+/// Calls of one capability that are followed.
+const FOLLOWED: usize = 200;
+
+/// Places that mean something only with others, each in order.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    /// Calls that decode something, whatever.
+    pub(super) decodes: Vec<usize>,
+    /// Mentions of the whole environment.
+    pub(super) environments: Vec<usize>,
+    /// Calls that receive something from a connection.
+    pub(super) receives: Vec<usize>,
+    /// Calls that give a line to a shell.
+    pub(super) shells: Vec<usize>,
+    /// The brackets that open the arguments of what was found, by its place.
+    pub(super) opens: BTreeMap<usize, usize>,
+}
+
+/// Places kept of each.
+const HINTS: usize = 2_000;
+
+impl Hints {
+    pub(super) fn keep(list: &mut Vec<usize>, at: usize) {
+        if list.len() < HINTS {
+            list.push(at);
+        }
+    }
+
+    /// Remembers where the arguments of a call begin.
+    pub(super) fn opened(&mut self, at: usize, open: Option<usize>) {
+        if let Some(open) = open
+            && self.opens.len() < HINTS
+        {
+            self.opens.insert(at, open);
+        }
+    }
+}
+
+/// Looks where things go, and tells it with what was found.
+pub(super) fn follow(
+    language: Language,
+    source: &Source<'_>,
+    hints: &Hints,
+    analysis: &mut Analysis,
+) {
+    let at_of = |capability: Capability| -> Vec<usize> {
+        let of_it = analysis
+            .found
+            .iter()
+            .filter(|it| it.capability == capability);
+        of_it.map(|it| it.at).take(FOLLOWED).collect()
+    };
+    let networks = at_of(Capability::Network);
+    let runs = !at_of(Capability::DynamicCode).is_empty();
+    let is_sent = !networks.is_empty() && !hints.environments.is_empty();
+    let is_commanded = !networks.is_empty() && !hints.shells.is_empty();
+    if !runs && !is_sent && !is_commanded {
+        return;
+    }
+    let mut fetched = networks.clone();
+    fetched.extend(&hints.receives);
+    fetched.sort_unstable();
+    let follow = Follow {
+        source,
+        flow: Flow::of(language, source),
+        language,
+        hints,
+        networks,
+        fetched,
+    };
+    let mut left = FOLLOWED;
+    for found in &mut analysis.found {
+        let is_run = found.capability == Capability::DynamicCode;
+        let is_command =
+            found.capability == Capability::Process && hints.shells.contains(&found.at);
+        if (!is_run && !is_command) || left == 0 {
+            continue;
+        }
+        left -= 1;
+        let detail = match is_run {
+            true => follow.of_code(found.at),
+            false => follow.of_command(found.at),
+        };
+        if let Some(detail) = detail {
+            found.detail = detail;
+        }
+    }
+    if let Some(sent) = follow.sent_environment() {
+        analysis.found.push(sent);
+    }
+}
+
+struct Follow<'s> {
+    source: &'s Source<'s>,
+    flow: Flow<'s>,
+    language: Language,
+    hints: &'s Hints,
+    networks: Vec<usize>,
+    fetched: Vec<usize>,
+}
+
+impl Follow<'_> {
+    /// The bracket that opens the arguments of a call.
+    fn open(&self, at: usize) -> Option<usize> {
+        if let Some(open) = self.hints.opens.get(&at) {
+            return Some(*open);
+        }
+        let tokens = self.source.tokens.get(at..)?;
+        let open = tokens.iter().take(14).position(|it| it.is_mark("("))?;
+        Some(at + open)
+    }
+
+    fn of_code(&self, at: usize) -> Option<Detail> {
+        let range = self.flow.arguments(self.open(at)?);
+        if self.flow.reaches(range.clone(), &self.hints.decodes) {
+            return Some(Detail::RunsDecoded);
+        }
+        if self.flow.reaches(range.clone(), &self.fetched) || self.is_in_callback(at) {
+            return Some(Detail::RunsFetched);
+        }
+        let is_data = self.flow.holds_text(range, is_data_file);
+        is_data.then_some(Detail::RunsDecoded)
+    }
+
+    /// A command that is what was received.
+    fn of_command(&self, at: usize) -> Option<Detail> {
+        let range = self.flow.first_argument(self.open(at)?);
+        let tokens = self.source.tokens.get(range.clone()).unwrap_or_default();
+        // A line with words of its own is a command that is only given something.
+        let is_bare = tokens.len() <= 12 && tokens.iter().all(|it| it.kind != TokenKind::Text);
+        let is_received = is_bare && self.flow.reaches(range, &self.fetched);
+        is_received.then_some(Detail::RunsFetched)
+    }
+
+    /// Whether a place is in what a call of the network calls back: `get(a, (r) => …)`,
+    /// `get(a).then(…)`.
+    fn is_in_callback(&self, at: usize) -> bool {
+        const LENGTH: usize = 400;
+        if !self.language.is_script() {
+            return false;
+        }
+        let before = self.networks.partition_point(|it| *it < at);
+        let near = self.networks.iter().take(before).rev().take(4);
+        near.filter(|it| at - **it <= LENGTH).any(|network| {
+            let Some(mut open) = self.open(*network) else {
+                return false;
+            };
+            loop {
+                let Some(close) = self.close(open, at) else {
+                    return true;
+                };
+                let tokens = self.source.tokens.get(close + 1..).unwrap_or_default();
+                let is_chained = matches!(tokens, [dot, name, mark, ..]
+                    if dot.is_mark(".") && name.kind == TokenKind::Name && mark.is_mark("("));
+                if !is_chained {
+                    return false;
+                }
+                open = close + 3;
+            }
+        })
+    }
+
+    /// Where a bracket closes; `None` when that is behind `limit`.
+    fn close(&self, open: usize, limit: usize) -> Option<usize> {
+        let mut depth = 0_i32;
+        for at in open..limit {
+            let token = self.source.tokens.get(at)?;
+            if token.kind == TokenKind::Mark {
+                depth += i32::from(token.text == "(") - i32::from(token.text == ")");
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+        }
+        None
+    }
+
+    /// The first mention of the environment that something sent comes from.
+    fn sent_environment(&self) -> Option<Found> {
+        let reaches = |open: usize| {
+            let range = self.flow.arguments(open);
+            self.flow.reaches(range, &self.hints.environments)
+        };
+        let is_sent = self.networks.iter().any(|network| {
+            let own = self.open(*network).is_some_and(reaches);
+            own || self.later_calls(*network).any(reaches)
+        });
+        let mentioned = self.hints.environments.first().copied();
+        let at = mentioned.filter(|_| is_sent)?;
+        let token = self.source.tokens.get(at)?;
+        Some(Found {
+            capability: Capability::Environment,
+            line: token.line,
+            at,
+            scope: token.scope,
+            when: When::Call,
+            detail: Detail::None,
+        })
+    }
+
+    /// The brackets of the calls that send something over a connection, a little after it is opened.
+    fn later_calls(&self, network: usize) -> impl Iterator<Item = usize> {
+        let tokens = self.source.tokens.get(network..).unwrap_or_default();
+        let windows = tokens.windows(3).take(SENDS_WITHIN).enumerate();
+        windows.filter_map(move |(index, window)| {
+            let [dot, name, open] = window else {
+                return None;
+            };
+            let sends = matches!(
+                &*name.text,
+                "end"
+                    | "write"
+                    | "send"
+                    | "json"
+                    | "body"
+                    | "form"
+                    | "post"
+                    | "send_string"
+                    | "write_all"
+                    | "sendall"
+                    | "execute"
+            );
+            (dot.is_mark(".") && sends && open.is_mark("(")).then_some(network + index + 2)
+        })
+    }
+}
+
+/// Whether a text names a file that holds no code.
+fn is_data_file(text: &str) -> bool {
+    const EXTENSIONS: [&str; 15] = [
+        "png", "jpg", "jpeg", "gif", "bmp", "ico", "webp", "woff", "woff2", "ttf", "mp3", "wav",
+        "pyc", "dat", "svg",
+    ];
+    let Some((stem, extension)) = text.rsplit_once('.') else {
+        return false;
+    };
+    text.len() < 200 && !stem.is_empty() && EXTENSIONS.contains(&extension)
+}
