@@ -508,7 +508,7 @@ impl Sink for Looker<'_> {
                     is_in_tests: true,
                     ..place
                 };
-                self.source(place, Language::JavaScript, &text, false);
+                self.source(place, Language::JavaScript, &text, (&looked.sha256, false));
             }
             return;
         };
