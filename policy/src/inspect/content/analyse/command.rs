@@ -1,0 +1,136 @@
+//! Programs that are started, and files that are made executable or deleted.
+
+use super::super::capability::Capability;
+use super::super::follow::Hints;
+use super::super::names::Chain;
+use super::super::token::{Language, Token, TokenKind};
+use super::super::{nested, strings};
+use super::{Analyser, Detail};
+
+impl<'s> Analyser<'s> {
+    /// What is particular about a program that is started.
+    pub(super) fn command(&mut self, at: usize, token: &'s Token<'s>, chain: &Chain) -> Detail {
+        let Some(open) = chain.arguments else {
+            return Detail::None;
+        };
+        let constants = match self.language {
+            Language::Rust => self.rust_arguments(open),
+            _ => self.constants(open),
+        };
+        let line = constants.join(" ");
+        let code = match &constants[..] {
+            ["-e" | "-c" | "--eval", code, ..] => Some((self.language, *code)),
+            _ => nested::of_command(&line),
+        };
+        let is_shell = constants.iter().any(|it| is_shell(it) || *it == "pty")
+            && !constants
+                .iter()
+                .any(|it| matches!(*it, "-c" | "/c" | "/C" | "-Command" | "-File"));
+        let takes_line = matches!(
+            chain.path.rsplit('.').next(),
+            Some("exec" | "execSync" | "system" | "popen" | "getoutput" | "getstatusoutput")
+        );
+        let is_unseen = chain.path == "os.startfile" || self.arguments(open).any(is_unseen);
+        let of_one = || constants.iter().find_map(|it| strings::command(it));
+        let detail = match strings::command(&line).or_else(of_one) {
+            Some(command) => Detail::Command(command),
+            None if is_shell && constants.len() <= 3 => Detail::Shell,
+            None if is_unseen => Detail::Unseen,
+            None => Detail::None,
+        };
+        let makes_executable = constants
+            .iter()
+            .any(|it| *it == "chmod" || it.starts_with("chmod +x"));
+        let mut told = Vec::new();
+        if constants.len() > 1 {
+            strings::capabilities(&line, &mut told);
+        }
+        let code = code.map(|(language, code)| (language, code.to_owned()));
+        if takes_line || constants.contains(&"-c") {
+            Hints::keep(&mut self.hints.shells, at);
+        }
+        if makes_executable {
+            told.push(Capability::MakeExecutable);
+        }
+        for capability in told {
+            self.found(capability, at, token, Detail::None);
+        }
+        if let Some((language, code)) = code.filter(|_| !self.is_nested) {
+            self.nested(language, &code, token, at);
+        }
+        detail
+    }
+
+    /// The constants of `Command::new("sh").arg("-c").args(["…"])`, up to the end of the statement.
+    pub(super) fn rust_arguments(&self, open: usize) -> Vec<&str> {
+        const TOKENS: usize = 120;
+        let tokens = self.source.tokens.get(open..).unwrap_or_default();
+        let statement = tokens.iter().take(TOKENS).take_while(|it| !it.is_mark(";"));
+        let constant = |token: &'s Token<'s>| match token.kind {
+            TokenKind::Text => Some(&*token.text),
+            TokenKind::Name => self.names.constant_of(&token.text),
+            TokenKind::Number | TokenKind::Mark => None,
+        };
+        statement.filter_map(constant).take(40).collect()
+    }
+
+    pub(super) fn makes_executable(&self, chain: &Chain) -> bool {
+        let Some(open) = chain.arguments else {
+            return self.language == Language::Rust;
+        };
+        let is_mode = |token: &Token<'_>| {
+            let digits = token.text.trim_start_matches(['0', 'o', 'O']);
+            let is_octal = matches!(
+                digits,
+                "755" | "777" | "775" | "700" | "744" | "770" | "711" | "555"
+            );
+            let is_other = matches!(
+                &*token.text,
+                "493" | "511" | "0x1ed" | "0x1ff" | "+x" | "S_IEXEC" | "S_IXUSR"
+            );
+            is_octal || is_other
+        };
+        self.arguments(open).any(is_mode)
+    }
+
+    /// `rmSync(os.homedir(), …)`, `rmtree(Path.home())`: nothing below it.
+    pub(super) fn deletes_home(&self, chain: &Chain) -> bool {
+        let Some(open) = chain.arguments else {
+            return false;
+        };
+        let arguments = self.arguments(open).skip(1).take(6);
+        let first: Vec<&Token<'_>> = arguments.take_while(|it| !it.is_mark(",")).collect();
+        let is_home = first
+            .iter()
+            .any(|it| matches!(it.name(), Some("homedir" | "home")));
+        is_home
+            && first.len() <= 5
+            && first
+                .first()
+                .is_some_and(|it| matches!(it.name(), Some("os" | "homedir" | "Path")))
+            && first.iter().all(|it| it.kind != TokenKind::Text)
+    }
+}
+
+/// Whether a program is a shell.
+fn is_shell(program: &str) -> bool {
+    let name = program.rsplit(['/', '\\']).next().unwrap_or(program);
+    matches!(
+        name.to_ascii_lowercase().trim_end_matches(".exe"),
+        "sh" | "bash" | "zsh" | "cmd" | "powershell"
+    )
+}
+
+/// Whether an argument starts a program so that nobody sees it.
+fn is_unseen(token: &Token<'_>) -> bool {
+    token.kind != TokenKind::Mark
+        && matches!(
+            &*token.text,
+            "detached"
+                | "windowsHide"
+                | "creationflags"
+                | "CREATE_NO_WINDOW"
+                | "DETACHED_PROCESS"
+                | "start_new_session"
+        )
+}
