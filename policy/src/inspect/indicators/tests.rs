@@ -187,7 +187,7 @@ fn the_test_marker_is_in_every_set_and_an_empty_set_finds_nothing_else() {
     assert!(
         IndicatorSet::built_in()
             .summary()
-            .starts_with("starter 1 (")
+            .starts_with("starter 2 (")
     );
 }
 
