@@ -36,11 +36,13 @@ impl Sign {
     ];
 
     /// What honest new packages do too often.
-    pub(super) const WATCHED_NEW: [Self; 4] = [
+    pub(super) const WATCHED_NEW: [Self; 6] = [
         Self::Signal(SignalKind::InstallProcess),
         Self::Signal(SignalKind::LoadRuns),
         Self::Signal(SignalKind::Persistence),
         Self::Signal(SignalKind::CloudCredentials),
+        Self::Signal(SignalKind::RemoteScript),
+        Self::Signal(SignalKind::ForeignPackage),
     ];
 
     /// Every one.
@@ -97,6 +99,8 @@ impl Sign {
                 | SignalKind::RemoteCode
                 | SignalKind::RemoteShell
                 | SignalKind::Wipes
+                | SignalKind::RemoteScript
+                | SignalKind::ForeignPackage
                 | SignalKind::Worm => Group::Capability,
             },
         }

@@ -60,6 +60,10 @@ pub enum Capability {
     DropHost,
     /// Holds a command that downloads and runs.
     DownloadCommand,
+    /// Makes a page load a script from a host.
+    RemoteScript,
+    /// Names files of another package where packages are installed.
+    ForeignPackage,
 }
 
 impl Capability {
@@ -140,6 +144,16 @@ impl Capability {
             "download-command",
             "holds a command that downloads and runs",
         ),
+        (
+            Self::RemoteScript,
+            "remote-script",
+            "makes a page load a script",
+        ),
+        (
+            Self::ForeignPackage,
+            "foreign-package",
+            "names files of another package",
+        ),
     ];
 
     /// The stable name: `dynamic-code`.
@@ -160,6 +174,8 @@ pub(super) enum Used {
     CallOfUnknown,
     /// Called with a constant.
     CallOfConstant,
+    /// Called with a longer constant somewhere in its arguments: data of the file's own.
+    CallOfPacked,
     /// Mentioned.
     Mention,
 }
@@ -170,7 +186,7 @@ use Capability::{
     Clipboard, CredentialPath, Decode, Delete, DynamicCode, Environment, MakeExecutable,
     NativeCode, Network, Process, Wallet, Write,
 };
-use Used::{Call, CallOfConstant, CallOfUnknown, Mention};
+use Used::{Call, CallOfConstant, CallOfPacked, CallOfUnknown, Mention};
 
 /// Names of JavaScript. `~` stands before what is global; the others are of modules. `.*` stands
 /// for every name of a module, and the module itself.
@@ -345,6 +361,7 @@ const PYTHON: &[Entry] = &[
     ("os.remove", Delete, Call),
     ("os.unlink", Delete, Call),
     ("os.chmod", MakeExecutable, Call),
+    ("os.memfd_create", MakeExecutable, Call),
     ("os.environ", Environment, Mention),
     ("os.environ.items", Environment, Call),
     ("os.environ.copy", Environment, Call),
@@ -352,9 +369,10 @@ const PYTHON: &[Entry] = &[
     ("~eval", DynamicCode, CallOfUnknown),
     ("~compile", DynamicCode, CallOfUnknown),
     ("~__import__", DynamicCode, CallOfUnknown),
-    ("builtins.exec", DynamicCode, CallOfUnknown),
-    ("builtins.eval", DynamicCode, CallOfUnknown),
     ("marshal.loads", DynamicCode, Call),
+    ("pickle.loads", DynamicCode, CallOfPacked),
+    ("dill.loads", DynamicCode, CallOfPacked),
+    ("cloudpickle.loads", DynamicCode, CallOfPacked),
     ("types.FunctionType", DynamicCode, Call),
     ("types.CodeType", DynamicCode, Call),
     (

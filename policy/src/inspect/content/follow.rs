@@ -25,6 +25,8 @@ pub(super) struct Hints {
     pub(super) receives: Vec<usize>,
     /// Calls that give a line to a shell.
     pub(super) shells: Vec<usize>,
+    /// Where the file of another package is looked up.
+    pub(super) others: Vec<usize>,
     /// The brackets that open the arguments of what was found, by its place.
     pub(super) opens: BTreeMap<usize, usize>,
 }
@@ -67,7 +69,11 @@ pub(super) fn follow(
     let runs = !at_of(Capability::DynamicCode).is_empty();
     let is_sent = !networks.is_empty() && !hints.environments.is_empty();
     let is_commanded = !networks.is_empty() && !hints.shells.is_empty();
-    if !runs && !is_sent && !is_commanded {
+    let writes = match hints.others.is_empty() {
+        true => Vec::new(),
+        false => at_of(Capability::Write),
+    };
+    if !runs && !is_sent && !is_commanded && writes.is_empty() {
         return;
     }
     let mut fetched = networks.clone();
@@ -98,9 +104,9 @@ pub(super) fn follow(
             found.detail = detail;
         }
     }
-    if let Some(sent) = follow.sent_environment() {
-        analysis.found.push(sent);
-    }
+    analysis.found.extend(follow.sent_environment());
+    let written = writes.into_iter().filter_map(|it| follow.of_other(it));
+    analysis.found.extend(written.take(1));
 }
 
 struct Follow<'s> {
@@ -200,9 +206,21 @@ impl Follow<'_> {
         });
         let mentioned = self.hints.environments.first().copied();
         let at = mentioned.filter(|_| is_sent)?;
+        self.found(Capability::Environment, at)
+    }
+
+    /// A file that is written and was looked up as one of another package.
+    fn of_other(&self, at: usize) -> Option<Found> {
+        let range = self.flow.first_argument(self.open(at)?);
+        let is_other = self.flow.reaches(range, &self.hints.others);
+        is_other.then_some(())?;
+        self.found(Capability::ForeignPackage, at)
+    }
+
+    fn found(&self, capability: Capability, at: usize) -> Option<Found> {
         let token = self.source.tokens.get(at)?;
         Some(Found {
-            capability: Capability::Environment,
+            capability,
             line: token.line,
             at,
             scope: token.scope,

@@ -83,6 +83,11 @@ pub(super) fn signs(role: Role, analysis: &Analysis) -> Vec<Sign> {
     ];
     tell(SignalKind::Worm, file.near(Capability::Publish, &settings));
     tell(SignalKind::Obfuscated, file.obfuscated());
+    tell(
+        SignalKind::RemoteScript,
+        file.first(Capability::RemoteScript),
+    );
+    tell(SignalKind::ForeignPackage, file.foreign_package());
     out
 }
 
@@ -233,6 +238,17 @@ impl File<'_> {
         found
             .find(|it| it.detail == Detail::Command(Command::Wipes))
             .map(|it| self.place(it))
+    }
+
+    /// Files of another package are named a few statements from where files are written.
+    fn foreign_package(&self) -> Option<(u32, When)> {
+        const WITHIN: usize = 150;
+        let mut named = self.of(Capability::ForeignPackage);
+        let found = named.find(|it| {
+            let mut writes = self.of(Capability::Write);
+            writes.any(|write| write.at.abs_diff(it.at) <= WITHIN)
+        });
+        found.map(|it| self.place(it))
     }
 
     fn environment_sent(&self) -> Option<(u32, When)> {

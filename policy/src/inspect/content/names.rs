@@ -61,6 +61,11 @@ impl<'s> Names<'s> {
         self.source.tokens.get(index)
     }
 
+    /// A path in the one spelling for what is the same.
+    pub(super) fn tidied(&self, path: String) -> String {
+        tidied(path, self.language)
+    }
+
     pub(super) fn language(&self) -> Language {
         self.language
     }
@@ -628,6 +633,9 @@ fn is_wrapper(name: &str) -> bool {
 
 /// One spelling for what is the same.
 fn tidied(path: String, language: Language) -> String {
+    if language == Language::Python && (path.contains("builtins") || path.contains("__dict__")) {
+        return without_builtins(&path);
+    }
     if !language.is_script() {
         return path;
     }
@@ -644,4 +652,15 @@ fn tidied(path: String, language: Language) -> String {
         };
     }
     parts.join(".")
+}
+
+/// What every module knows, by its own name: `__builtins__.exec`, `builtins.__dict__['exec']`.
+fn without_builtins(path: &str) -> String {
+    let parts: Vec<&str> = path.split('.').filter(|it| *it != "__dict__").collect();
+    match parts.as_slice() {
+        ["~__builtins__" | "~builtins" | "builtins", rest @ ..] if !rest.is_empty() => {
+            format!("~{}", rest.join("."))
+        }
+        all => all.join("."),
+    }
 }

@@ -64,6 +64,10 @@ pub enum SignalKind {
     RemoteShell,
     /// Files of the user are deleted as a whole.
     Wipes,
+    /// A page is made to load a script from a host.
+    RemoteScript,
+    /// The files of another package are written.
+    ForeignPackage,
 }
 
 impl SignalKind {
@@ -196,6 +200,16 @@ impl SignalKind {
             "gives a shell to the other end of a connection",
         ),
         (Self::Wipes, "wipes", "deletes a user's files as a whole"),
+        (
+            Self::RemoteScript,
+            "remote-script",
+            "makes a page load a script from elsewhere",
+        ),
+        (
+            Self::ForeignPackage,
+            "foreign-package",
+            "writes files of another package",
+        ),
     ];
 
     /// The stable name: `decoded-code`.

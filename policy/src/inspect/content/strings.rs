@@ -6,8 +6,8 @@ use aho_corasick::AhoCorasick;
 
 use super::capability::Capability;
 use super::capability::Capability::{
-    AgentCommand, AgentConfig, CredentialPath, DropHost, MetadataService, Persistence, Publish,
-    SecretVariable, SettingsPath,
+    AgentCommand, AgentConfig, CredentialPath, DropHost, ForeignPackage, MetadataService,
+    Persistence, Publish, SecretVariable, SettingsPath,
 };
 
 /// Where in a text a needle must be.
@@ -19,9 +19,11 @@ enum Place {
     Last,
     /// All of it.
     Whole,
+    /// Anywhere, with a name behind it.
+    Above,
 }
 
-use Place::{Last, Whole, Within};
+use Place::{Above, Last, Whole, Within};
 
 /// Needles, in lower case.
 const NEEDLES: &[(&str, Capability, Place)] = &[
@@ -152,6 +154,8 @@ const NEEDLES: &[(&str, Capability, Place)] = &[
     ("--allow-all-tools", AgentCommand, Within),
     ("codex exec --full-auto", AgentCommand, Within),
     ("gemini --yolo", AgentCommand, Within),
+    ("node_modules/", ForeignPackage, Above),
+    ("site-packages/", ForeignPackage, Above),
     ("npm publish", Publish, Within),
     ("/-/whoami", Publish, Within),
     ("text=maintainer:", Publish, Within),
@@ -234,6 +238,8 @@ pub(super) fn capabilities(text: &str, into: &mut Vec<Capability>) {
                 begins && after.is_none()
             }
             Whole => before.is_none() && after.is_none(),
+            // Not `node_modules/.cache`.
+            Above => after.is_some_and(|it| it.is_ascii_alphanumeric() || *it == b'@'),
         };
         if is_there && !into.contains(capability) {
             into.push(*capability);
@@ -307,7 +313,11 @@ pub(super) fn command(text: &str) -> Option<Command> {
     if wipes(&lower) {
         return Some(Command::Wipes);
     }
-    let fetches = words.iter().any(|it| FETCHERS.contains(it));
+    let clones = lower.contains("://")
+        && words
+            .windows(2)
+            .any(|it| matches!(it, ["git", "clone" | "fetch" | "pull"]));
+    let fetches = clones || words.iter().any(|it| FETCHERS.contains(it));
     let after_pipe = || {
         let parts = lower.split(['|', ';', '&', '\n', '(']).skip(1);
         let first_words = parts.filter_map(|part| part.split_whitespace().next());

@@ -78,6 +78,9 @@ impl<'s> Analyser<'s> {
         let Some(open) = chain.arguments else {
             return self.language == Language::Rust;
         };
+        if chain.path.ends_with("memfd_create") {
+            return true;
+        }
         let is_mode = |token: &Token<'_>| {
             let digits = token.text.trim_start_matches(['0', 'o', 'O']);
             let is_octal = matches!(

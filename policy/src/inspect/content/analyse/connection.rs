@@ -21,6 +21,7 @@ impl<'s> Analyser<'s> {
                 self.found(Capability::Network, at, token, Detail::None);
             }
             "post" | "put" => self.sent_by_method(open, at, token),
+            "createElement" if self.language.is_script() => self.element(open, at, token),
             _ => {}
         }
     }
@@ -37,6 +38,26 @@ impl<'s> Analyser<'s> {
         };
         for host in text::hosts(address).take(1) {
             self.reach(host.to_ascii_lowercase(), true, at, token);
+        }
+    }
+
+    /// `s = document.createElement('script'); s.src = 'https://…'`: not an address it is given.
+    fn element(&mut self, open: usize, at: usize, token: &Token<'_>) {
+        const WITHIN: usize = 80;
+        let made = self.token(open + 1).and_then(|it| it.constant());
+        if made != Some("script") {
+            return;
+        }
+        let address = (open..open + WITHIN).find_map(|at| {
+            let is_source = self.token(at).is_some_and(|it| it.text == "src");
+            let follows = self.token(at + 1).is_some_and(|it| it.is_mark("=") || it.is_mark(","));
+            let (text, _) = self.names.constant(at + 2).filter(|_| is_source && follows)?;
+            let host = text::hosts(&text).next()?;
+            Some(host.to_ascii_lowercase())
+        });
+        if let Some(host) = address {
+            self.found(Capability::RemoteScript, at, token, Detail::None);
+            self.reach(host, true, at, token);
         }
     }
 

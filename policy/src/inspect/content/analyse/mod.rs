@@ -3,6 +3,7 @@
 mod command;
 mod connection;
 mod constant;
+mod indirect;
 
 use self::connection::is_socket;
 use super::capability::{Capability, Used, of_name};
@@ -102,6 +103,8 @@ const HOSTS: usize = 256;
 const CALLS: usize = 50_000;
 /// Brackets that are open at once, at most.
 const OPEN: usize = 10_000;
+/// Characters from which on a constant may be an object that was packed.
+const PACKED: usize = 40;
 /// Tokens of a call's arguments that are looked at.
 const ARGUMENTS: usize = 300;
 
@@ -272,10 +275,11 @@ impl<'s> Analyser<'s> {
                 name: &token.text,
             });
         }
-        if self.language == Language::Python && matches!(&*chain.path, "~getattr" | "~vars") {
-            self.attribute(at, token, chain);
-        }
+        self.indirect(at, token, chain);
         self.hint(at, chain);
+        if self.language == Language::Python && chain.path.ends_with(".__file__") {
+            Hints::keep(&mut self.hints.others, at);
+        }
         if chain.path == "~Object.defineProperty" && self.redefines_fetch(chain) {
             self.found(Capability::NetworkHook, at, token, Detail::None);
         }
@@ -318,6 +322,12 @@ impl<'s> Analyser<'s> {
             &*chain.path,
             "~chr" | "String.fromCharCode" | "~String.fromCharCode" | "marshal.loads"
         );
+        if chain.path == "~require.resolve" && self.language.is_script() {
+            let named = self.token(open + 1).and_then(|it| it.constant());
+            if named.is_some_and(|it| !it.starts_with('.')) {
+                Hints::keep(&mut self.hints.others, at);
+            }
+        }
         if decodes && self.decodes_text(open) {
             Hints::keep(&mut self.hints.decodes, at);
         }
@@ -381,36 +391,6 @@ impl<'s> Analyser<'s> {
         })
     }
 
-    /// `getattr(os, 'sys' + 'tem')`.
-    fn attribute(&mut self, at: usize, token: &'s Token<'s>, chain: &Chain) {
-        let Some(open) = chain.arguments else {
-            return;
-        };
-        let Some(object) = self.names.chain(open + 1) else {
-            return;
-        };
-        if chain.path == "~vars" {
-            return self.variable(at, token, &object);
-        }
-        let is_pair = self.token(object.end).is_some_and(|it| it.is_mark(","));
-        if !is_pair {
-            return;
-        }
-        let Some((name, end)) = self.names.constant(object.end + 1) else {
-            return;
-        };
-        let path = format!("{}.{name}", object.path);
-        let called = Chain {
-            path,
-            end,
-            is_known: true,
-            arguments: Some(end + 1),
-        };
-        if let Some((capability, used)) = of_name(self.language, &called.path) {
-            self.use_of(at, token, &called, capability, used);
-        }
-    }
-
     /// Whether a constant that ends there is all of what counts of the arguments: `''.join(x)` is
     /// none, and what `Function` makes is the last.
     fn is_all(&self, capability: Capability, chain: &Chain, end: usize) -> bool {
@@ -422,25 +402,6 @@ impl<'s> Analyser<'s> {
         };
         let goes_on = next.is_mark(".") || next.is_mark("[") || next.is_mark("%");
         !goes_on && (chain.path != "~Function" || next.is_mark(")"))
-    }
-
-    /// `vars(os)['system'](…)`.
-    fn variable(&mut self, at: usize, token: &'s Token<'s>, object: &Chain) {
-        let named = self.names.constant(object.end + 2);
-        let Some((name, end)) =
-            named.filter(|(_, end)| self.token(*end).is_some_and(|it| it.is_mark("]")))
-        else {
-            return;
-        };
-        let called = Chain {
-            path: format!("{}.{name}", object.path),
-            end: end + 1,
-            is_known: true,
-            arguments: Some(end + 1),
-        };
-        if let Some((capability, used)) = of_name(self.language, &called.path) {
-            self.use_of(at, token, &called, capability, used);
-        }
     }
 
     fn use_of(
@@ -459,6 +420,9 @@ impl<'s> Analyser<'s> {
             Used::Mention => true,
             Used::Call => chain.arguments.is_some(),
             Used::CallOfConstant => constant.is_some(),
+            Used::CallOfPacked => chain
+                .arguments
+                .is_some_and(|open| self.constants(open).iter().any(|it| it.len() >= PACKED)),
             Used::CallOfUnknown => {
                 let is_empty = chain
                     .arguments
@@ -600,8 +564,8 @@ impl<'s> Analyser<'s> {
         tokens.iter().take(ARGUMENTS).take_while(move |token| {
             if token.kind == TokenKind::Mark {
                 match &*token.text {
-                    "(" => depth += 1,
-                    ")" => depth -= 1,
+                    "(" | "[" => depth += 1,
+                    ")" | "]" => depth -= 1,
                     _ => {}
                 }
             }
