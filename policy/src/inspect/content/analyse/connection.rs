@@ -50,8 +50,13 @@ impl<'s> Analyser<'s> {
         }
         let address = (open..open + WITHIN).find_map(|at| {
             let is_source = self.token(at).is_some_and(|it| it.text == "src");
-            let follows = self.token(at + 1).is_some_and(|it| it.is_mark("=") || it.is_mark(","));
-            let (text, _) = self.names.constant(at + 2).filter(|_| is_source && follows)?;
+            let follows = self
+                .token(at + 1)
+                .is_some_and(|it| it.is_mark("=") || it.is_mark(","));
+            let (text, _) = self
+                .names
+                .constant(at + 2)
+                .filter(|_| is_source && follows)?;
             let host = text::hosts(&text).next()?;
             Some(host.to_ascii_lowercase())
         });
