@@ -88,8 +88,8 @@ fn a_81_a_flipped_bit_never_stops_the_reader() {
     }
 }
 
-/// Python's writer cuts a long name after a hundred bytes, which may be at a slash. Installers of source
-/// archives go by the type of the entry; older readers of npm's packages by the cut name.
+/// Writers cut a long name after a hundred bytes, which may be at a slash. Installers of source archives
+/// and crates go by the type of the entry; older readers of npm's packages by the cut name.
 #[test]
 fn a_long_name_that_is_cut_at_a_slash_is_a_fault_only_where_readers_go_by_it() {
     let folder = format!("a-1.0.0/{}/", "d".repeat(91));
@@ -107,7 +107,9 @@ fn a_long_name_that_is_cut_at_a_slash_is_a_fault_only_where_readers_go_by_it() {
         faults.first().first().map(|it| it.code)
     };
     assert_eq!(first(b'0', &folder, SDIST), None);
+    assert_eq!(first(b'0', &folder, CRATE), None);
     assert_eq!(first(b'0', &folder, NPM), Some(FaultCode::Name));
+    assert_eq!(first(0, &folder, CRATE), Some(FaultCode::Name));
     assert_eq!(first(0, &folder, SDIST), Some(FaultCode::Name));
     assert_eq!(first(b'0', "a-1.0.0/x/", SDIST), Some(FaultCode::Name));
 }

@@ -202,9 +202,9 @@ impl Tar<'_, '_> {
     }
 
     /// Whether the short name is the long one cut at a slash by chance. What installs source archives
-    /// goes by the type then; older readers of npm's packages took such a file for a folder.
+    /// and crates goes by the type then; older readers of npm's packages took such a file for a folder.
     fn is_cut_at_slash(&self, kind: u8, short: &[u8], long: &[u8]) -> bool {
-        matches!(self.walk.format(), Format::SdistTar(_))
+        matches!(self.walk.format(), Format::SdistTar(_) | Format::Crate)
             && kind == b'0'
             && short.len() == NAME_BYTES
             && long.len() > NAME_BYTES
