@@ -29,4 +29,4 @@ pub use take_out::{CORE_METADATA_BYTES, core_metadata};
 
 /// The version of what inspection finds, the default limits included. A sheet made by another is made
 /// again.
-pub const INSPECTOR: u32 = 3;
+pub const INSPECTOR: u32 = 4;

@@ -101,6 +101,8 @@ impl Sign {
                 | SignalKind::Wipes
                 | SignalKind::RemoteScript
                 | SignalKind::ForeignPackage
+                | SignalKind::TapSent
+                | SignalKind::DnsSent
                 | SignalKind::Worm => Group::Capability,
             },
         }

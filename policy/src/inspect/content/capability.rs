@@ -64,6 +64,8 @@ pub enum Capability {
     RemoteScript,
     /// Names files of another package where packages are installed.
     ForeignPackage,
+    /// Replaces a function of the language, the runtime or a library.
+    Tap,
 }
 
 impl Capability {
@@ -154,6 +156,11 @@ impl Capability {
             "foreign-package",
             "names files of another package",
         ),
+        (
+            Self::Tap,
+            "tap",
+            "replaces a function of the language or a library",
+        ),
     ];
 
     /// The stable name: `dynamic-code`.
@@ -205,7 +212,8 @@ const JAVASCRIPT: &[Entry] = &[
     ("~Bun.spawnSync", Process, Call),
     ("~Deno.run", Process, Call),
     ("~Deno.Command", Process, Call),
-    ("~process.binding", NativeCode, Call),
+    ("internal/spawn_sync.spawn", Process, Call),
+    ("internal/process_wrap.Process", Process, Call),
     ("~process.dlopen", NativeCode, Call),
     ("http.request", Network, Call),
     ("http.get", Network, Call),
@@ -265,6 +273,7 @@ const JAVASCRIPT: &[Entry] = &[
     ("vm.Script", DynamicCode, Call),
     ("vm.compileFunction", DynamicCode, Call),
     ("~module._compile", DynamicCode, Call),
+    ("~module.constructor", DynamicCode, Mention),
     ("module._compile", DynamicCode, Call),
     ("~Buffer.from", Decode, CallOfConstant),
     ("~Buffer", Decode, CallOfConstant),
@@ -477,6 +486,9 @@ pub(super) fn of_name(language: Language, path: &str) -> Option<(Capability, Use
     }
     if path.ends_with("._compile") && language.is_script() {
         return Some((DynamicCode, Call));
+    }
+    if path.starts_with("internal/") {
+        return Some((NativeCode, Call));
     }
     if language.is_script() {
         // `[].constructor.constructor('…')`, `exec.call(null, …)`.

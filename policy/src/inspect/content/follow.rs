@@ -7,6 +7,7 @@ use super::analyse::{Analysis, Detail, Found};
 use super::capability::Capability;
 use super::facts::When;
 use super::flow::Flow;
+use super::strings::{self, Command};
 use super::token::{Language, Source, TokenKind};
 
 /// Tokens after a connection is opened in which something is sent over it.
@@ -68,7 +69,7 @@ pub(super) fn follow(
     let networks = at_of(Capability::Network);
     let runs = !at_of(Capability::DynamicCode).is_empty();
     let is_sent = !networks.is_empty() && !hints.environments.is_empty();
-    let is_commanded = !networks.is_empty() && !hints.shells.is_empty();
+    let is_commanded = !hints.shells.is_empty();
     let writes = match hints.others.is_empty() {
         true => Vec::new(),
         false => at_of(Capability::Write),
@@ -100,7 +101,9 @@ pub(super) fn follow(
             true => follow.of_code(found.at),
             false => follow.of_command(found.at),
         };
-        if let Some(detail) = detail {
+        let is_told = matches!(found.detail, Detail::Command(_))
+            && matches!(detail, Some(Detail::Command(_)));
+        if let Some(detail) = detail.filter(|_| !is_told) {
             found.detail = detail;
         }
     }
@@ -147,8 +150,23 @@ impl Follow<'_> {
         let tokens = self.source.tokens.get(range.clone()).unwrap_or_default();
         // A line with words of its own is a command that is only given something.
         let is_bare = tokens.len() <= 12 && tokens.iter().all(|it| it.kind != TokenKind::Text);
-        let is_received = is_bare && self.flow.reaches(range, &self.fetched);
-        is_received.then_some(Detail::RunsFetched)
+        if is_bare && self.flow.reaches(range.clone(), &self.fetched) {
+            return Some(Detail::RunsFetched);
+        }
+        let is_of_table = |it: &Command| {
+            is_bare
+                && self
+                    .flow
+                    .holds_text(range.clone(), |text| strings::command(text) == Some(*it))
+        };
+        let doubtful = [
+            Command::FetchesAndRuns,
+            Command::Connects,
+            Command::Encoded,
+            Command::Fetches,
+        ];
+        let command = doubtful.iter().find(|it| is_of_table(it))?;
+        Some(Detail::Command(*command))
     }
 
     /// Whether a place is in what a call of the network calls back: `get(a, (r) => …)`,

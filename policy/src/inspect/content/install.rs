@@ -25,9 +25,9 @@ pub(super) struct Said {
 }
 
 /// Targets kept of one file.
-const TARGETS: usize = 32;
+pub(super) const TARGETS: usize = 32;
 
-fn signal(kind: SignalKind, file: &str, line: u32, text: &str) -> Signal {
+pub(super) fn signal(kind: SignalKind, file: &str, line: u32, text: &str) -> Signal {
     Signal {
         kind,
         file: file.into(),
@@ -47,7 +47,7 @@ fn code(kind: InstallKind, file: &str, line: u32, text: &str) -> InstallCode {
 }
 
 /// The line a text is on; 1 when it is not found.
-fn line_of(text: &str, needle: &str) -> u32 {
+pub(super) fn line_of(text: &str, needle: &str) -> u32 {
     let at = memchr::memmem::find(text.as_bytes(), needle.as_bytes());
     at.map_or(1, |at| Lines::of(text).at(at))
 }
@@ -402,56 +402,6 @@ pub(super) fn cargo_toml(path: &str, text: &str) -> Said {
         said.install
             .push(code(InstallKind::ProcMacro, path, line, "proc-macro"));
         said.is_all_run = true;
-    }
-    said
-}
-
-/// Settings of editors and agents that run commands when a folder is opened.
-pub(super) fn settings(path: &str, text: &str) -> Said {
-    if path.ends_with("mcp.json") {
-        return servers(path, text);
-    }
-    let needle = match () {
-        () if path.ends_with(".vscode/tasks.json") => "folderOpen",
-        () if path.contains(".claude/settings") || path.contains(".gemini/settings") => {
-            "\"command\""
-        }
-        () => return Said::default(),
-    };
-    let mut said = Said::default();
-    if text.contains(needle) {
-        let line = line_of(text, needle);
-        let lines = Lines::of(text);
-        let found = signal(SignalKind::AgentConfig, path, line, lines.text(text, line));
-        said.signals.push(found);
-    }
-    said
-}
-
-/// Servers that agents start, where their command fetches what it runs.
-fn servers(path: &str, text: &str) -> Said {
-    let mut said = Said::default();
-    let Ok(settings) = serde_json::from_str::<serde_json::Value>(text) else {
-        return said;
-    };
-    let servers = settings.get("mcpServers").and_then(|it| it.as_object());
-    for server in servers.into_iter().flat_map(|it| it.values()).take(TARGETS) {
-        let arguments = server.get("args").and_then(|it| it.as_array());
-        let words = server
-            .get("command")
-            .into_iter()
-            .chain(arguments.into_iter().flatten());
-        let words: Vec<&str> = words.filter_map(|it| it.as_str()).collect();
-        let command = words.join(" ");
-        let is_doubtful = matches!(
-            strings::command(&command),
-            Some(Command::FetchesAndRuns | Command::Encoded | Command::Connects)
-        );
-        if is_doubtful {
-            let line = line_of(text, "mcpServers");
-            let found = signal(SignalKind::AgentConfig, path, line, &command);
-            said.signals.push(found);
-        }
     }
     said
 }

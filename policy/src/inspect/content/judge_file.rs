@@ -88,6 +88,8 @@ pub(super) fn signs(role: Role, analysis: &Analysis) -> Vec<Sign> {
         file.first(Capability::RemoteScript),
     );
     tell(SignalKind::ForeignPackage, file.foreign_package());
+    tell(SignalKind::TapSent, file.tap_sent());
+    tell(SignalKind::DnsSent, file.dns_sent());
     out
 }
 
@@ -173,6 +175,7 @@ impl File<'_> {
             .or_else(by_steps)
             .or_else(|| self.fetched_unseen())
             .or_else(|| self.dropped())
+            .or_else(|| self.dropped_library())
             .map(|it| self.place(it))
     }
 
@@ -204,6 +207,18 @@ impl File<'_> {
             .find(|it| is_near(Capability::Write, it.at) && is_near(Capability::Process, it.at))
     }
 
+    /// A library is written and loaded, all in a few statements.
+    fn dropped_library(&self) -> Option<&Found> {
+        const WITHIN: usize = 150;
+        let mut loaded = self
+            .of(Capability::NativeCode)
+            .filter(|it| it.detail == Detail::LoadsLibrary);
+        loaded.find(|it| {
+            let mut writes = self.of(Capability::Write);
+            writes.any(|write| it.at > write.at && it.at - write.at <= WITHIN)
+        })
+    }
+
     fn remote_code(&self) -> Option<(u32, When)> {
         let runs = [Capability::DynamicCode, Capability::Process];
         let mut found = runs.into_iter().flat_map(|it| self.of(it));
@@ -233,7 +248,7 @@ impl File<'_> {
     }
 
     fn wipes(&self) -> Option<(u32, When)> {
-        let does = [Capability::Process, Capability::Delete];
+        let does = [Capability::Process, Capability::Delete, Capability::Write];
         let mut found = does.into_iter().flat_map(|it| self.of(it));
         found
             .find(|it| it.detail == Detail::Command(Command::Wipes))
@@ -249,6 +264,26 @@ impl File<'_> {
             writes.any(|write| write.at.abs_diff(it.at) <= WITHIN)
         });
         found.map(|it| self.place(it))
+    }
+
+    /// A function that data passes through is replaced, a few statements from a connection.
+    fn tap_sent(&self) -> Option<(u32, When)> {
+        const WITHIN: usize = 200;
+        if self.analysis.hosts.is_empty() {
+            return None;
+        }
+        let mut taps = self.of(Capability::Tap);
+        let found = taps.find(|tap| {
+            let mut networks = self.of(Capability::Network);
+            networks.any(|it| it.at > tap.at && it.at - tap.at <= WITHIN)
+        });
+        found.map(|it| self.place(it))
+    }
+
+    fn dns_sent(&self) -> Option<(u32, When)> {
+        let mut networks = self.of(Capability::Network);
+        let found = networks.find(|it| it.detail == Detail::NamesData)?;
+        Some(self.place(found))
     }
 
     fn environment_sent(&self) -> Option<(u32, When)> {

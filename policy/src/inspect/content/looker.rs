@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
+use super::agents;
 use super::analyse::{Analysis, analyse};
 use super::binary::binary;
 use super::capability::Capability;
@@ -59,8 +60,12 @@ pub struct Looker<'k> {
     hosts: BTreeSet<SmolStr>,
     /// Signs of files for the case that they run at install.
     conditional: Vec<(SmolStr, Vec<Signal>)>,
+    /// Signs of files among tests and examples, for the case that others load them.
+    set_aside: Vec<(SmolStr, Vec<Signal>)>,
     /// The files of the package that files name to load, by the file that does.
     links: BTreeMap<SmolStr, Vec<String>>,
+    /// Files that files outside of tests load.
+    loaded: BTreeSet<String>,
     targets: Vec<String>,
     is_all_run: bool,
 }
@@ -83,6 +88,8 @@ impl<'k> Looker<'k> {
             signals: BTreeMap::new(),
             hosts: BTreeSet::new(),
             conditional: Vec::new(),
+            set_aside: Vec::new(),
+            loaded: BTreeSet::new(),
             links: BTreeMap::new(),
             targets: Vec::new(),
             is_all_run: false,
@@ -107,6 +114,14 @@ impl<'k> Looker<'k> {
         self.reach(&mut targets);
         for (path, signals) in std::mem::take(&mut self.conditional) {
             if self.is_all_run || Said::is_target(&targets, &path) {
+                for signal in signals {
+                    self.signal(signal);
+                }
+            }
+        }
+        let loaded: Vec<String> = std::mem::take(&mut self.loaded).into_iter().collect();
+        for (path, signals) in std::mem::take(&mut self.set_aside) {
+            if Said::is_target(&loaded, &path) {
                 for signal in signals {
                     self.signal(signal);
                 }
@@ -185,7 +200,7 @@ impl<'k> Looker<'k> {
             "Cargo.toml" if place.is_at_root() && self.is_crate => install::cargo_toml(path, text),
             "binding.gyp" if place.is_at_root() => install::gyp(path, text, true),
             "tasks.json" | "settings.json" | "settings.local.json" | "mcp.json" | ".mcp.json" => {
-                install::settings(path, text)
+                agents::settings(path, text)
             }
             "pyproject.toml" if place.is_at_root() && self.has_root => {
                 install::pyproject_toml(text)
@@ -196,6 +211,9 @@ impl<'k> Looker<'k> {
             }
             _ if name.ends_with(".pth") && !place.is_in_tests => install::pth(path, text),
             _ if name.ends_with(".start") && place.is_at_root() => install::start(path, text),
+            _ if agents::is_instruction(name) && !place.is_in_tests => {
+                agents::instruction(path, text)
+            }
             _ if install::is_customize(name) && !place.is_in_tests => {
                 install::customize(path, text)
             }
@@ -289,6 +307,20 @@ impl<'k> Looker<'k> {
             if sign.when != When::Test {
                 self.signal(sign);
             }
+        }
+        if role.is_in_tests && place.language.is_some() {
+            let role = Role {
+                is_in_tests: false,
+                ..role
+            };
+            let if_loaded: Vec<Signal> = signs(role, analysis).into_iter().map(make).collect();
+            if !if_loaded.is_empty() && self.set_aside.len() < CONDITIONAL {
+                self.set_aside.push((place.path.into(), if_loaded));
+            }
+        } else if self.loaded.len() < CONDITIONAL {
+            let named = analysis.loaded.iter();
+            self.loaded
+                .extend(named.filter_map(|it| inside(place.path, it)));
         }
         if !role.is_install {
             let role = Role {
@@ -449,6 +481,7 @@ fn is_declaration(name: &str) -> bool {
         extension,
         "json" | "toml" | "gyp" | "gypi" | "pth" | "start"
     ) || install::is_customize(name)
+        || agents::is_instruction(name)
         || name == "setup.cfg"
 }
 
@@ -481,6 +514,7 @@ impl Sink for Looker<'_> {
                 "json" | "toml" | "gyp" | "gypi" | "pth" | "start" | "cfg" | "sh" | "bash" | "ps1"
                 | "bat" | "cmd",
             ) => SMALL_BYTES,
+            Some(_) if agents::is_instruction(place.name) => SMALL_BYTES,
             Some(_) => HEAD_BYTES,
         }
     }

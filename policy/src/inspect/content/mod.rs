@@ -9,6 +9,7 @@
 //!
 //! Nothing here runs, resolves or loads anything. The same bytes give the same facts.
 
+mod agents;
 mod analyse;
 mod binary;
 mod capability;

@@ -221,10 +221,26 @@ impl<'s> Names<'s> {
             if !self.is_mark(end, ")") || module.len() > 200 {
                 return None;
             }
-            *path = module;
+            *path = match path.as_str() {
+                "~process.binding" | "~process._linkedBinding" => format!("internal/{module}"),
+                _ => module,
+            };
             return Some(end + 1);
         }
+        if token.is_mark("(") && self.is_mark(at + 2, ")") && self.may_load(path) {
+            // `load('https')`, whatever loads it.
+            let module = self.token(at + 1)?.constant().filter(|it| is_core(it))?;
+            *path = module.to_owned();
+            return Some(at + 3);
+        }
         None
+    }
+
+    /// Whether a path is a plain name, which may stand for a function of the file's own.
+    fn may_load(&self, path: &str) -> bool {
+        const LENGTH: usize = 24;
+        let name = path.strip_prefix('~').unwrap_or(path);
+        self.language.is_script() && name.len() <= LENGTH && !name.contains(['.', '/'])
     }
 
     /// The bracket that opens the arguments of a chain.
@@ -357,6 +373,14 @@ impl<'s> Names<'s> {
                     before = before.saturating_sub(2);
                 }
             }
+        }
+        // `name = x && chain`.
+        if ["&&", "||", "??"].iter().any(|it| self.is_mark(before, it)) {
+            let is_part = |it: &usize| {
+                self.name(*it).is_some() || self.is_mark(*it, ".") || self.is_mark(*it, "?.")
+            };
+            let mut further = (before.saturating_sub(12)..before).rev();
+            before = further.find(|it| !is_part(it)).unwrap_or(before);
         }
         let is_equal = self.is_mark(before, "=");
         let Some(target) = before.checked_sub(1).filter(|_| is_equal) else {
@@ -602,6 +626,14 @@ impl<'s> Names<'s> {
     }
 }
 
+/// Whether a name is that of a module of the runtime that reaches outside.
+fn is_core(name: &str) -> bool {
+    matches!(
+        name.strip_prefix("node:").unwrap_or(name),
+        "child_process" | "http" | "https" | "http2" | "net" | "tls" | "dns" | "dgram" | "vm"
+    )
+}
+
 /// Whether a path, called with a constant, is the module of that name.
 fn is_import(path: &str) -> bool {
     // Compilers call theirs `__require`; `Module._load` is what it calls.
@@ -619,6 +651,8 @@ fn is_import(path: &str) -> bool {
                 | "~module.require"
                 | "~process.mainModule.require"
                 | "~process.getBuiltinModule"
+                | "~process.binding"
+                | "~process._linkedBinding"
                 | "importlib.import_module"
         )
 }

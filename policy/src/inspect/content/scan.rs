@@ -248,7 +248,10 @@ impl<'a> Scanner<'a> {
                 &*last.text,
                 "return" | "typeof" | "case" | "in" | "of" | "delete" | "void" | "throw" | "new"
             ),
-            TokenKind::Mark => !matches!(&*last.text, ")" | "]" | "}" | "/"),
+            // A regular expression is a mark of more than one character.
+            TokenKind::Mark => {
+                !matches!(&*last.text, ")" | "]" | "}") && !last.text.starts_with('/')
+            }
         }
     }
 
@@ -265,8 +268,8 @@ impl<'a> Scanner<'a> {
                 b']' => is_class = false,
                 b'/' if !is_class => {
                     let line = self.line;
-                    self.take(at + 1);
-                    self.push(TokenKind::Mark, Cow::Borrowed("/"), line);
+                    let pattern = self.take(at + 1);
+                    self.push(TokenKind::Mark, Cow::Borrowed(pattern), line);
                     return true;
                 }
                 _ => {}

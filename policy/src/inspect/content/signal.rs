@@ -68,6 +68,10 @@ pub enum SignalKind {
     RemoteScript,
     /// The files of another package are written.
     ForeignPackage,
+    /// Functions that data passes through are replaced, near a connection.
+    TapSent,
+    /// Data goes out in the names of hosts that are asked for.
+    DnsSent,
 }
 
 impl SignalKind {
@@ -209,6 +213,16 @@ impl SignalKind {
             Self::ForeignPackage,
             "foreign-package",
             "writes files of another package",
+        ),
+        (
+            Self::TapSent,
+            "tap-sent",
+            "replaces functions that data passes through, near a connection",
+        ),
+        (
+            Self::DnsSent,
+            "dns-sent",
+            "sends data in the names of hosts it asks for",
         ),
     ];
 

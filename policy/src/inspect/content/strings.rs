@@ -7,7 +7,7 @@ use aho_corasick::AhoCorasick;
 use super::capability::Capability;
 use super::capability::Capability::{
     AgentCommand, AgentConfig, CredentialPath, DropHost, ForeignPackage, MetadataService,
-    Persistence, Publish, SecretVariable, SettingsPath,
+    Persistence, Publish, SecretVariable, SettingsPath, Wallet,
 };
 
 /// Where in a text a needle must be.
@@ -98,6 +98,10 @@ const NEEDLES: &[(&str, Capability, Place)] = &[
     (".ssh/authorized_keys", Persistence, Within),
     (".cargo/config", Persistence, Within),
     (".git/hooks", Persistence, Within),
+    ("--global init.templatedir", Persistence, Within),
+    ("--global core.hookspath", Persistence, Within),
+    ("git/template/hooks", Persistence, Within),
+    ("git-templates/hooks", Persistence, Within),
     ("sitecustomize.py", Persistence, Last),
     ("usercustomize.py", Persistence, Last),
     ("discord_desktop_core", Persistence, Within),
@@ -247,6 +251,45 @@ pub(super) fn capabilities(text: &str, into: &mut Vec<Capability>) {
     }
 }
 
+/// What a regular expression looks for: files of keys, the words of a wallet, its addresses.
+pub(super) fn of_pattern(pattern: &str) -> Vec<Capability> {
+    const PATTERNS: &[(&str, Capability)] = &[
+        ("id_(rsa", CredentialPath),
+        ("id_(?:rsa", CredentialPath),
+        ("wallet\\.dat", CredentialPath),
+        (".kdbx", CredentialPath),
+        ("|kdbx", CredentialPath),
+        ("+ ){11", CredentialPath),
+        ("[a-z]+\\s){11", CredentialPath),
+        ("0x[a-fA-F0-9]{40}", Wallet),
+        ("0x[0-9a-fA-F]{40}", Wallet),
+        ("bc1[a-z0-9]", Wallet),
+        ("bc1q[a-z0-9]", Wallet),
+        ("a-km-zA-HJ-NP-Z", Wallet),
+        ("1-9A-HJ-NP-Za-km-z", Wallet),
+        ("a-zA-HJ-NP-Z0-9]{25", Wallet),
+    ];
+    if pattern.len() > 2_000 {
+        return Vec::new();
+    }
+    let mut told = Vec::new();
+    for (part, capability) in PATTERNS {
+        if pattern.contains(part) && !told.contains(capability) {
+            told.push(*capability);
+        }
+    }
+    told
+}
+
+/// Whether a program runs libraries or scripts it is given.
+pub(super) fn is_loader(program: &str) -> bool {
+    let name = program.rsplit(['/', '\\']).next().unwrap_or(program);
+    matches!(
+        name.to_ascii_lowercase().trim_end_matches(".exe"),
+        "rundll32" | "regsvr32" | "mshta" | "cscript" | "wscript" | "powershell" | "sh" | "bash"
+    )
+}
+
 /// Programs that fetch, or run what they are given.
 const FETCHERS: [&str; 11] = [
     "curl",
@@ -285,7 +328,7 @@ pub(super) enum Command {
     FetchesAndRuns,
     /// It runs code given in the line itself.
     Inline,
-    /// It runs code given in the line itself so that nobody can read it.
+    /// It runs code given in the line itself, or in a library, so that nobody can read it.
     Encoded,
     /// It starts something and does not wait.
     Detached,
@@ -341,11 +384,16 @@ pub(super) fn command(text: &str) -> Option<Command> {
         && words
             .iter()
             .any(|it| matches!(*it, "-enc" | "-encodedcommand" | "-e"));
+    // Browsers are opened with that one.
+    let loads_library = words
+        .iter()
+        .any(|it| matches!(*it, "rundll32" | "regsvr32"))
+        && !words.contains(&"url.dll");
     let decodes =
         words.contains(&"base64") && words.iter().any(|it| matches!(*it, "-d" | "--decode"));
     let runs_inline = follows(&["node", "bun"], &["-e", "--eval", "-p"])
         || follows(&["python", "python3", "perl", "ruby"], &["-c", "-e"]);
-    if is_encoded {
+    if is_encoded || loads_library {
         return Some(Command::Encoded);
     }
     if decodes || runs_inline {

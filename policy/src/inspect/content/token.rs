@@ -29,7 +29,7 @@ pub(super) enum TokenKind {
     Text,
     /// A number.
     Number,
-    /// Anything else that means something.
+    /// Anything else that means something. A regular expression is one, as it is written.
     Mark,
 }
 

@@ -147,7 +147,8 @@ impl<'a, 't> Walk<'a, 't> {
                 return false;
             }
             "regex" => {
-                self.push(TokenKind::Mark, Cow::Borrowed("/"), node);
+                let pattern = self.part(node);
+                self.push(TokenKind::Mark, Cow::Borrowed(pattern), node);
                 return false;
             }
             // A text that stands alone does nothing: a doc string.

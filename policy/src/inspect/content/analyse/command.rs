@@ -18,6 +18,7 @@ impl<'s> Analyser<'s> {
             _ => self.constants(open),
         };
         let line = constants.join(" ");
+        let spelled = self.spelled_words(open);
         let code = match &constants[..] {
             ["-e" | "-c" | "--eval", code, ..] => Some((self.language, *code)),
             _ => nested::of_command(&line),
@@ -34,7 +35,10 @@ impl<'s> Analyser<'s> {
         let of_one = || constants.iter().find_map(|it| strings::command(it));
         let detail = match strings::command(&line).or_else(of_one) {
             Some(command) => Detail::Command(command),
-            None if is_shell && constants.len() <= 3 => Detail::Shell,
+            None if spelled.iter().any(|it| strings::is_loader(it)) => {
+                Detail::Command(strings::Command::Encoded)
+            }
+            None if is_shell && words_of_shell(&constants) <= 3 => Detail::Shell,
             None if is_unseen => Detail::Unseen,
             None => Detail::None,
         };
@@ -59,6 +63,39 @@ impl<'s> Analyser<'s> {
             self.nested(language, &code, token, at);
         }
         detail
+    }
+
+    /// Words of a command that are put together so that nobody reads them.
+    fn spelled_words(&self, open: usize) -> Vec<String> {
+        let tokens = self.arguments(open).take(40).count();
+        let mut words = Vec::new();
+        for at in open + 1..open + tokens {
+            if self.names.may_be_spelled(at) {
+                words.extend(self.names.spelled(at).map(|(word, _)| word));
+            }
+        }
+        words
+    }
+
+    /// Whether what is in a folder is written over with a few characters, file by file.
+    pub(super) fn overwrites(&self, at: usize, chain: &Chain) -> bool {
+        const BEFORE: usize = 70;
+        const LEAST: usize = 16;
+        let Some(open) = chain.arguments.filter(|_| self.language.is_script()) else {
+            return false;
+        };
+        let arguments: Vec<&Token<'_>> = self.arguments(open).collect();
+        let is_constant = arguments.windows(2).any(|window| {
+            matches!(window, [comma, text]
+                if comma.is_mark(",") && text.constant().is_some_and(|it| it.len() <= LEAST))
+        });
+        if !is_constant || arguments.len() > 8 {
+            return false;
+        }
+        let before = self.source.tokens.get(at.saturating_sub(BEFORE)..at);
+        let before = before.unwrap_or_default();
+        let names = |wanted: fn(&str) -> bool| before.iter().filter_map(Token::name).any(wanted);
+        names(|it| it.starts_with("readdir")) && names(|it| it == "isDirectory")
     }
 
     /// The constants of `Command::new("sh").arg("-c").args(["…"])`, up to the end of the statement.
@@ -113,6 +150,17 @@ impl<'s> Analyser<'s> {
                 .is_some_and(|it| matches!(it.name(), Some("os" | "homedir" | "Path")))
             && first.iter().all(|it| it.kind != TokenKind::Text)
     }
+}
+
+/// How many words are given to a shell, without those about the platform and its streams.
+fn words_of_shell(constants: &[&str]) -> usize {
+    let is_word = |it: &&&str| {
+        !matches!(
+            **it,
+            "win32" | "linux" | "darwin" | "-i" | "ignore" | "pipe" | "inherit"
+        )
+    };
+    constants.iter().filter(is_word).count()
 }
 
 /// Whether a program is a shell.

@@ -21,6 +21,15 @@ impl<'s> Analyser<'s> {
                 self.found(Capability::Network, at, token, Detail::None);
             }
             "post" | "put" => self.sent_by_method(open, at, token),
+            "createDecipher" | "createDecipheriv" if self.language.is_script() => {
+                Hints::keep(&mut self.hints.decodes, at);
+                self.found(Capability::Decode, at, token, Detail::None);
+            }
+            // `[].filter.constructor('return this')`: what makes functions.
+            "constructor" if self.language.is_script() && self.is_text(open + 1) => {
+                self.hints.opened(at, Some(open));
+                self.found(Capability::DynamicCode, at, token, Detail::None);
+            }
             "createElement" if self.language.is_script() => self.element(open, at, token),
             _ => {}
         }
@@ -39,6 +48,10 @@ impl<'s> Analyser<'s> {
         for host in text::hosts(address).take(1) {
             self.reach(host.to_ascii_lowercase(), true, at, token);
         }
+    }
+
+    fn is_text(&self, at: usize) -> bool {
+        self.token(at).is_some_and(|it| it.kind == TokenKind::Text)
     }
 
     /// `s = document.createElement('script'); s.src = 'https://…'`: not an address it is given.
@@ -78,6 +91,33 @@ impl<'s> Analyser<'s> {
                 scope: token.scope,
             });
         }
+    }
+
+    /// Whether a name that is asked for is put together from data: `${data}.x.example`.
+    pub(super) fn names_data(&self, chain: &Chain) -> bool {
+        let is_asked = matches!(chain.path.split('.').next(), Some("dns"))
+            || matches!(
+                &*chain.path,
+                "socket.gethostbyname" | "socket.gethostbyname_ex" | "socket.getaddrinfo"
+            );
+        let Some(open) = chain.arguments.filter(|_| is_asked) else {
+            return false;
+        };
+        let arguments = self.arguments(open).skip(1);
+        let mut has_name = false;
+        let mut is_named = false;
+        for token in arguments.take_while(|it| !it.is_mark(",") && !it.is_mark("=>")) {
+            match token.kind {
+                TokenKind::Name => (has_name, is_named) = (true, false),
+                TokenKind::Text if has_name => {
+                    let host = token.text.trim_start_matches('.');
+                    is_named =
+                        token.text.starts_with('.') && host.contains('.') && text::is_host(host);
+                }
+                _ => {}
+            }
+        }
+        is_named
     }
 
     pub(super) fn destinations(&mut self, at: usize, token: &Token<'_>, chain: &Chain) {
@@ -126,47 +166,9 @@ impl<'s> Analyser<'s> {
             is_whole.then(|| host.to_ascii_lowercase())
         })
     }
-
-    /// `XMLHttpRequest.prototype.open = …`, `window.fetch = …`.
-    pub(super) fn hook(&mut self, at: usize) {
-        if !self.language.is_script() {
-            return;
-        }
-        let name = |back: usize| at.checked_sub(back).and_then(|it| self.token(it)?.name());
-        let is_prototype = matches!(name(1), Some("open" | "send"))
-            && name(3) == Some("prototype")
-            && name(5) == Some("XMLHttpRequest");
-        let is_global = matches!(name(1), Some("fetch"))
-            && matches!(name(3), Some("window" | "globalThis" | "self" | "global"));
-        let is_wallet = matches!(
-            name(1),
-            Some("request" | "send" | "sendAsync" | "signTransaction" | "signAndSendTransaction")
-        ) && matches!(name(3), Some("ethereum" | "solana" | "phantom" | "tronWeb"));
-        let Some(token) = self.token(at) else {
-            return;
-        };
-        if is_prototype || is_global || is_wallet {
-            self.found(Capability::NetworkHook, at, token, Detail::None);
-        }
-        if is_wallet {
-            self.found(Capability::Wallet, at, token, Detail::None);
-        }
-    }
-
-    /// `Object.defineProperty(globalThis, 'fetch', …)`.
-    pub(super) fn redefines_fetch(&self, chain: &Chain) -> bool {
-        let Some(open) = chain.arguments else {
-            return false;
-        };
-        let text = |at: usize| self.token(at).map(|it| &*it.text);
-        matches!(
-            text(open + 1),
-            Some("window" | "globalThis" | "self" | "global")
-        ) && text(open + 3) == Some("fetch")
-    }
 }
 
-/// Whether a connection is one without a protocol.
+/// Whether a connection is one that goes on both ways, with no protocol of questions and answers.
 pub(super) fn is_socket(path: &str) -> bool {
     matches!(
         path,
@@ -174,6 +176,9 @@ pub(super) fn is_socket(path: &str) -> bool {
             | "net.createConnection"
             | "net.Socket"
             | "tls.connect"
+            | "~WebSocket"
+            | "ws"
+            | "ws.WebSocket"
             | "socket.socket"
             | "socket.create_connection"
             | "std.net.TcpStream.connect"

@@ -68,6 +68,10 @@ impl<'s> Analyser<'s> {
         strings::capabilities(&said, &mut told);
         let is_address = text::hosts(&said).next().is_some()
             || said.starts_with("./")
+            || said.strip_prefix("//").is_some_and(|it| {
+                let host = it.split('/').next().unwrap_or(it);
+                host.contains('.') && text::is_host(host)
+            })
             || said.starts_with("../");
         match is_code(&said) || is_address || !told.is_empty() || strings::command(&said).is_some()
         {

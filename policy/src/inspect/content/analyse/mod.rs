@@ -3,6 +3,7 @@
 mod command;
 mod connection;
 mod constant;
+mod hook;
 mod indirect;
 
 use self::connection::is_socket;
@@ -49,6 +50,10 @@ pub(super) enum Detail {
     RunsFetched,
     /// What is run was decoded, or is in a file that holds no code.
     RunsDecoded,
+    /// A host is asked for whose name is put together from data.
+    NamesData,
+    /// A native library is loaded from a path.
+    LoadsLibrary,
 }
 
 /// A host named by a call of the network.
@@ -203,10 +208,23 @@ impl<'s> Analyser<'s> {
                     self.names.notice(at, None);
                     self.hook(at);
                 }
+                pattern if pattern.len() > 2 && pattern.starts_with('/') => {
+                    self.pattern(at, token);
+                }
                 _ => {}
             },
         }
         at + 1
+    }
+
+    /// A regular expression: what it looks for.
+    fn pattern(&mut self, at: usize, token: &Token<'_>) {
+        if !self.language.is_script() {
+            return;
+        }
+        for capability in strings::of_pattern(&token.text) {
+            self.found(capability, at, token, Detail::None);
+        }
     }
 
     fn push_open(&mut self, called: Option<String>) {
@@ -277,6 +295,9 @@ impl<'s> Analyser<'s> {
         }
         self.indirect(at, token, chain);
         self.hint(at, chain);
+        if is_request(&chain.path) {
+            Hints::keep(&mut self.hints.receives, at);
+        }
         if self.language == Language::Python && chain.path.ends_with(".__file__") {
             Hints::keep(&mut self.hints.others, at);
         }
@@ -334,6 +355,9 @@ impl<'s> Analyser<'s> {
         if matches!(last, "recv" | "recv_into" | "makefile") {
             Hints::keep(&mut self.hints.receives, at);
         }
+        if matches!(&*chain.path, "worker_threads.Worker" | "~Worker") {
+            self.worker(at, open);
+        }
         let takes_code = matches!(&*chain.path, "~setTimeout" | "~setInterval");
         let constant = self.token(open + 1).and_then(|it| it.constant());
         if let Some(code) = constant.filter(|_| takes_code && !self.is_nested)
@@ -347,6 +371,28 @@ impl<'s> Analyser<'s> {
             && let Some(token) = self.token(at)
         {
             self.found(Capability::Write, at, token, Detail::None);
+        }
+    }
+
+    /// `new Worker('…', { eval: true })`.
+    fn worker(&mut self, at: usize, open: usize) {
+        let arguments: Vec<&Token<'_>> = self.arguments(open).collect();
+        let is_code = arguments.windows(3).any(|window| {
+            let [name, colon, value] = window else {
+                return false;
+            };
+            name.text == "eval" && colon.is_mark(":") && matches!(&*value.text, "true" | "1" | "!")
+        });
+        let Some(token) = self.token(at).filter(|_| is_code) else {
+            return;
+        };
+        match self.names.constant(open + 1) {
+            Some((code, _)) if !self.is_nested => self.nested(self.language, &code, token, at),
+            Some(_) => {}
+            None => {
+                self.hints.opened(at, Some(open));
+                self.found(Capability::DynamicCode, at, token, Detail::None);
+            }
         }
     }
 
@@ -474,6 +520,9 @@ impl<'s> Analyser<'s> {
                 if is_socket(&chain.path) {
                     detail = Detail::Socket;
                 }
+                if self.names_data(chain) {
+                    detail = Detail::NamesData;
+                }
             }
             Capability::DynamicCode if !self.is_nested => {
                 if let Some((code, _)) = constant {
@@ -482,6 +531,12 @@ impl<'s> Analyser<'s> {
             }
             Capability::NativeCode if chain.path.ends_with("VirtualAlloc") => {
                 self.found(Capability::DynamicCode, at, token, Detail::RunsDecoded);
+            }
+            Capability::NativeCode if chain.path.ends_with(".dlopen") => {
+                detail = Detail::LoadsLibrary;
+            }
+            Capability::Write if self.overwrites(at, chain) => {
+                detail = Detail::Command(Command::Wipes);
             }
             Capability::Delete if self.deletes_home(chain) => {
                 detail = Detail::Command(Command::Wipes);
@@ -528,6 +583,14 @@ impl<'s> Analyser<'s> {
         if is_member || self.is_before(at, 2, "env") {
             return false;
         }
+        // `process.env = new Proxy(…)`: whatever is read passes through it.
+        let follows = |mark: usize, text: &str| {
+            self.token(chain.end + mark)
+                .is_some_and(|it| it.text == text)
+        };
+        if follows(0, "=") && follows(1, "new") && follows(2, "Proxy") {
+            return true;
+        }
         if chain.arguments.is_some() || self.is_walked(at) {
             return true;
         }
@@ -546,6 +609,7 @@ impl<'s> Analyser<'s> {
             "json.dumps",
             "inspect",
             "btoa",
+            "~Proxy",
         ]
         .iter()
         .any(|it| around.ends_with(it))
@@ -582,6 +646,20 @@ impl<'s> Analyser<'s> {
         };
         self.arguments(open).filter_map(constant).take(40).collect()
     }
+}
+
+/// Whether a path is what somebody sent to a server.
+fn is_request(path: &str) -> bool {
+    let mut parts = path.split('.');
+    let is_server = matches!(parts.next(), Some("~req" | "~request" | "flask"))
+        || matches!(path.split_once(".request."), Some(("~ctx" | "flask", _)));
+    is_server
+        && parts.any(|it| {
+            matches!(
+                it,
+                "headers" | "body" | "query" | "params" | "args" | "form" | "cookies"
+            )
+        })
 }
 
 /// Whether an encoded constant is a picture, a font, a sound or WebAssembly: packages carry them so.
