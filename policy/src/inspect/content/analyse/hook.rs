@@ -14,7 +14,7 @@ impl Analyser<'_> {
         if !self.language.is_script() {
             return;
         }
-        let Some(chain) = self.assigned(at) else {
+        let Some((start, chain)) = self.assigned(at) else {
             return;
         };
         let Some(token) = self.token(at) else {
@@ -48,13 +48,13 @@ impl Analyser<'_> {
         if is_wallet {
             self.found(Capability::Wallet, at, token, Detail::None);
         }
-        if is_tapped(&parts) && self.is_function(at + 1) {
+        if is_tapped(&parts) && self.is_function(at + 1) && self.is_kept(start, at) {
             self.found(Capability::Tap, at, token, Detail::None);
         }
     }
 
     /// The path that a value is assigned to at a mark, where it has more than one part.
-    fn assigned(&self, at: usize) -> Option<Chain> {
+    fn assigned(&self, at: usize) -> Option<(usize, Chain)> {
         let mut start = at.checked_sub(1)?;
         let mut members = 0;
         for _ in 0..PARTS {
@@ -82,7 +82,27 @@ impl Analyser<'_> {
             || (self.token(chain.end).is_some_and(|it| it.is_mark("["))
                 && self.is_before(at, 1, "]")
                 && at - chain.end <= 12);
-        is_whole.then_some(chain)
+        is_whole.then_some((start, chain))
+    }
+
+    /// Whether what is replaced was given a name a little before, to be called from what replaces it. What
+    /// only adds a function does not.
+    fn is_kept(&self, start: usize, end: usize) -> bool {
+        const BEFORE: usize = 120;
+        let tokens = &self.source.tokens;
+        let replaced = tokens.get(start..end).unwrap_or_default();
+        let before = tokens.get(start.saturating_sub(BEFORE)..start);
+        let mut windows = before.unwrap_or_default().windows(replaced.len() + 1);
+        windows.any(|window| match window {
+            [mark, rest @ ..] => {
+                mark.is_mark("=")
+                    && rest
+                        .iter()
+                        .map(|it| &it.text)
+                        .eq(replaced.iter().map(|it| &it.text))
+            }
+            [] => false,
+        })
     }
 
     /// Whether a function begins there.
