@@ -93,6 +93,14 @@ pub(super) fn package_json(path: &str, text: &str) -> Said {
 }
 
 impl Said {
+    /// Notes a line that Python runs at every start.
+    fn runs_at_start(&mut self, path: &str, number: u32, line: &str) {
+        self.install
+            .push(code(InstallKind::Pth, path, number, line));
+        self.signals
+            .push(signal(SignalKind::Autoexec, path, number, line));
+    }
+
     fn script(&mut self, path: &str, line: u32, script: &str) {
         let doubtful = matches!(
             strings::command(script),
@@ -279,10 +287,7 @@ pub(super) fn pth(path: &str, text: &str) -> Said {
         number += u32::from(line.ends_with('\n'));
         let (number, line) = (own, line.trim_end_matches(ends_line));
         if line.starts_with("import ") || line.starts_with("import\t") {
-            said.install
-                .push(code(InstallKind::Pth, path, number, line));
-            said.signals
-                .push(signal(SignalKind::Autoexec, path, number, line));
+            said.runs_at_start(path, number, line);
             break;
         }
     }
@@ -301,10 +306,7 @@ pub(super) fn start(path: &str, text: &str) -> Said {
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let function = line.trim().split_once(':');
         if function.is_some_and(|(module, function)| is_part(module) && is_part(function)) {
-            said.install
-                .push(code(InstallKind::Pth, path, number, line));
-            said.signals
-                .push(signal(SignalKind::Autoexec, path, number, line));
+            said.runs_at_start(path, number, line);
             break;
         }
     }
