@@ -76,7 +76,7 @@ pub(super) fn instruction(path: &str, text: &str) -> Said {
         let fetches = strings::command(line).is_some_and(|it| {
             matches!(
                 it,
-                Command::Fetches | Command::FetchesAndRuns | Command::Connects
+                Command::Fetches | Command::Sends | Command::FetchesAndRuns | Command::Connects
             )
         });
         if fetches && lower.contains("://") {

@@ -20,6 +20,18 @@ pub(super) struct Flow<'s> {
     source: &'s Source<'s>,
     /// Where the values begin, in order.
     assigned: BTreeMap<&'s str, Vec<usize>>,
+    /// Where what functions give back begins, by their names.
+    returned: BTreeMap<&'s str, Vec<usize>>,
+}
+
+/// One question about where something comes from.
+struct Question<'t> {
+    /// The tokens asked for, in order.
+    targets: &'t [usize],
+    /// Names that may still be followed.
+    left: u32,
+    /// Whether calls of the file's own functions are followed to what they give back.
+    is_through: bool,
 }
 
 impl<'s> Flow<'s> {
@@ -28,24 +40,66 @@ impl<'s> Flow<'s> {
             language,
             source,
             assigned: BTreeMap::new(),
+            returned: BTreeMap::new(),
         };
         for (at, token) in source.tokens.iter().enumerate() {
             match token.kind {
                 TokenKind::Mark if token.text == "=" || token.text == "+=" => flow.assignment(at),
-                // `with open(x) as f`
-                TokenKind::Name if token.text == "as" && language == Language::Python => {
-                    if let Some(name) = flow.name(at + 1) {
-                        flow.assign(name, at.saturating_sub(30));
-                    }
-                }
+                TokenKind::Name if language == Language::Python => flow.word(at, token),
                 _ => {}
             }
         }
         flow
     }
 
+    /// `with open(x) as f`, `for a, b in x`, `return x`.
+    fn word(&mut self, at: usize, token: &'s Token<'s>) {
+        const VARIABLES: usize = 16;
+        match &*token.text {
+            "as" => {
+                let Some(name) = self.name(at + 1) else {
+                    return;
+                };
+                let mut before = (at.saturating_sub(30)..at).rev();
+                let with = before.find(|it| self.token(*it).is_some_and(|it| it.is_name("with")));
+                self.assign(name, with.map_or(at.saturating_sub(30), |it| it + 1));
+            }
+            "for" => {
+                let mut following = at + 1..at + VARIABLES;
+                let is_in = |it: &usize| self.token(*it).is_some_and(|it| it.is_name("in"));
+                let Some(end) = following.find(is_in) else {
+                    return;
+                };
+                for variable in at + 1..end {
+                    if let Some(name) = self.name(variable) {
+                        self.assign(name, end + 1);
+                    }
+                }
+            }
+            "return" => {
+                let scope = self.source.scopes.get(token.scope as usize);
+                if let Some(function) = scope.and_then(|it| it.name.as_deref()) {
+                    self.returned.entry(function).or_default().push(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn token(&self, at: usize) -> Option<&'s Token<'s>> {
         self.source.tokens.get(at)
+    }
+
+    /// The values a name was assigned before a token, the nearest first.
+    pub(super) fn values(
+        &self,
+        name: &str,
+        before: usize,
+    ) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let assigned = self.assigned.get(name).map_or(&[][..], Vec::as_slice);
+        let end = assigned.partition_point(|it| *it < before);
+        let nearest = assigned.iter().take(end).rev().take(ASSIGNMENTS);
+        nearest.map(|from| self.value(*from))
     }
 
     fn name(&self, at: usize) -> Option<&'s str> {
@@ -132,38 +186,64 @@ impl<'s> Flow<'s> {
     /// Whether one of the tokens `targets`, in order, is in a range, or in what its names were
     /// assigned.
     pub(super) fn reaches(&self, range: std::ops::Range<usize>, targets: &[usize]) -> bool {
-        let mut left = FOLLOWED;
-        !targets.is_empty() && self.reaches_within(range, targets, &mut left)
+        self.leads(range, targets, false)
     }
 
-    fn reaches_within(
-        &self,
-        range: std::ops::Range<usize>,
-        targets: &[usize],
-        left: &mut u32,
-    ) -> bool {
+    /// The same, and whether what the file's own functions give back leads there.
+    pub(super) fn reaches_through(&self, range: std::ops::Range<usize>, targets: &[usize]) -> bool {
+        self.leads(range, targets, true)
+    }
+
+    /// Whether what a function of the file gives back comes from one of the tokens.
+    pub(super) fn returns(&self, function: &str, targets: &[usize]) -> bool {
+        let returned = self.returned.get(function).map_or(&[][..], Vec::as_slice);
+        let mut values = returned.iter().rev().take(ASSIGNMENTS);
+        values.any(|it| self.leads(self.value(*it), targets, true))
+    }
+
+    fn leads(&self, range: std::ops::Range<usize>, targets: &[usize], is_through: bool) -> bool {
+        let mut question = Question {
+            targets,
+            left: FOLLOWED,
+            is_through,
+        };
+        !targets.is_empty() && self.answer(range, &mut question)
+    }
+
+    fn answer(&self, range: std::ops::Range<usize>, question: &mut Question<'_>) -> bool {
+        let targets = question.targets;
         let first = targets.partition_point(|it| *it < range.start);
         if targets.get(first).is_some_and(|it| *it < range.end) {
             return true;
         }
         for at in range.clone() {
-            let is_member = at
-                .checked_sub(1)
-                .and_then(|it| self.token(it))
-                .is_some_and(|it| it.is_mark(".") || it.is_mark("?."));
-            let Some(name) = self.name(at).filter(|_| !is_member) else {
+            let Some(name) = self.name(at) else {
                 continue;
             };
-            let Some(assigned) = self.assigned.get(name) else {
-                continue;
+            let dot = at.checked_sub(1).and_then(|it| self.token(it));
+            let is_member = dot.is_some_and(|it| it.is_mark(".") || it.is_mark("?."));
+            let of_self = is_member
+                && at
+                    .checked_sub(2)
+                    .and_then(|it| self.token(it))
+                    .is_some_and(|it| it.is_name("self"));
+            let is_called = self.token(at + 1).is_some_and(|it| it.is_mark("("));
+            let returned = match question.is_through && is_called && (!is_member || of_self) {
+                true => self.returned.get(name).map_or(&[][..], Vec::as_slice),
+                false => &[],
+            };
+            let assigned = match is_member {
+                true => &[][..],
+                false => self.assigned.get(name).map_or(&[][..], Vec::as_slice),
             };
             let before = assigned.partition_point(|it| *it < range.start);
-            for from in assigned.iter().take(before).rev().take(ASSIGNMENTS) {
-                *left = left.saturating_sub(1);
-                if *left == 0 {
+            let assigned = assigned.iter().take(before).rev().take(ASSIGNMENTS);
+            for from in assigned.chain(returned.iter().rev().take(ASSIGNMENTS)) {
+                question.left = question.left.saturating_sub(1);
+                if question.left == 0 {
                     return false;
                 }
-                if self.reaches_within(self.value(*from), targets, left) {
+                if self.answer(self.value(*from), question) {
                     return true;
                 }
             }

@@ -2,11 +2,14 @@
 //! sent, however many names stand between.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::analyse::{Analysis, Detail, Found};
 use super::capability::Capability;
 use super::facts::When;
 use super::flow::Flow;
+use super::follow_python::follow_python;
+use super::follow_rust::follow_rust;
 use super::strings::{self, Command};
 use super::token::{Language, Source, TokenKind};
 
@@ -28,6 +31,22 @@ pub(super) struct Hints {
     pub(super) shells: Vec<usize>,
     /// Where the file of another package is looked up.
     pub(super) others: Vec<usize>,
+    /// Calls that load a module or library from a file.
+    pub(super) loads: Vec<usize>,
+    /// Where functions of libraries are replaced, and by what.
+    pub(super) replaced: Vec<(usize, Range<usize>)>,
+    /// Where memory is made executable.
+    pub(super) memories: Vec<usize>,
+    /// Where something at an address is made a function.
+    pub(super) addresses: Vec<usize>,
+    /// Whether the file carries bytes that are no text.
+    pub(super) has_bytes: bool,
+    /// Where the settings of Python's installer are named.
+    pub(super) installer_settings: Vec<usize>,
+    /// Where an index of packages is named.
+    pub(super) indexes: Vec<usize>,
+    /// Where a folder is walked through: the name before the bracket.
+    pub(super) walks: Vec<usize>,
     /// The brackets that open the arguments of what was found, by its place.
     pub(super) opens: BTreeMap<usize, usize>,
 }
@@ -36,6 +55,17 @@ pub(super) struct Hints {
 const HINTS: usize = 2_000;
 
 impl Hints {
+    /// Whether something was noticed that only Python has.
+    fn is_of_python(&self) -> bool {
+        let noticed = [
+            &self.loads,
+            &self.memories,
+            &self.installer_settings,
+            &self.walks,
+        ];
+        !self.replaced.is_empty() || noticed.iter().any(|it| !it.is_empty())
+    }
+
     pub(super) fn keep(list: &mut Vec<usize>, at: usize) {
         if list.len() < HINTS {
             list.push(at);
@@ -74,7 +104,9 @@ pub(super) fn follow(
         true => Vec::new(),
         false => at_of(Capability::Write),
     };
-    if !runs && !is_sent && !is_commanded && writes.is_empty() {
+    let is_python = language == Language::Python && (hints.is_of_python() || !networks.is_empty());
+    let is_rust = language == Language::Rust && !networks.is_empty();
+    if !runs && !is_sent && !is_commanded && writes.is_empty() && !is_python && !is_rust {
         return;
     }
     let mut fetched = networks.clone();
@@ -110,6 +142,12 @@ pub(super) fn follow(
     analysis.found.extend(follow.sent_environment());
     let written = writes.into_iter().filter_map(|it| follow.of_other(it));
     analysis.found.extend(written.take(1));
+    if language == Language::Python {
+        follow_python(source, &follow.flow, hints, &follow.fetched, analysis);
+    }
+    if is_rust {
+        follow_rust(source, &follow.flow, analysis);
+    }
 }
 
 struct Follow<'s> {
@@ -133,19 +171,59 @@ impl Follow<'_> {
     }
 
     fn of_code(&self, at: usize) -> Option<Detail> {
+        if self.source.tokens.get(at).is_some_and(|it| it.is_mark("@")) {
+            return self.of_decorated(at);
+        }
         let range = self.flow.arguments(self.open(at)?);
-        if self.flow.reaches(range.clone(), &self.hints.decodes) {
+        if self.leads(range.clone(), &self.hints.decodes) {
             return Some(Detail::RunsDecoded);
         }
-        if self.flow.reaches(range.clone(), &self.fetched) || self.is_in_callback(at) {
+        if self.leads(range.clone(), &self.fetched) || self.is_in_callback(at) {
             return Some(Detail::RunsFetched);
         }
         let is_data = self.flow.holds_text(range, is_data_file);
         is_data.then_some(Detail::RunsDecoded)
     }
 
+    fn leads(&self, range: Range<usize>, targets: &[usize]) -> bool {
+        match self.language {
+            Language::Python => self.flow.reaches_through(range, targets),
+            _ => self.flow.reaches(range, targets),
+        }
+    }
+
+    /// `@exec` over `@fetches`: what a decorator gives back is given to the one above.
+    fn of_decorated(&self, at: usize) -> Option<Detail> {
+        const DECORATORS: usize = 40;
+        let tokens = self.source.tokens.get(at..)?.iter().take(DECORATORS);
+        let mut below = tokens.take_while(|it| !matches!(it.name(), Some("class" | "def")));
+        let is_fetched = below.any(|it| {
+            it.name()
+                .is_some_and(|it| self.flow.returns(it, &self.fetched))
+        });
+        is_fetched.then_some(Detail::RunsFetched)
+    }
+
+    /// `[python, '-c', fetched()]`: code that is given to a program in its line.
+    fn of_inline(&self, at: usize) -> Option<Detail> {
+        let all = self.flow.arguments(self.open(at)?);
+        let is_option = |it: &usize| {
+            let constant = self.source.tokens.get(*it).and_then(|it| it.constant());
+            matches!(constant, Some("-c" | "-e"))
+        };
+        let option = all.clone().find(is_option)?;
+        let code = option + 1..all.end.min(option + 14);
+        let mut texts = self.source.tokens.get(code.clone())?.iter();
+        let is_bare = texts.all(|it| it.kind != TokenKind::Text);
+        let is_fetched = is_bare && self.leads(code, &self.fetched);
+        is_fetched.then_some(Detail::RunsFetched)
+    }
+
     /// A command that is what was received.
     fn of_command(&self, at: usize) -> Option<Detail> {
+        if let Some(detail) = self.of_inline(at) {
+            return Some(detail);
+        }
         let range = self.flow.first_argument(self.open(at)?);
         let tokens = self.source.tokens.get(range.clone()).unwrap_or_default();
         // A line with words of its own is a command that is only given something.
@@ -163,6 +241,7 @@ impl Follow<'_> {
             Command::FetchesAndRuns,
             Command::Connects,
             Command::Encoded,
+            Command::Sends,
             Command::Fetches,
         ];
         let command = doubtful.iter().find(|it| is_of_table(it))?;

@@ -106,6 +106,7 @@ impl Said {
             strings::command(script),
             Some(
                 Command::Fetches
+                    | Command::Sends
                     | Command::FetchesAndRuns
                     | Command::Detached
                     | Command::Connects
@@ -227,7 +228,13 @@ impl Said {
         let command = words.join(" ");
         let is_doubtful = matches!(
             strings::command(&command),
-            Some(Command::Fetches | Command::FetchesAndRuns | Command::Connects | Command::Encoded)
+            Some(
+                Command::Fetches
+                    | Command::Sends
+                    | Command::FetchesAndRuns
+                    | Command::Connects
+                    | Command::Encoded
+            )
         );
         if let Some(token) = tokens.first().filter(|_| is_doubtful) {
             let found = signal(SignalKind::GypCommand, path, token.line, &command);
@@ -418,7 +425,7 @@ pub(super) fn shell(path: &str, text: &str) -> Vec<Signal> {
         }
         if matches!(
             strings::command(line),
-            Some(Command::Fetches | Command::FetchesAndRuns | Command::Connects)
+            Some(Command::Fetches | Command::Sends | Command::FetchesAndRuns | Command::Connects)
         ) {
             found.push(signal(SignalKind::InstallCommand, path, number, line));
             break;

@@ -2,6 +2,7 @@
 
 use super::analyse::{Analysis, Detail, Found};
 use super::capability::Capability;
+use super::commands::is_of_cloud;
 use super::facts::When;
 use super::signal::SignalKind;
 use super::strings::Command;
@@ -143,6 +144,7 @@ impl File<'_> {
                 it.detail,
                 Detail::Command(
                     Command::Fetches
+                        | Command::Sends
                         | Command::FetchesAndRuns
                         | Command::Connects
                         | Command::Encoded
@@ -275,7 +277,8 @@ impl File<'_> {
         let mut taps = self.of(Capability::Tap);
         let found = taps.find(|tap| {
             let mut networks = self.of(Capability::Network);
-            networks.any(|it| it.at > tap.at && it.at - tap.at <= WITHIN)
+            tap.detail == Detail::Sends
+                || networks.any(|it| it.at > tap.at && it.at - tap.at <= WITHIN)
         });
         found.map(|it| self.place(it))
     }
@@ -291,7 +294,45 @@ impl File<'_> {
     }
 
     fn credentials_sent(&self) -> Option<(u32, When)> {
-        self.near(Capability::CredentialPath, &[Capability::Network])
+        let mut paths = self.of(Capability::CredentialPath);
+        let near = paths.find(|path| {
+            let is_near = |it: &&Found| it.at.abs_diff(path.at) <= NEAR;
+            let mut networks = self.of(Capability::Network).filter(is_near);
+            match path.detail == Detail::SshKey && self.is_of_ssh(path.at) {
+                true => false,
+                false => networks.next().is_some(),
+            }
+        });
+        near.map(|it| self.place(it))
+            .or_else(|| self.cloud_credentials_sent())
+    }
+
+    /// Whether the only connections near a place are those of SSH, to a host that is not named: that
+    /// is what its keys are for.
+    fn is_of_ssh(&self, at: usize) -> bool {
+        let mut networks = self
+            .of(Capability::Network)
+            .filter(|it| it.at.abs_diff(at) <= NEAR);
+        let is_named = !self.analysis.reached.is_empty();
+        let has_ssh = self
+            .of(Capability::Network)
+            .any(|it| it.detail == Detail::Ssh);
+        let is_kind = |it: &Found| matches!(it.detail, Detail::Ssh | Detail::Socket);
+        has_ssh && !is_named && networks.all(is_kind)
+    }
+
+    /// Credentials of a cloud are asked for where something is sent to a host that is none of it.
+    fn cloud_credentials_sent(&self) -> Option<(u32, When)> {
+        let mut asked = self
+            .of(Capability::MetadataService)
+            .filter(|it| it.detail == Detail::CloudCredentials);
+        let found = asked.find(|asked| {
+            self.analysis
+                .reached
+                .iter()
+                .any(|it| it.is_sent && !is_of_cloud(&it.host) && it.at.abs_diff(asked.at) <= NEAR)
+        });
+        found.map(|it| self.place(it))
     }
 
     fn settings_sent(&self) -> Option<(u32, When)> {

@@ -71,6 +71,7 @@ fn is_key(name: &str) -> bool {
         "mnemonic",
         "seedphrase",
         "walletseed",
+        "signingkey",
     ];
     is_whole || has_part.iter().any(|it| spelled.contains(it))
 }

@@ -111,6 +111,9 @@ impl<'k> Looker<'k> {
             // What backends run by its name.
             targets.extend(["hatch_build.py", "pdm_build.py"].map(str::to_owned));
         }
+        if self.is_crate {
+            targets.push(String::from("build.rs"));
+        }
         self.reach(&mut targets);
         for (path, signals) in std::mem::take(&mut self.conditional) {
             if self.is_all_run || Said::is_target(&targets, &path) {
@@ -331,10 +334,11 @@ impl<'k> Looker<'k> {
             if !as_install.is_empty() && self.conditional.len() < CONDITIONAL {
                 self.conditional.push((place.path.into(), as_install));
             }
-            if !analysis.loaded.is_empty() && self.links.len() < CONDITIONAL {
-                self.links
-                    .insert(place.path.into(), analysis.loaded.clone());
-            }
+        }
+        let is_linked = !role.is_install || role.language == Language::Rust;
+        if is_linked && !analysis.loaded.is_empty() && self.links.len() < CONDITIONAL {
+            self.links
+                .insert(place.path.into(), analysis.loaded.clone());
         }
         for (kind, at) in oddities(text) {
             let when = match place.is_in_tests {

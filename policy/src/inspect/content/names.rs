@@ -216,6 +216,17 @@ impl<'s> Names<'s> {
             path.clone_from(module);
             return Some(at + 3);
         }
+        if token.is_mark("(") && path == "~eval" && self.language == Language::Python {
+            // `eval('exec')(…)`: a name that nobody may read.
+            let (name, end) = self.any_constant(at + 1)?;
+            let is_name = |it: u8| it.is_ascii_alphanumeric() || it == b'_';
+            if !self.is_mark(end, ")") || name.len() > 40 || !name.bytes().all(is_name) {
+                return None;
+            }
+            self.is_mark(end + 1, "(")
+                .then(|| *path = format!("~{name}"))?;
+            return Some(end + 1);
+        }
         if token.is_mark("(") && is_import(path) {
             let (module, end) = self.any_constant(at + 1)?;
             if !self.is_mark(end, ")") || module.len() > 200 {
@@ -323,11 +334,23 @@ impl<'s> Names<'s> {
         }
         self.bound.remove(target);
         self.constants.remove(target);
-        if let Some((constant, _)) = self.any_constant(at + 1)
+        let constant = match self.is_apart(at + 1) {
+            true => self.spelled(at + 1),
+            false => self.any_constant(at + 1),
+        };
+        if let Some((constant, _)) = constant
             && self.constants.len() < BINDINGS
         {
             self.constants.insert(target, constant);
         }
+    }
+
+    /// `''.join(x)`: the text is what stands between others.
+    fn is_apart(&self, at: usize) -> bool {
+        self.language == Language::Python
+            && self.token(at).is_some_and(|it| it.kind == TokenKind::Text)
+            && self.is_mark(at + 1, ".")
+            && self.name(at + 2) == Some("join")
     }
 
     /// `name += 'constant'`; with anything else it is no constant from then on.

@@ -1,6 +1,7 @@
 //! Code that stands in a text: what `eval` is given, and what follows `-e` and `-c`.
 
 use super::analyse::{Analysis, Detail, analyse_nested};
+use super::capability::Capability;
 use super::scan;
 use super::token::Language;
 
@@ -29,6 +30,23 @@ pub(super) fn is_loader(language: Language, text: &str) -> bool {
     let runs =
         |it: &super::analyse::Found| matches!(it.detail, Detail::RunsFetched | Detail::RunsDecoded);
     analyse(language, text).is_some_and(|it| it.found.iter().any(runs))
+}
+
+/// Whether a text is a program of Python that sends what it should not: one that is added to another
+/// file.
+pub(super) fn is_thief(text: &str) -> bool {
+    let is_program = text.contains("import ") && text.contains('(');
+    if !is_program || text.len() > READ / 2 {
+        return false;
+    }
+    let Some(analysis) = analyse(Language::Python, text) else {
+        return false;
+    };
+    let does = |capability| {
+        let mut found = analysis.found.iter();
+        found.any(|it| it.capability == capability)
+    };
+    does(Capability::Network) && (does(Capability::Environment) || does(Capability::CredentialPath))
 }
 
 /// The code in a command line, and its language: `node -e "…"`, `python3 -c '…'`.

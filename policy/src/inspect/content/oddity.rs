@@ -34,8 +34,15 @@ pub(super) fn oddities(text: &str) -> Vec<Odd> {
             .or_else(|| escaped(text))
             .or_else(|| dollars(text)),
     );
+    let invisible = match text.is_ascii() {
+        true => None,
+        false => invisible(text),
+    };
+    tell(
+        SignalKind::InvisibleText,
+        invisible.or_else(|| blanks(text)),
+    );
     if !text.is_ascii() {
-        tell(SignalKind::InvisibleText, invisible(text));
         tell(SignalKind::TurnedText, turned(text));
     }
     found
@@ -198,6 +205,34 @@ fn invisible(text: &str) -> Option<usize> {
     None
 }
 
+/// Data in spaces and tabs that end lines or fill empty ones: one long run of both by turns, or a
+/// short one on many lines.
+fn blanks(text: &str) -> Option<usize> {
+    const LONG: usize = 32;
+    const SHORT: usize = 3;
+    const LINES: usize = 12;
+    memchr::memmem::find(text.as_bytes(), b" \t ")?;
+    let mut first = None;
+    let mut count = 0;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let whole = line.trim_end_matches(['\n', '\r']);
+        let shown = whole.trim_end_matches([' ', '\t']);
+        let run = whole.as_bytes().get(shown.len()..).unwrap_or_default();
+        let turns = run.windows(2).filter(|it| matches!(it, [a, b] if a != b));
+        let turns = turns.count();
+        if turns >= LONG {
+            return Some(start);
+        }
+        if turns >= SHORT {
+            first = first.or(Some(start));
+            count += 1;
+        }
+        start += line.len();
+    }
+    first.filter(|_| count >= LINES)
+}
+
 /// A mark that overrides the direction of text and is not within quotes of a table of such marks: an
 /// override or isolate that code follows on its line.
 fn turned(text: &str) -> Option<usize> {
@@ -264,6 +299,19 @@ mod tests {
             [SignalKind::InvisibleText]
         );
         assert_eq!(kinds("\u{2764}\u{fe0f}\u{200d}\u{1f525}"), []);
+    }
+
+    #[test]
+    fn data_in_blanks_is_found_and_sloppy_indentation_is_not() {
+        let line = format!(
+            "def f():\n    # x\n{}\n    return 1\n",
+            " \t\t \t".repeat(40)
+        );
+        assert_eq!(kinds(&line), [SignalKind::InvisibleText]);
+        let ends = "x = 1 \t \t\n".repeat(20);
+        assert_eq!(kinds(&ends), [SignalKind::InvisibleText]);
+        assert_eq!(kinds(&"\t\t  \t\nx = 1  \t\n".repeat(90)), []);
+        assert_eq!(kinds(&format!("x = 1{}\n", " \t ".repeat(8))), []);
     }
 
     #[test]

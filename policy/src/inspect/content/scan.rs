@@ -455,7 +455,8 @@ fn matching_open(tokens: &[super::token::Token<'_>]) -> Option<usize> {
         if token.is_mark(")") {
             depth += 1;
         } else if token.is_mark("(") {
-            depth -= 1;
+            // `f(a => {`: the head of a function without brackets, inside some that are open.
+            depth = depth.checked_sub(1)?;
             if depth == 0 {
                 return Some(index);
             }

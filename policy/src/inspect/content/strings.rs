@@ -9,6 +9,7 @@ use super::capability::Capability::{
     AgentCommand, AgentConfig, CredentialPath, DropHost, ForeignPackage, MetadataService,
     Persistence, Publish, SecretVariable, SettingsPath, Wallet,
 };
+use super::commands;
 
 /// Where in a text a needle must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ const NEEDLES: &[(&str, Capability, Place)] = &[
     ("local storage\\leveldb", CredentialPath, Within),
     ("local storage/leveldb", CredentialPath, Within),
     ("local extension settings", CredentialPath, Within),
+    // What a workflow knows, all at once.
+    ("tojson(secrets)", CredentialPath, Within),
     ("google\\chrome\\user data", CredentialPath, Within),
     ("google/chrome/user data", CredentialPath, Within),
     ("bravesoftware", CredentialPath, Within),
@@ -118,6 +121,9 @@ const NEEDLES: &[(&str, Capability, Place)] = &[
     ("currentversion\\run", Persistence, Within),
     ("start menu\\programs\\startup", Persistence, Within),
     ("schtasks /create", Persistence, Within),
+    ("rustc-wrapper =", Persistence, Within),
+    ("pip config set global.index-url", Persistence, Within),
+    ("pip config set global.extra-index-url", Persistence, Within),
     ("/etc/rc.local", Persistence, Within),
     ("/etc/ld.so.preload", Persistence, Within),
     (".config/autostart", Persistence, Within),
@@ -160,6 +166,7 @@ const NEEDLES: &[(&str, Capability, Place)] = &[
     ("gemini --yolo", AgentCommand, Within),
     ("node_modules/", ForeignPackage, Above),
     ("site-packages/", ForeignPackage, Above),
+    ("/contents/.github/workflows/", Publish, Within),
     ("npm publish", Publish, Within),
     ("/-/whoami", Publish, Within),
     ("text=maintainer:", Publish, Within),
@@ -168,6 +175,18 @@ const NEEDLES: &[(&str, Capability, Place)] = &[
     ("169.254.169.254", MetadataService, Within),
     ("169.254.170.2", MetadataService, Within),
     ("metadata.google.internal", MetadataService, Within),
+    ("x-aws-ec2-metadata-token", MetadataService, Within),
+    (
+        "meta-data/iam/security-credentials",
+        MetadataService,
+        Within,
+    ),
+    ("metadata/identity/oauth2/token", MetadataService, Within),
+    (
+        "instance/service-accounts/default/token",
+        MetadataService,
+        Within,
+    ),
     ("webhook.site", DropHost, Within),
     ("discord.com/api/webhooks", DropHost, Within),
     ("discordapp.com/api/webhooks", DropHost, Within),
@@ -249,6 +268,9 @@ pub(super) fn capabilities(text: &str, into: &mut Vec<Capability>) {
             into.push(*capability);
         }
     }
+    if !into.contains(&DropHost) && commands::is_keyed_web_hook(text) {
+        into.push(DropHost);
+    }
 }
 
 /// What a regular expression looks for: files of keys, the words of a wallet, its addresses.
@@ -291,12 +313,14 @@ pub(super) fn is_loader(program: &str) -> bool {
 }
 
 /// Programs that fetch, or run what they are given.
-const FETCHERS: [&str; 11] = [
+const FETCHERS: [&str; 13] = [
     "curl",
     "wget",
     "iwr",
     "invoke-webrequest",
     "downloadstring",
+    "downloadfile",
+    "downloaddata",
     "bitsadmin",
     "certutil",
     "irm",
@@ -304,7 +328,7 @@ const FETCHERS: [&str; 11] = [
     "mshta",
     "start-bitstransfer",
 ];
-const RUNNERS: [&str; 12] = [
+const RUNNERS: [&str; 14] = [
     "sh",
     "bash",
     "zsh",
@@ -317,6 +341,8 @@ const RUNNERS: [&str; 12] = [
     "invoke-expression",
     "perl",
     "start",
+    "start-process",
+    "invoke-item",
 ];
 
 /// What a command line does that a package's has no need to.
@@ -324,6 +350,8 @@ const RUNNERS: [&str; 12] = [
 pub(super) enum Command {
     /// It fetches something.
     Fetches,
+    /// It sends files or what other programs tell to another machine.
+    Sends,
     /// It fetches something and runs it.
     FetchesAndRuns,
     /// It runs code given in the line itself.
@@ -347,7 +375,11 @@ pub(super) fn command(text: &str) -> Option<Command> {
     let is_part = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
     let words: Vec<&str> = lower
         .split(|it| !is_part(it))
-        .map(|it| it.strip_suffix(".exe").unwrap_or(it))
+        .map(|it| {
+            it.strip_suffix(".exe")
+                .unwrap_or(it)
+                .trim_start_matches('.')
+        })
         .filter(|it| !it.is_empty())
         .collect();
     if lower.contains("/dev/tcp/") || lower.contains("nc -e ") || lower.contains("ncat -e ") {
@@ -371,6 +403,9 @@ pub(super) fn command(text: &str) -> Option<Command> {
     let runs_itself = words.contains(&"mshta") && lower.contains("://");
     if fetches && (after_pipe() || makes_executable || words.contains(&"iex") || runs_itself) {
         return Some(Command::FetchesAndRuns);
+    }
+    if commands::sends(&lower) {
+        return Some(Command::Sends);
     }
     if fetches {
         return Some(Command::Fetches);

@@ -227,6 +227,17 @@ fn only_the_grammar_knows_tests_and_main_programs() {
 }
 
 #[test]
+fn heads_of_functions_without_brackets_end_no_scan() {
+    for text in [
+        "f(a => {",
+        "(((a => { b(",
+        "x = { y: f(async a => { child_process.exec(a",
+    ] {
+        scan::read(Language::JavaScript, text);
+    }
+}
+
+#[test]
 fn damaged_and_deep_source_is_read_by_its_tokens() {
     let deep = format!("{}require('child_process').exec(a)", "[".repeat(20_000));
     for text in [

@@ -162,6 +162,10 @@ impl<'a, 't> Walk<'a, 't> {
             "attribute_item" => {
                 let attribute = self.part(node);
                 self.is_test_next |= attribute.contains("cfg(test)") || attribute == "#[test]";
+                // `#[path = "…"]`: where the module that follows is.
+                if let Some(named) = path_of(attribute) {
+                    self.push(TokenKind::Text, Cow::Borrowed(named), node);
+                }
                 return false;
             }
             _ => {}
@@ -311,6 +315,13 @@ impl<'a, 't> Walk<'a, 't> {
         let condition = node.child_by_field_name("condition");
         condition.is_some_and(|it| self.part(it).contains("__name__"))
     }
+}
+
+/// The file an attribute names: `#[path = "a.rs"]`.
+fn path_of(attribute: &str) -> Option<&str> {
+    let value = attribute.strip_prefix("#[path")?.trim_start();
+    let quoted = value.strip_prefix('=')?.trim();
+    quoted.strip_prefix('"')?.split('"').next()
 }
 
 fn is_lone_text(node: Node<'_>) -> bool {

@@ -3,8 +3,9 @@
 use super::super::capability::Capability;
 use super::super::follow::Hints;
 use super::super::names::Chain;
+use super::super::strings::Command;
 use super::super::token::{Language, Token, TokenKind};
-use super::super::{nested, strings};
+use super::super::{commands, nested, strings};
 use super::{Analyser, Detail};
 
 impl<'s> Analyser<'s> {
@@ -20,7 +21,7 @@ impl<'s> Analyser<'s> {
         let line = constants.join(" ");
         let spelled = self.spelled_words(open);
         let code = match &constants[..] {
-            ["-e" | "-c" | "--eval", code, ..] => Some((self.language, *code)),
+            ["-e" | "-c" | "--eval", code, ..] => Some((self.language_of(code), *code)),
             _ => nested::of_command(&line),
         };
         let is_shell = constants.iter().any(|it| is_shell(it) || *it == "pty")
@@ -53,6 +54,10 @@ impl<'s> Analyser<'s> {
         if takes_line || constants.contains(&"-c") {
             Hints::keep(&mut self.hints.shells, at);
         }
+        if detail == Detail::Command(Command::Sends) {
+            told.push(Capability::Network);
+            told.extend(commands::sent(&line));
+        }
         if makes_executable {
             told.push(Capability::MakeExecutable);
         }
@@ -63,6 +68,15 @@ impl<'s> Analyser<'s> {
             self.nested(language, &code, token, at);
         }
         detail
+    }
+
+    /// The language of code that is given to a program whose name is not known.
+    fn language_of(&self, code: &str) -> Language {
+        match self.language {
+            Language::Rust if code.contains("require(") => Language::JavaScript,
+            Language::Rust => Language::Python,
+            own => own,
+        }
     }
 
     /// Words of a command that are put together so that nobody reads them.

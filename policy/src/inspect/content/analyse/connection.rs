@@ -11,15 +11,21 @@ use super::{Analyser, Detail, HOSTS, Reached};
 impl<'s> Analyser<'s> {
     /// A method of something that is not followed.
     pub(super) fn method(&mut self, name: &str, open: usize, at: usize, token: &Token<'_>) {
+        self.python_method(name, at);
         match name {
             "decrypt" => Hints::keep(&mut self.hints.decodes, at),
             "recv" => Hints::keep(&mut self.hints.receives, at),
             "extractall" | "write_text" | "write_bytes" if self.language == Language::Python => {
                 self.found(Capability::Write, at, token, Detail::None);
             }
+            "send_to" if self.language == Language::Rust => self.socket_host(open, at, token),
             "to_socket_addrs" if self.language == Language::Rust => {
                 self.found(Capability::Network, at, token, Detail::None);
             }
+            "open" if self.language == Language::Python && self.opens_to_write(open) => {
+                self.found(Capability::Write, at, token, Detail::None);
+            }
+            "rglob" | "iterdir" => Hints::keep(&mut self.hints.walks, open - 1),
             "post" | "put" => self.sent_by_method(open, at, token),
             "createDecipher" | "createDecipheriv" if self.language.is_script() => {
                 Hints::keep(&mut self.hints.decodes, at);
@@ -153,6 +159,21 @@ impl<'s> Analyser<'s> {
         }
     }
 
+    /// The host of a connection without a protocol: `connect("x.example:80")`,
+    /// `create_connection(("x.example", 80))`.
+    pub(super) fn socket_host(&mut self, open: usize, at: usize, token: &Token<'_>) {
+        let named = self.constants(open).into_iter().find_map(|it| {
+            let (host, port) = it.split_once(':').unwrap_or((it, ""));
+            let is_port = port.is_empty() || port.bytes().all(|it| it.is_ascii_digit());
+            let is_named = is_port && text::is_host(host) && host.trim_matches('.').contains('.');
+            let is_other = !host.starts_with("127.") && host != "0.0.0.0";
+            (is_named && is_other).then(|| host.to_ascii_lowercase())
+        });
+        if let Some(host) = named {
+            self.reach(host, true, at, token);
+        }
+    }
+
     /// `{ hostname: 'x.example' }`.
     pub(super) fn named_host(&self, open: usize) -> Option<String> {
         let arguments: Vec<&Token<'_>> = self.arguments(open).collect();
@@ -183,5 +204,13 @@ pub(super) fn is_socket(path: &str) -> bool {
             | "socket.create_connection"
             | "std.net.TcpStream.connect"
             | "tokio.net.TcpStream.connect"
+    )
+}
+
+/// Whether a connection is one of SSH, which keys are for.
+pub(super) fn is_ssh(path: &str) -> bool {
+    matches!(
+        path,
+        "paramiko.SSHClient" | "asyncssh.connect" | "fabric.Connection"
     )
 }

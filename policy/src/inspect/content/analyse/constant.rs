@@ -3,7 +3,7 @@
 use super::super::capability::Capability;
 use super::super::names::Chain;
 use super::super::token::{Language, Token, TokenKind};
-use super::super::{nested, strings, text};
+use super::super::{commands, nested, strings, text};
 use super::{Analyser, Detail, FOUND, HOSTS, is_media};
 
 impl<'s> Analyser<'s> {
@@ -38,6 +38,7 @@ impl<'s> Analyser<'s> {
         if !self.is_nested && nested::is_loader(self.language, text) {
             self.found(Capability::DynamicCode, at, token, Detail::RunsFetched);
         }
+        self.python_text(at, text, token);
         let mut told = std::mem::take(&mut self.told);
         told.clear();
         self.join(at, text, &mut told);
@@ -53,7 +54,7 @@ impl<'s> Analyser<'s> {
         for capability in &told {
             let reads_variable = *capability != Capability::SecretVariable || self.is_in_access(at);
             if reads_variable {
-                self.found(*capability, at, token, Detail::None);
+                self.found(*capability, at, token, particular(*capability, text));
             }
         }
         self.told = told;
@@ -248,8 +249,21 @@ impl<'s> Analyser<'s> {
     }
 }
 
+/// What is particular about what a constant tells.
+fn particular(capability: Capability, text: &str) -> Detail {
+    match capability {
+        Capability::MetadataService if commands::asks_cloud_credentials(text) => {
+            Detail::CloudCredentials
+        }
+        Capability::CredentialPath if text.contains("id_") || text.contains(".ssh/") => {
+            Detail::SshKey
+        }
+        _ => Detail::None,
+    }
+}
+
 /// Whether a text says code, or the name of a module that starts programs.
-fn is_code(text: &str) -> bool {
+pub(super) fn is_code(text: &str) -> bool {
     const CODE: [&str; 6] = [
         "child_process",
         "require(",

@@ -5,8 +5,11 @@ mod connection;
 mod constant;
 mod hook;
 mod indirect;
+mod numbers;
+mod python;
+mod rust;
 
-use self::connection::is_socket;
+use self::connection::{is_socket, is_ssh};
 use super::capability::{Capability, Used, of_name};
 use super::facts::When;
 use super::follow::{Hints, follow};
@@ -50,6 +53,14 @@ pub(super) enum Detail {
     RunsFetched,
     /// What is run was decoded, or is in a file that holds no code.
     RunsDecoded,
+    /// What takes a function's place connects to a host that is named.
+    Sends,
+    /// Credentials of a cloud are asked for.
+    CloudCredentials,
+    /// A key that programs of SSH use.
+    SshKey,
+    /// A connection of SSH.
+    Ssh,
     /// A host is asked for whose name is put together from data.
     NamesData,
     /// A native library is loaded from a path.
@@ -65,7 +76,7 @@ pub(super) struct Reached {
     pub(super) is_sent: bool,
     /// Whether what is sent is near a key.
     pub(super) has_keys: bool,
-    at: usize,
+    pub(super) at: usize,
     scope: u32,
 }
 
@@ -135,6 +146,7 @@ fn analyse_at(language: Language, source: &Source<'_>, is_nested: bool) -> Analy
         is_nested,
         hints: Hints::default(),
         joined: (String::new(), 0),
+        lists: 0,
     };
     let mut at = 0;
     while at < source.tokens.len() {
@@ -174,6 +186,8 @@ struct Analyser<'s> {
     hints: Hints,
     /// The path that the last texts make together, and the token after them.
     joined: (String, usize),
+    /// Lists of numbers that were read.
+    lists: usize,
 }
 
 impl<'s> Analyser<'s> {
@@ -199,7 +213,12 @@ impl<'s> Analyser<'s> {
             TokenKind::Text => self.constant(at, token),
             TokenKind::Number => {}
             TokenKind::Mark => match &*token.text {
-                "(" => self.push_open(None),
+                "(" => {
+                    self.numbers(at);
+                    self.push_open(None);
+                }
+                "[" => self.numbers(at),
+                "@" => self.decorator(at),
                 ")" => {
                     self.open.pop();
                 }
@@ -207,6 +226,7 @@ impl<'s> Analyser<'s> {
                 "=" => {
                     self.names.notice(at, None);
                     self.hook(at);
+                    self.replaces(at);
                 }
                 pattern if pattern.len() > 2 && pattern.starts_with('/') => {
                     self.pattern(at, token);
@@ -235,6 +255,9 @@ impl<'s> Analyser<'s> {
 
     fn name(&mut self, at: usize, token: &'s Token<'s>) -> usize {
         self.scrambled(token);
+        if self.language == Language::Rust && token.text == "mod" {
+            self.module(at);
+        }
         let chain = self.names.chain(at);
         self.names.notice(at, chain.as_ref());
         let Some(chain) = chain else {
@@ -243,8 +266,13 @@ impl<'s> Analyser<'s> {
             }
             return at + 1;
         };
+        if self.language == Language::Rust && chain.path.ends_with("transmute") {
+            self.transmuted(at, token);
+        }
         if chain.is_known {
             self.chain(at, token, &chain);
+        } else if self.language == Language::Rust {
+            self.foreign_call(at, token);
         }
         match chain.arguments {
             // What stands between the name and its arguments holds nothing of interest.
@@ -295,6 +323,7 @@ impl<'s> Analyser<'s> {
         }
         self.indirect(at, token, chain);
         self.hint(at, chain);
+        self.python_hint(at, chain);
         if is_request(&chain.path) {
             Hints::keep(&mut self.hints.receives, at);
         }
@@ -304,7 +333,12 @@ impl<'s> Analyser<'s> {
         if chain.path == "~Object.defineProperty" && self.redefines_fetch(chain) {
             self.found(Capability::NetworkHook, at, token, Detail::None);
         }
-        if let Some(variable) = chain.path.strip_prefix("~process.env.") {
+        let variable = match self.language {
+            Language::Python => chain.path.strip_prefix("os.environ."),
+            _ => chain.path.strip_prefix("~process.env."),
+        };
+        let is_method = chain.arguments.is_some() && self.language == Language::Python;
+        if let Some(variable) = variable.filter(|_| !is_method) {
             let mut told = Vec::new();
             strings::capabilities(variable, &mut told);
             if told.contains(&Capability::SecretVariable) {
@@ -414,7 +448,7 @@ impl<'s> Analyser<'s> {
         texts.any(|it| {
             matches!(
                 it,
-                "w" | "wb" | "a" | "ab" | "w+" | "a+" | "wb+" | "x" | "xb"
+                "w" | "wb" | "a" | "ab" | "w+" | "a+" | "wb+" | "x" | "xb" | "r+b" | "rb+" | "r+"
             )
         })
     }
@@ -519,6 +553,12 @@ impl<'s> Analyser<'s> {
                 }
                 if is_socket(&chain.path) {
                     detail = Detail::Socket;
+                    if let Some(open) = chain.arguments.filter(|_| !self.language.is_script()) {
+                        self.socket_host(open, at, token);
+                    }
+                }
+                if is_ssh(&chain.path) {
+                    detail = Detail::Ssh;
                 }
                 if self.names_data(chain) {
                     detail = Detail::NamesData;
