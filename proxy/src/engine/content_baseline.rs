@@ -169,6 +169,7 @@ fn find(package: &Package, judgement: &Judgement, facts: &VersionFacts) -> Optio
             is_listed(a_index)
                 .cmp(&is_listed(b_index))
                 .then_with(|| of.rank(a).cmp(&of.rank(b)))
+                .then_with(|| of.is_same_form(a).cmp(&of.is_same_form(b)))
                 .then_with(|| scheme.compare(&a.subject().version, &b.subject().version))
                 .then_with(|| of.likeness(a).cmp(&of.likeness(b)))
         })
@@ -210,6 +211,13 @@ impl Of<'_> {
         let is_alike = is_prerelease(self.facts) || !is_prerelease(other);
         let is_dated = other.published_at.known().is_some();
         (is_dated, others == own, others < own, is_alike, others)
+    }
+
+    /// Whether a file is a wheel as this one is, or neither is: what a source archive has besides was never
+    /// in a wheel and is not new for that.
+    fn is_same_form(&self, other: &VersionFacts) -> bool {
+        let is_wheel = |facts: &VersionFacts| facts.artifact.file.as_str().ends_with(".whl");
+        is_wheel(self.facts) == is_wheel(other)
     }
 
     /// How many characters at its end the file's name has in common, which is where a wheel's tags

@@ -4,7 +4,7 @@
 
 use cordon_tests::client::{http, listing};
 use cordon_tests::clock::{ago, days, hours};
-use cordon_tests::fake_registry::{Protocol, Release};
+use cordon_tests::fake_registry::{Protocol, PythonFile, Release};
 
 use super::{WITHOUT_AGE, decisions, file_url, findings_against, serving};
 
@@ -281,4 +281,29 @@ fn a_version_withheld_for_another_reason_is_compared_with_before_nothing_is() {
         findings.iter().any(|found| found == CAPABILITY),
         "{findings:?}"
     );
+}
+
+/// A source archive is compared with a source archive, also where the version right before has only a
+/// wheel, which never had a `setup.py`.
+#[test]
+fn a_source_archive_is_compared_with_one_and_not_with_a_newer_wheel() {
+    const SETUP: &str = "import subprocess\nfrom setuptools import setup\n\
+        subprocess.run(['git', 'describe'])\nsetup()\n";
+    let release = |version, age, files: &[PythonFile]| {
+        Release::pypi("numbered", version)
+            .published_at(ago(age))
+            .files(files)
+            .source("setup.py", SETUP)
+    };
+    let both = [PythonFile::Wheel, PythonFile::Sdist];
+    let releases = [
+        release("1.0.0", days(200), &both),
+        release("1.1.0", days(100), &[PythonFile::Wheel]),
+        release("1.2.0", hours(3), &[PythonFile::Sdist]),
+    ];
+    let policy = format!("{WITHOUT_AGE}{CONTENT}");
+    let (registry, cordon) = serving(&releases, &policy);
+    let url = file_url((&registry, &cordon), Protocol::Pypi, "numbered", "1.2.0");
+    assert!(url.ends_with(".tar.gz"), "{url}");
+    assert_eq!(http::get(&url).status, 200);
 }
