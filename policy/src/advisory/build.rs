@@ -359,11 +359,14 @@ fn write_package(
             continue;
         }
         let mut written = Vec::new();
+        let mut last = None;
         put_count(&mut written, live.len());
         for (draft, package) in live {
             let number = records.numbers.get(&draft.id).copied().unwrap_or_default();
             let is_released = is_taken_back && draft.kind == AdvisoryKind::Malware;
-            report.released += usize::from(is_released);
+            // A record is there once for each spelling of the name.
+            let is_new = last.replace(number) != Some(number);
+            report.released += usize::from(is_released && is_new);
             put_number(&mut written, u64::from(number));
             written.push(u8::from(is_released));
             put_bytes(&mut written, package.spelled.as_bytes());

@@ -23,6 +23,7 @@ pub(super) struct Draft {
     pub(super) published_at: Option<Timestamp>,
     pub(super) modified_at: Option<Timestamp>,
     pub(super) summary: SmolStr,
+    /// One for each package, and where records go by spelling one for each spelling of it.
     pub(super) packages: Vec<PackageDraft>,
 }
 
@@ -53,10 +54,13 @@ pub(super) struct Remarks {
 impl Draft {
     /// Keeps what is about packages of the scheme's ecosystem.
     pub(super) fn new(record: Record<'_>, scheme: &dyn Scheme, remarks: &mut Remarks) -> Self {
+        let by_spelling = scheme.compares_names_by_spelling();
         let mut packages: Vec<(Name, Versions)> = Vec::new();
         for affected in &record.affected {
             for name in names(affected, scheme, remarks) {
-                let is_it = |(known, _): &(Name, Versions)| known.key == name.key;
+                let is_it = |(known, _): &(Name, Versions)| {
+                    known.key == name.key && (!by_spelling || known.spelled == name.spelled)
+                };
                 let known = packages.iter().position(is_it);
                 let versions = match known {
                     Some(place) => packages.get_mut(place),

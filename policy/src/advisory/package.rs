@@ -16,7 +16,8 @@ use crate::model::Version;
 /// Most aliases told with a match.
 const MAX_ALIASES_TOLD: usize = 32;
 
-/// A record within a group of records about one thing.
+/// A record within a group of records about one thing; there once for each spelling of the
+/// package's name in it.
 #[derive(Debug)]
 pub(super) struct Member<'a> {
     pub(super) record: usize,
