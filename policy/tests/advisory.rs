@@ -196,6 +196,47 @@ proptest! {
     }
 }
 
+// ---- bounds that are no versions ---------------------------------------------------------------
+
+/// The versions that begin with these numbers, as the ecosystem's own ranges have it.
+fn all_that_begin(scheme: &dyn Scheme, numbers: &[u64]) -> String {
+    let text: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    let text = text.join(".");
+    match (scheme.osv_name(), numbers) {
+        ("PyPI", _) => format!("=={text}.*"),
+        ("npm", [major, minor, patch]) => format!(">={text}-0 <{major}.{minor}.{}-0", patch + 1),
+        (_, [major, minor, patch]) => format!(">={text}-0, <{major}.{minor}.{}-0", patch + 1),
+        _ => format!("{text}.*"),
+    }
+}
+
+proptest! {
+    #![proptest_config(Config::with_cases(4_000))]
+
+    #[test]
+    fn a_partial_bound_holds_what_the_ecosystems_own_ranges_do(
+        numbers in vec(0_u64..4, 2..4),
+        found in version_texts(),
+    ) {
+        let text: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        let bound = format!("{}-*", text.join("."));
+        for scheme in cordon_policy::ecosystem::schemes() {
+            let version = Version::verbatim(found.as_str());
+            if !scheme.order_key(&version, &mut Vec::new()) {
+                continue;
+            }
+            let record = json!({"id": "A-1", "affected": [{
+                "package": {"ecosystem": scheme.osv_name(), "name": "foo"},
+                "ranges": [{"type": "ECOSYSTEM",
+                    "events": [{"introduced": bound}, {"last_affected": bound}]}]}]});
+            let range = scheme.range(&all_that_begin(scheme, &numbers)).expect("a range");
+            let is_affected = !matches(&index_of(scheme, &[record]), "foo", &found).is_empty();
+            let name = scheme.osv_name();
+            prop_assert_eq!(is_affected, range.contains(&version), "{} {} {}", name, bound, found);
+        }
+    }
+}
+
 // ---- any records -------------------------------------------------------------------------------
 
 /// Records about few packages with few ids, so that aliases meet.

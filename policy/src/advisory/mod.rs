@@ -11,6 +11,7 @@
 //! open, the answer is the strict one: what cannot be read counts as affected, and says so
 //! ([`Named::Unreadable`](crate::facts::Named)).
 
+mod bound;
 mod build;
 mod codec;
 mod diff;

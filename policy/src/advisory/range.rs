@@ -1,9 +1,10 @@
 //! Ranges of versions, evaluated as the OSV schema says, on keys instead of versions.
 
+use super::bound::Bound;
 use super::codec::{Reader, put_bytes, put_count};
 use super::osv::RawRange;
 use crate::facts::Named;
-use crate::model::{Scheme, Version};
+use crate::model::Scheme;
 
 /// What happens at a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,35 +77,21 @@ pub(super) fn fixed<'r>(raw: &'r RawRange<'_>) -> impl Iterator<Item = &'r str> 
 impl Range<Vec<u8>> {
     /// Reads a range. `SEMVER` and `ECOSYSTEM` ranges are both in the ecosystem's own order, which
     /// for npm and cargo is SemVer's; PEP 440 orders everything that is SemVer as well alike.
+    ///
+    /// A bound that is no version is read as far as it goes, as the version that leaves the range
+    /// widest ([`Prefix`](super::bound::Prefix)); one of which nothing can be read begins the range
+    /// at once or does not end it, and the range says so.
     pub(super) fn read(raw: &RawRange<'_>, scheme: &dyn Scheme) -> Self {
-        let mut range = Self {
-            flags: 0,
-            events: Vec::with_capacity(raw.events.len()),
-        };
-        let mut has_open_limit = false;
+        let mut draft = RangeDraft::default();
         for Event { kind, version } in events(raw) {
-            let mut key = Vec::new();
-            // The schema's one special version: before every other.
-            let is_zero = kind == Kind::Introduced && version == "0";
-            if is_zero || scheme.order_key(&Version::verbatim(version), &mut key) {
-                range.events.push((kind, key));
-                continue;
-            }
-            match kind {
-                Kind::Introduced => range.events.push((kind, Vec::new())),
-                // An end that cannot be read ends nothing.
-                Kind::Fixed | Kind::LastAffected => {}
-                Kind::Limit => has_open_limit = true,
-            }
-            // `*` is how the schema writes "no limit".
-            if !(kind == Kind::Limit && version == "*") {
-                range.flags |= IS_UNREADABLE;
+            // The schema's one special version, before every other, and how it writes "no limit".
+            match (kind, version) {
+                (Kind::Introduced, "0") => draft.push(kind, Vec::new()),
+                (Kind::Limit, "*") => draft.has_open_limit = true,
+                _ => draft.add(kind, Bound::read(version, scheme)),
             }
         }
-        if has_open_limit {
-            range.events.retain(|(kind, _)| *kind != Kind::Limit);
-        }
-        range.events.sort_by(|(_, a), (_, b)| a.cmp(b));
+        let mut range = draft.finish();
         if range.flags & IS_UNREADABLE == 0 && is_everything(raw) {
             range.flags |= IS_EVERYTHING;
         }
@@ -130,6 +117,116 @@ impl Range<Vec<u8>> {
         for (kind, key) in &self.events {
             out.push(*kind as u8);
             put_bytes(out, key);
+        }
+    }
+}
+
+/// A range being read, with its events in the order of the record.
+#[derive(Debug, Default)]
+struct RangeDraft {
+    events: Vec<DraftEvent>,
+    has_open_limit: bool,
+    is_unreadable: bool,
+}
+
+#[derive(Debug)]
+struct DraftEvent {
+    kind: Kind,
+    key: Vec<u8>,
+    /// Whether its place is not what is written, but the farthest it can be.
+    is_farthest: bool,
+}
+
+impl DraftEvent {
+    const fn is_end(&self) -> bool {
+        matches!(self.kind, Kind::Fixed | Kind::LastAffected)
+    }
+}
+
+impl RangeDraft {
+    fn push(&mut self, kind: Kind, key: Vec<u8>) {
+        self.events.push(DraftEvent {
+            kind,
+            key,
+            is_farthest: false,
+        });
+    }
+
+    fn add(&mut self, kind: Kind, bound: Bound) {
+        let prefix = match bound {
+            Bound::Exact(key) => return self.push(kind, key),
+            Bound::Partial(prefix) => Some(prefix),
+            Bound::Unreadable => None,
+        };
+        match (kind, prefix) {
+            (Kind::Introduced, Some(prefix)) => self.introduce(prefix.start),
+            (Kind::Fixed, Some(prefix)) => match prefix.release {
+                Some(release) => self.end(Kind::Fixed, release),
+                None => self.end(Kind::LastAffected, prefix.end),
+            },
+            (Kind::LastAffected, Some(prefix)) => self.end(kind, prefix.end),
+            (Kind::Introduced, None) => {
+                self.introduce(Vec::new());
+                self.is_unreadable = true;
+            }
+            // An end that cannot be read ends nothing.
+            (Kind::Fixed | Kind::LastAffected, None) => self.is_unreadable = true,
+            // A limit is rare; no part of one is made use of.
+            (Kind::Limit, _) => {
+                self.has_open_limit = true;
+                self.is_unreadable = true;
+            }
+        }
+    }
+
+    /// A beginning somewhere among the versions whose keys begin so: from the first of them on. An
+    /// end that is written before it and lies among them must not end it, because the beginning
+    /// may be behind that end.
+    fn introduce(&mut self, start: Vec<u8>) {
+        let ends = self.events.iter().filter(|event| event.is_end());
+        let keys = ends
+            .map(|end| &end.key)
+            .filter(|key| key.starts_with(&start));
+        let again: Vec<Vec<u8>> = keys.cloned().collect();
+        for key in std::iter::once(start).chain(again) {
+            self.push(Kind::Introduced, key);
+        }
+    }
+
+    fn end(&mut self, kind: Kind, key: Vec<u8>) {
+        self.events.push(DraftEvent {
+            kind,
+            key,
+            is_farthest: true,
+        });
+    }
+
+    /// The range, in the order of versions.
+    fn finish(mut self) -> Range<Vec<u8>> {
+        if self.has_open_limit {
+            self.events.retain(|event| event.kind != Kind::Limit);
+        }
+        self.events.sort_by(|a, b| a.key.cmp(&b.key));
+        // Some records give one last version after the other (`2.5.0-NA`, `2.7.1-NA`) without a
+        // beginning between them. By the schema the first ends the range, but of ends that are not
+        // exactly what is written none takes away what a later one says is affected.
+        let mut is_ended_later = false;
+        let mut events = Vec::with_capacity(self.events.len());
+        for event in self.events.into_iter().rev() {
+            let is_end = event.is_end();
+            let is_idle = event.is_farthest && is_ended_later;
+            is_ended_later = match event.kind {
+                Kind::Introduced => false,
+                _ => is_ended_later || is_end,
+            };
+            if !is_idle {
+                events.push((event.kind, event.key));
+            }
+        }
+        events.reverse();
+        Range {
+            flags: if self.is_unreadable { IS_UNREADABLE } else { 0 },
+            events,
         }
     }
 }

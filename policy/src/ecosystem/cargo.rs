@@ -71,6 +71,10 @@ impl Scheme for Cargo {
         true
     }
 
+    fn prefix_key(&self, numbers: &[u64], key: &mut Vec<u8>) -> bool {
+        order_key::semver_prefix(numbers, key)
+    }
+
     fn is_prerelease(&self, version: &Version) -> bool {
         parse(version.as_str()).is_none_or(|version| !version.pre.is_empty())
     }

@@ -33,7 +33,7 @@ pub const PYPI: Ecosystem = Ecosystem::from_static("pypi");
 pub const CARGO: Ecosystem = Ecosystem::from_static("cargo");
 
 /// Longest version text anybody may ask for, in bytes: the limit of npm's own parser.
-const MAX_VERSION_BYTES: usize = 256;
+pub(crate) const MAX_VERSION_BYTES: usize = 256;
 
 /// Longest range text a policy may hold, in bytes; enough for a thousand alternatives.
 const MAX_RANGE_BYTES: usize = 16 * 1024;

@@ -76,6 +76,10 @@ impl Scheme for Npm {
             .is_some()
     }
 
+    fn prefix_key(&self, numbers: &[u64], key: &mut Vec<u8>) -> bool {
+        order_key::semver_prefix(numbers, key)
+    }
+
     fn is_prerelease(&self, version: &Version) -> bool {
         parse(version.as_str()).is_none_or(|version| !version.pre.is_empty())
     }

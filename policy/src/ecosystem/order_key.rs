@@ -41,6 +41,17 @@ pub(super) fn semver(version: &Precedence<'_>, key: &mut Vec<u8>) {
     key.push(END);
 }
 
+/// The beginning that the keys of all versions with these first numbers share; there are three.
+pub(super) fn semver_prefix(numbers: &[u64], key: &mut Vec<u8>) -> bool {
+    if numbers.len() > 3 {
+        return false;
+    }
+    for part in numbers {
+        number(*part, key);
+    }
+    true
+}
+
 /// PEP 440 order: epoch, release without its trailing zeros, pre-release, post, dev, local.
 pub(super) fn pep440(version: &pep440_rs::Version, key: &mut Vec<u8>) {
     // Tags of the pre-release phase. A dev release of no phase comes before all of them.
@@ -54,11 +65,7 @@ pub(super) fn pep440(version: &pep440_rs::Version, key: &mut Vec<u8>) {
     const LOCAL_NUMBER: u8 = 0x02;
 
     number(version.epoch(), key);
-    let release = version.release();
-    let significant = release.iter().rposition(|part| *part != 0);
-    for part in release.iter().take(significant.map_or(0, |last| last + 1)) {
-        number(*part, key);
-    }
+    significant(version.release(), key);
     key.push(END);
     match (version.pre(), version.post(), version.dev()) {
         (Some(pre), _, _) => {
@@ -91,6 +98,21 @@ pub(super) fn pep440(version: &pep440_rs::Version, key: &mut Vec<u8>) {
         }
     }
     key.push(END);
+}
+
+/// The beginning that the keys of all versions of no epoch with these first numbers share. Of
+/// numbers that end in zeros it is that of more versions, of which the lowest is the same.
+pub(super) fn pep440_prefix(numbers: &[u64], key: &mut Vec<u8>) {
+    number(0, key);
+    significant(numbers, key);
+}
+
+/// The numbers of a release without the zeros at its end.
+fn significant(release: &[u64], key: &mut Vec<u8>) {
+    let last = release.iter().rposition(|part| *part != 0);
+    for part in release.iter().take(last.map_or(0, |last| last + 1)) {
+        number(*part, key);
+    }
 }
 
 /// A number: one more than its length in bytes, then its bytes, the highest first.

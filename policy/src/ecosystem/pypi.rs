@@ -69,6 +69,11 @@ impl Scheme for PyPi {
             .is_some()
     }
 
+    fn prefix_key(&self, numbers: &[u64], key: &mut Vec<u8>) -> bool {
+        order_key::pep440_prefix(numbers, key);
+        true
+    }
+
     fn public_version(&self, version: &Version) -> Option<Version> {
         let (public, _) = version.as_str().split_once('+')?;
         parse(version.as_str())?;

@@ -45,6 +45,12 @@ pub trait Scheme: Send + Sync {
     /// of their form is a new format of those.
     fn order_key(&self, version: &Version, key: &mut Vec<u8>) -> bool;
 
+    /// Appends a boundary among the keys of [`Self::order_key`]: below every version whose release
+    /// begins with these numbers (`1.2`: from 1.2.0-0 or 1.2.dev0 on), and above every one before
+    /// those. Missing numbers count as zero where versions may leave them out. `false`, and nothing
+    /// is appended, when no version has so many numbers.
+    fn prefix_key(&self, numbers: &[u64], key: &mut Vec<u8>) -> bool;
+
     /// The version this one is a local variant of (PEP 440: `1.0` of `1.0+cpu`), where the ecosystem
     /// has such.
     fn public_version(&self, _version: &Version) -> Option<Version> {

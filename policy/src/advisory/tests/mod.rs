@@ -1,8 +1,10 @@
 mod aliases;
+mod bounds;
 mod differences;
 mod file;
 mod ranges;
 mod records;
+mod spellings;
 
 use serde_json::{Value, json};
 
