@@ -191,7 +191,7 @@ type Entry = (&'static str, Capability, Used);
 
 use Capability::{
     Clipboard, CredentialPath, Decode, Delete, DynamicCode, Environment, MakeExecutable,
-    NativeCode, Network, Process, Wallet, Write,
+    NativeCode, Network, Process, Tap, Wallet, Write,
 };
 use Used::{Call, CallOfConstant, CallOfPacked, CallOfUnknown, Mention};
 
@@ -409,6 +409,8 @@ const PYTHON: &[Entry] = &[
     ("~bytearray.fromhex", Decode, CallOfConstant),
     ("ctypes.CDLL", NativeCode, Call),
     ("ctypes.WinDLL", NativeCode, Call),
+    ("sys.meta_path.insert", Tap, Call),
+    ("sys.meta_path.append", Tap, Call),
     ("ctypes.windll.kernel32.VirtualAlloc", NativeCode, Call),
     ("pyperclip.paste", Clipboard, Call),
     ("pyperclip.copy", Clipboard, Call),
@@ -425,6 +427,7 @@ const RUST: &[Entry] = &[
     ("libc.system", Process, Call),
     ("libc.fexecve", Process, Call),
     ("libc.memfd_create", MakeExecutable, Mention),
+    ("libc.SYS_memfd_create", MakeExecutable, Mention),
     ("duct.cmd", Process, Call),
     ("std.net.TcpStream.connect", Network, Call),
     ("std.net.TcpStream.connect_timeout", Network, Call),

@@ -46,6 +46,12 @@ impl<'s> Flow<'s> {
             match token.kind {
                 TokenKind::Mark if token.text == "=" || token.text == "+=" => flow.assignment(at),
                 TokenKind::Name if language == Language::Python => flow.word(at, token),
+                // `for (const x of y)`.
+                TokenKind::Name if language.is_script() && token.text == "of" => {
+                    if let Some(name) = at.checked_sub(1).and_then(|it| flow.name(it)) {
+                        flow.assign(name, at + 1);
+                    }
+                }
                 _ => {}
             }
         }
@@ -249,6 +255,32 @@ impl<'s> Flow<'s> {
             }
         }
         false
+    }
+
+    /// The texts of a range and of what its names were assigned, as many as a command line has.
+    pub(super) fn texts(&self, range: std::ops::Range<usize>) -> Vec<&'s str> {
+        const TEXTS: usize = 24;
+        const NAMES: usize = 8;
+        let mut texts = Vec::new();
+        let mut ranges = vec![range];
+        let mut next = 0;
+        while let Some(range) = ranges.get(next).cloned() {
+            next += 1;
+            for at in range.clone() {
+                let Some(token) = self.token(at) else { break };
+                match token.constant() {
+                    Some(text) if texts.len() < TEXTS => texts.push(text),
+                    _ => {}
+                }
+                let assigned = token.name().and_then(|it| self.assigned.get(it));
+                let before = assigned.map_or(0, |it| it.partition_point(|it| *it < range.start));
+                let last = before.checked_sub(1).and_then(|it| assigned?.get(it));
+                if let Some(from) = last.filter(|_| ranges.len() < NAMES) {
+                    ranges.push(self.value(*from));
+                }
+            }
+        }
+        texts
     }
 
     /// Whether a range, or what its names were assigned, holds a text such as `is_wanted` wants.

@@ -227,25 +227,28 @@ impl Follow<'_> {
         let range = self.flow.first_argument(self.open(at)?);
         let tokens = self.source.tokens.get(range.clone()).unwrap_or_default();
         // A line with words of its own is a command that is only given something.
-        let is_bare = tokens.len() <= 12 && tokens.iter().all(|it| it.kind != TokenKind::Text);
+        let is_bare = tokens.len() <= 30 && tokens.iter().all(|it| it.kind != TokenKind::Text);
         if is_bare && self.flow.reaches(range.clone(), &self.fetched) {
             return Some(Detail::RunsFetched);
         }
-        let is_of_table = |it: &Command| {
-            is_bare
-                && self
-                    .flow
-                    .holds_text(range.clone(), |text| strings::command(text) == Some(*it))
+        let texts = match is_bare {
+            true => self.flow.texts(range),
+            false => Vec::new(),
         };
-        let doubtful = [
-            Command::FetchesAndRuns,
-            Command::Connects,
-            Command::Encoded,
-            Command::Sends,
-            Command::Fetches,
-        ];
-        let command = doubtful.iter().find(|it| is_of_table(it))?;
-        Some(Detail::Command(*command))
+        let is_doubtful = |it: &Command| {
+            matches!(
+                it,
+                Command::FetchesAndRuns | Command::Connects | Command::Encoded | Command::Fetches
+            )
+        };
+        // What stands in several pieces is one line.
+        let whole = strings::command(&texts.concat()).filter(is_doubtful);
+        let of_one = || {
+            texts
+                .iter()
+                .find_map(|it| strings::command(it).filter(is_doubtful))
+        };
+        whole.or_else(of_one).map(Detail::Command)
     }
 
     /// Whether a place is in what a call of the network calls back: `get(a, (r) => …)`,

@@ -192,7 +192,13 @@ impl File<'_> {
                 self.of(capability)
                     .any(|it| it.at.abs_diff(start.at) <= WITHIN)
             };
-            is_near(Capability::Network) && is_near(Capability::Write)
+            let mut commands = self.of(Capability::Process);
+            let fetches = commands.any(|it| {
+                it.detail == Detail::Command(Command::Fetches)
+                    && it.at < start.at
+                    && start.at - it.at <= WITHIN
+            });
+            fetches || (is_near(Capability::Network) && is_near(Capability::Write))
         })
     }
 
@@ -216,8 +222,9 @@ impl File<'_> {
             .of(Capability::NativeCode)
             .filter(|it| it.detail == Detail::LoadsLibrary);
         loaded.find(|it| {
-            let mut writes = self.of(Capability::Write);
-            writes.any(|write| it.at > write.at && it.at - write.at <= WITHIN)
+            let is_near = |found: &Found| it.at > found.at && it.at - found.at <= WITHIN;
+            // Who compiles at run time starts a compiler in between.
+            self.of(Capability::Write).any(is_near) && !self.of(Capability::Process).any(is_near)
         })
     }
 
@@ -278,7 +285,12 @@ impl File<'_> {
         let found = taps.find(|tap| {
             let mut networks = self.of(Capability::Network);
             tap.detail == Detail::Sends
-                || networks.any(|it| it.at > tap.at && it.at - tap.at <= WITHIN)
+                || networks.any(|it| {
+                    let is_after = it.at > tap.at && it.at - tap.at <= WITHIN;
+                    // Hooks of imports stand at the end of what they are for.
+                    let is_hook = tap.detail == Detail::HooksImports;
+                    is_after || (is_hook && tap.at.abs_diff(it.at) <= WITHIN)
+                })
         });
         found.map(|it| self.place(it))
     }
@@ -393,8 +405,9 @@ impl File<'_> {
     /// The clipboard is read where addresses of wallets are known.
     fn clipper(&self) -> Option<(u32, When)> {
         let found = self.first(Capability::Clipboard)?;
-        let knows =
-            self.analysis.wallet_addresses >= 1 && self.of(Capability::Clipboard).nth(1).is_some();
+        let has_wallets =
+            self.analysis.wallet_addresses >= 1 || self.of(Capability::Wallet).next().is_some();
+        let knows = has_wallets && self.of(Capability::Clipboard).nth(1).is_some();
         knows.then_some(found)
     }
 

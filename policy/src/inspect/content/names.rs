@@ -405,6 +405,13 @@ impl<'s> Names<'s> {
             let mut further = (before.saturating_sub(12)..before).rev();
             before = further.find(|it| !is_part(it)).unwrap_or(before);
         }
+        // `for (const name of [chain, …])`.
+        if self.is_mark(before, "[") && before >= 2 && self.name(before - 1) == Some("of") {
+            if let Some(name) = self.name(before - 2) {
+                self.bind(name, chain.path.clone(), scope);
+            }
+            return;
+        }
         let is_equal = self.is_mark(before, "=");
         let Some(target) = before.checked_sub(1).filter(|_| is_equal) else {
             return;
@@ -697,6 +704,10 @@ fn tidied(path: String, language: Language) -> String {
         return path;
     }
     let path = path.strip_prefix("node:").unwrap_or(&path);
+    let of_all = ["~globalThis.", "~window.", "~global.", "~self."];
+    if let Some(rest) = of_all.iter().find_map(|it| path.strip_prefix(it)) {
+        return tidied(format!("~{rest}"), language);
+    }
     let mut parts: Vec<&str> = path
         .split('.')
         .filter(|it| !matches!(*it, "default" | "promises"))

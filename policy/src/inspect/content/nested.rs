@@ -21,7 +21,9 @@ pub(super) fn analyse(language: Language, code: &str) -> Option<Analysis> {
 /// Whether a text is a program that runs what it fetches or decodes: one that is written to a file
 /// to be started.
 pub(super) fn is_loader(language: Language, text: &str) -> bool {
-    let may_run = text.contains("exec(") || text.contains("eval(");
+    let may_run = ["exec(", "eval(", "Function("]
+        .iter()
+        .any(|it| text.contains(it));
     let may_load =
         text.contains("import ") || text.contains("__import__") || text.contains("require(");
     if !may_run || !may_load || text.len() > READ / 2 {

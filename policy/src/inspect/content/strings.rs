@@ -6,8 +6,8 @@ use aho_corasick::AhoCorasick;
 
 use super::capability::Capability;
 use super::capability::Capability::{
-    AgentCommand, AgentConfig, CredentialPath, DropHost, ForeignPackage, MetadataService,
-    Persistence, Publish, SecretVariable, SettingsPath, Wallet,
+    AgentCommand, AgentConfig, Clipboard, CredentialPath, DropHost, ForeignPackage,
+    MetadataService, Persistence, Publish, SecretVariable, SettingsPath, Wallet,
 };
 use super::commands;
 
@@ -105,6 +105,13 @@ const NEEDLES: &[(&str, Capability, Place)] = &[
     ("--global core.hookspath", Persistence, Within),
     ("git/template/hooks", Persistence, Within),
     ("git-templates/hooks", Persistence, Within),
+    ("get-clipboard", Clipboard, Within),
+    ("set-clipboard", Clipboard, Within),
+    ("pbpaste", Clipboard, Whole),
+    ("pbcopy", Clipboard, Whole),
+    ("xclip", Clipboard, Whole),
+    ("bc1q", Wallet, Whole),
+    (".ipython", Persistence, Last),
     ("sitecustomize.py", Persistence, Last),
     ("usercustomize.py", Persistence, Last),
     ("discord_desktop_core", Persistence, Within),
@@ -281,6 +288,8 @@ pub(super) fn of_pattern(pattern: &str) -> Vec<Capability> {
         ("wallet\\.dat", CredentialPath),
         (".kdbx", CredentialPath),
         ("|kdbx", CredentialPath),
+        ("keypair", CredentialPath),
+        ("^\\.env", SettingsPath),
         ("+ ){11", CredentialPath),
         ("[a-z]+\\s){11", CredentialPath),
         ("0x[a-fA-F0-9]{40}", Wallet),

@@ -27,6 +27,13 @@ impl<'s> Analyser<'s> {
             }
             "rglob" | "iterdir" => Hints::keep(&mut self.hints.walks, open - 1),
             "post" | "put" => self.sent_by_method(open, at, token),
+            "set_text" if self.language == Language::Rust => {
+                self.found(Capability::Clipboard, at, token, Detail::None);
+            }
+            "eval" if self.language == Language::Rust => {
+                self.hints.opened(at, Some(open));
+                self.found(Capability::DynamicCode, at, token, Detail::None);
+            }
             "createDecipher" | "createDecipheriv" if self.language.is_script() => {
                 Hints::keep(&mut self.hints.decodes, at);
                 self.found(Capability::Decode, at, token, Detail::None);
@@ -115,6 +122,14 @@ impl<'s> Analyser<'s> {
         for token in arguments.take_while(|it| !it.is_mark(",") && !it.is_mark("=>")) {
             match token.kind {
                 TokenKind::Name => (has_name, is_named) = (true, false),
+                TokenKind::Text
+                    if token.text.starts_with("%s.") || token.text.starts_with("{}.") =>
+                {
+                    let host = token.text.rsplit(['%', '}']).next().unwrap_or_default();
+                    let host = host.split_once('.').map_or("", |(_, it)| it);
+                    is_named = host.contains('.') && text::is_host(host);
+                    break;
+                }
                 TokenKind::Text if has_name => {
                     let host = token.text.trim_start_matches('.');
                     is_named =

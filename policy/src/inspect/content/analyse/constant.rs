@@ -29,6 +29,12 @@ impl<'s> Analyser<'s> {
         {
             self.found(Capability::DynamicCode, at, token, Detail::RunsDecoded);
         }
+        if text.contains("import('data:text/javascript")
+            || text.contains("import(\"data:text/javascript")
+        {
+            self.found(Capability::DynamicCode, at, token, Detail::RunsDecoded);
+        }
+        self.fetcher(at, text, token);
         if self.is_hidden_here(at, text) && self.hidden(text) == Detail::HidesText {
             self.found(Capability::Decode, at, token, Detail::HidesText);
         }
@@ -178,6 +184,23 @@ impl<'s> Analyser<'s> {
         if begins && text.len() <= PIECE {
             joined.push_str(text.trim_end_matches('/'));
             *end = at + 1;
+        }
+    }
+
+    /// `run("curl", &["https://…"])`: a program that fetches, given to a function of the file's own.
+    fn fetcher(&mut self, at: usize, text: &str, token: &Token<'_>) {
+        const WITHIN: usize = 40;
+        let is_given = matches!(text, "curl" | "wget") && self.is_before(at, 1, "(");
+        let name = at.checked_sub(2).and_then(|it| self.token(it)?.name());
+        // What starts programs by a name that is known is told there.
+        if !is_given || name.is_none_or(|it| matches!(it, "new" | "which" | "find_executable")) {
+            return;
+        }
+        let following = (at..at + WITHIN).map_while(|it| self.token(it));
+        let mut statement = following.take_while(|it| !it.is_mark(";"));
+        if statement.any(|it| it.constant().is_some_and(|it| it.contains("://"))) {
+            let detail = Detail::Command(strings::Command::Fetches);
+            self.found(Capability::Process, at, token, detail);
         }
     }
 

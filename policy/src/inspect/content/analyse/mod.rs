@@ -63,6 +63,8 @@ pub(super) enum Detail {
     Ssh,
     /// A host is asked for whose name is put together from data.
     NamesData,
+    /// Every import passes through what is put there.
+    HooksImports,
     /// A native library is loaded from a path.
     LoadsLibrary,
 }
@@ -261,8 +263,12 @@ impl<'s> Analyser<'s> {
         let chain = self.names.chain(at);
         self.names.notice(at, chain.as_ref());
         let Some(chain) = chain else {
-            if self.token(at + 1).is_some_and(|it| it.is_mark("(")) {
-                self.method(&token.text, at + 1, at, token);
+            // `new (x.constructor)('…')` as well.
+            let is_apart =
+                token.text == "constructor" && self.token(at + 1).is_some_and(|it| it.is_mark(")"));
+            let open = at + 1 + usize::from(is_apart);
+            if self.token(open).is_some_and(|it| it.is_mark("(")) {
+                self.method(&token.text, open, at, token);
             }
             return at + 1;
         };
@@ -324,6 +330,9 @@ impl<'s> Analyser<'s> {
         self.indirect(at, token, chain);
         self.hint(at, chain);
         self.python_hint(at, chain);
+        if chain.path.starts_with("~module.paths") && self.language.is_script() {
+            Hints::keep(&mut self.hints.others, at);
+        }
         if is_request(&chain.path) {
             Hints::keep(&mut self.hints.receives, at);
         }
@@ -572,7 +581,13 @@ impl<'s> Analyser<'s> {
             Capability::NativeCode if chain.path.ends_with("VirtualAlloc") => {
                 self.found(Capability::DynamicCode, at, token, Detail::RunsDecoded);
             }
-            Capability::NativeCode if chain.path.ends_with(".dlopen") => {
+            Capability::Tap if chain.path.starts_with("sys.meta_path") => {
+                detail = Detail::HooksImports;
+            }
+            Capability::NativeCode
+                if chain.path.ends_with(".dlopen")
+                    || matches!(&*chain.path, "ctypes.CDLL" | "libloading.Library.new") =>
+            {
                 detail = Detail::LoadsLibrary;
             }
             Capability::Write if self.overwrites(at, chain) => {
@@ -688,18 +703,18 @@ impl<'s> Analyser<'s> {
     }
 }
 
-/// Whether a path is what somebody sent to a server.
+/// Whether a path is what somebody sent to a server, or a server sent: `req.headers.x`, `r.body`.
 fn is_request(path: &str) -> bool {
+    if let Some(rest) = path.strip_prefix("flask.request.") {
+        return !rest.is_empty();
+    }
     let mut parts = path.split('.');
-    let is_server = matches!(parts.next(), Some("~req" | "~request" | "flask"))
-        || matches!(path.split_once(".request."), Some(("~ctx" | "flask", _)));
-    is_server
-        && parts.any(|it| {
-            matches!(
-                it,
-                "headers" | "body" | "query" | "params" | "args" | "form" | "cookies"
-            )
-        })
+    let root = parts.next().and_then(|it| it.strip_prefix('~'));
+    let is_somebody = root.is_some_and(|it| !matches!(it, "document" | "window" | "this" | "self"));
+    is_somebody
+        && parts
+            .take(2)
+            .any(|it| matches!(it, "headers" | "body" | "query" | "cookies"))
 }
 
 /// Whether an encoded constant is a picture, a font, a sound or WebAssembly: packages carry them so.

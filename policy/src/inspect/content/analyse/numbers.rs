@@ -17,15 +17,24 @@ const LISTS: usize = 64;
 impl<'s> Analyser<'s> {
     /// `[104, 116, 116, 112, …]` that says an address or a command, perhaps under one key.
     pub(super) fn numbers(&mut self, at: usize) {
-        if self.language.is_script() || self.lists >= LISTS {
+        if self.lists >= LISTS {
             return;
         }
         let Some(bytes) = self.bytes(at + 1) else {
             return;
         };
         self.lists += 1;
-        if let Some(token) = self.token(at).filter(|_| says_something(&bytes)) {
+        if let Some(token) = self.token(at).filter(|_| self.says_something(&bytes)) {
             self.found(Capability::Decode, at, token, Detail::HidesText);
+        }
+    }
+
+    /// Whether a list says something. Scripts are full of lists of numbers: only what stands there without
+    /// a key counts.
+    fn says_something(&self, bytes: &[u8]) -> bool {
+        match self.language.is_script() {
+            true => keyed(bytes, 0).is_some_and(|it| says(&it)),
+            false => says_something(bytes),
         }
     }
 
@@ -64,17 +73,22 @@ fn byte(number: &str, language: Language) -> Option<u8> {
     }
 }
 
+/// The text that bytes are under a key.
+fn keyed(bytes: &[u8], key: u8) -> Option<String> {
+    text_of(bytes.iter().map(|it| it ^ key))
+}
+
+fn text_of(bytes: impl Iterator<Item = u8>) -> Option<String> {
+    let is_text = |it: u8| (b' '..=b'~').contains(&it) || matches!(it, b'\n' | b'\t' | b'\r');
+    bytes
+        .map(|it| is_text(it).then(|| char::from(it)))
+        .collect()
+}
+
 fn says_something(bytes: &[u8]) -> bool {
-    let text = |change: &dyn Fn(u8) -> u8| -> Option<String> {
-        let is_text = |it: u8| (b' '..=b'~').contains(&it) || matches!(it, b'\n' | b'\t' | b'\r');
-        let changed = bytes.iter().map(|it| change(*it));
-        let characters = changed.map(|it| is_text(it).then(|| char::from(it)));
-        characters.collect()
-    };
     (0..=u8::MAX).any(|key| {
-        let changed = text(&|it| it ^ key);
-        let shifted = || text(&|it| it.wrapping_sub(key)).filter(|_| key > 0);
-        changed.is_some_and(|it| says(&it)) || shifted().is_some_and(|it| says(&it))
+        let shifted = || text_of(bytes.iter().map(|it| it.wrapping_sub(key))).filter(|_| key > 0);
+        keyed(bytes, key).is_some_and(|it| says(&it)) || shifted().is_some_and(|it| says(&it))
     })
 }
 
