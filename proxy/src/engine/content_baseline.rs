@@ -169,7 +169,6 @@ fn find(package: &Package, judgement: &Judgement, facts: &VersionFacts) -> Optio
             is_listed(a_index)
                 .cmp(&is_listed(b_index))
                 .then_with(|| of.rank(a).cmp(&of.rank(b)))
-                .then_with(|| of.is_same_form(a).cmp(&of.is_same_form(b)))
                 .then_with(|| scheme.compare(&a.subject().version, &b.subject().version))
                 .then_with(|| of.likeness(a).cmp(&of.likeness(b)))
         })
@@ -203,14 +202,20 @@ impl Of<'_> {
         }
     }
 
-    /// Dates count first, then lines: the same, then lower ones; a release is compared with releases.
+    /// Dates count first, then lines: the same, then lower ones; a release is compared with releases, a
+    /// source archive with source archives.
     fn rank(&self, other: &VersionFacts) -> impl Ord + use<> {
         let line = |facts: &VersionFacts| self.scheme.line(&facts.subject().version);
         let (own, others) = (line(self.facts), line(other));
         let is_prerelease = |it: &VersionFacts| self.scheme.is_prerelease(&it.subject().version);
         let is_alike = is_prerelease(self.facts) || !is_prerelease(other);
         let is_dated = other.published_at.known().is_some();
-        (is_dated, others == own, others < own, is_alike, others)
+        let is_same_form = self.is_same_form(other);
+        (
+            (is_dated, others == own, others < own),
+            (is_alike, is_same_form),
+            others,
+        )
     }
 
     /// Whether a file is a wheel as this one is, or neither is: what a source archive has besides was never

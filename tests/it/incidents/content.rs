@@ -307,3 +307,36 @@ fn a_source_archive_is_compared_with_one_and_not_with_a_newer_wheel() {
     assert!(url.ends_with(".tar.gz"), "{url}");
     assert_eq!(http::get(&url).status, 200);
 }
+
+/// Where the source archive right before is held, the wheel beside it is none to compare with either.
+#[test]
+fn a_source_archive_after_a_held_one_is_compared_with_the_last_that_is_not() {
+    const SETUP: &str = "import subprocess\nfrom setuptools import setup\n\
+        subprocess.run(['git', 'describe'])\nsetup()\n";
+    let both = [PythonFile::Sdist, PythonFile::Wheel];
+    let release = |version, age| {
+        Release::pypi("numbered", version)
+            .published_at(ago(age))
+            .files(&both)
+    };
+    let releases = [
+        release("1.0.0", days(200)),
+        release("1.1.0", days(20)).source("setup.py", SETUP),
+        release("1.2.0", days(2)).source("setup.py", SETUP),
+    ];
+    let policy = format!("{WITHOUT_AGE}{CONTENT}");
+    let (registry, cordon) = serving(&releases, &policy);
+    for version in ["1.1.0", "1.2.0"] {
+        let url = file_url((&registry, &cordon), Protocol::Pypi, "numbered", version);
+        assert!(url.ends_with(".tar.gz"), "{url}");
+        assert_eq!(http::get(&url).status, 403, "{version}");
+        let reasons: Vec<String> = decisions(&cordon, Protocol::Pypi, "numbered", version)
+            .iter()
+            .flat_map(|it| it["evaluation"]["findings"].as_array().cloned())
+            .flatten()
+            .map(|finding| finding["reason"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        let is_told = reasons.iter().any(|it| it.ends_with("1.0.0 did not"));
+        assert!(is_told, "{version}: {reasons:?}");
+    }
+}

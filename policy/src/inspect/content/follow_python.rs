@@ -354,12 +354,34 @@ impl<'s> Follow<'s> {
             let mut found = analysis.found.iter();
             found.any(|it| matches!(it.capability, Capability::Decode | Capability::DecodeLong))
         };
+        if self.asks_processor() {
+            return None;
+        }
         let mut memories = self.hints.memories.iter().filter(|_| carries);
         let at = memories.find(|memory| {
             let mut called = self.hints.addresses.iter();
             called.any(|it| it.abs_diff(**memory) <= NEAR * 2)
         })?;
         self.found(Capability::DynamicCode, *at, Detail::RunsDecoded)
+    }
+
+    /// Whether the code that the file carries is to ask the processor what it can do, which no other way
+    /// does: the file says so, and there is room for nothing more.
+    fn asks_processor(&self) -> bool {
+        const CHARACTERS: usize = 600;
+        let says = |it: &Token<'_>| {
+            matches!(it.kind, TokenKind::Name | TokenKind::Text)
+                && it.text.to_ascii_lowercase().contains("cpuid")
+        };
+        if !self.source.tokens.iter().any(says) {
+            return false;
+        }
+        let is_code = |it: &&str| {
+            let is_hex = |it: char| it.is_ascii_hexdigit() || it == ' ';
+            it.len() >= 2 && (it.chars().all(is_hex) || it.chars().any(char::is_control))
+        };
+        let texts = self.source.tokens.iter().filter_map(Token::constant);
+        texts.filter(is_code).map(str::len).sum::<usize>() <= CHARACTERS
     }
 
     /// The settings of the installer, near an index of packages that has an address in this file.
