@@ -30,11 +30,13 @@ impl ArchiveFacts {
         self.inspector == INSPECTOR && self.limits == limits
     }
 
-    /// Whether it was found within other limits than those of that id, and one of them was passed:
-    /// it may pass none of these.
-    pub fn is_stopped_by_other_limits(&self, limits: &str) -> bool {
+    /// Whether what stood against it may be gone, so that it has to be looked at again before it is
+    /// hidden for that: another version of the inspection found it, or it passed one of other limits
+    /// than those of that id.
+    pub fn is_outdated(&self, limits: &str) -> bool {
         let faults = self.faults.first();
-        self.limits != limits && faults.iter().any(|fault| fault.code.is_of_limits())
+        let is_of_limits = || faults.iter().any(|fault| fault.code.is_of_limits());
+        self.inspector != INSPECTOR || (self.limits != limits && is_of_limits())
     }
 }
 
@@ -48,5 +50,49 @@ impl From<&Sheet> for ArchiveFacts {
             faults: sheet.faults.clone(),
             marks: sheet.marks.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::{Fault, FaultCode};
+
+    #[test]
+    fn what_another_inspection_or_other_limits_held_is_looked_at_again() {
+        let found = |inspector, limits: &str, code: Option<FaultCode>| {
+            let mut faults = Faults::default();
+            if let Some(code) = code {
+                faults.push(Fault::new(code, "a", "b"));
+            }
+            ArchiveFacts {
+                inspector,
+                limits: limits.into(),
+                faults,
+                ..ArchiveFacts::default()
+            }
+        };
+        let is_outdated = |facts: ArchiveFacts| facts.is_outdated("now");
+        assert!(!is_outdated(found(
+            INSPECTOR,
+            "now",
+            Some(FaultCode::Entries)
+        )));
+        assert!(is_outdated(found(
+            INSPECTOR,
+            "then",
+            Some(FaultCode::Entries)
+        )));
+        assert!(!is_outdated(found(
+            INSPECTOR,
+            "then",
+            Some(FaultCode::Path)
+        )));
+        assert!(!is_outdated(found(INSPECTOR, "then", None)));
+        assert!(is_outdated(found(
+            INSPECTOR - 1,
+            "now",
+            Some(FaultCode::Path)
+        )));
     }
 }

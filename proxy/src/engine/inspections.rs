@@ -76,10 +76,10 @@ impl Inspected {
         Self::of(sha256?, facts)
     }
 
-    /// Whether it ended at a limit that may not be one any more.
-    fn is_stopped_by_other_limits(&self, limits: &str) -> bool {
+    /// Whether what was found may not be found any more.
+    fn is_outdated(&self, limits: &str) -> bool {
         let archive = self.archive.known();
-        archive.is_some_and(|it| it.is_stopped_by_other_limits(limits))
+        archive.is_some_and(|it| it.is_outdated(limits))
     }
 
     /// Completes facts about the same bytes.
@@ -197,10 +197,11 @@ impl Engine {
                 newest.insert(key, (decision, inspected));
             }
         }
-        // What was too large for other limits is listed, so that it is asked for and looked at again.
+        // What was too large for other limits, or found by another version of the inspection, is listed, so
+        // that it is asked for and looked at again. Nothing of it is sent before that.
         let limits = &self.inspection_limits;
         let files = newest.into_iter().map(|(key, (_, it))| (key, it));
-        let files = files.filter(|(_, it)| !it.is_stopped_by_other_limits(limits));
+        let files = files.filter(|(_, it)| !it.is_outdated(limits));
         Ok(Inspections {
             files: ArcSwap::from_pointee(files.collect()),
             epoch: AtomicU64::default(),
